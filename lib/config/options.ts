@@ -1,0 +1,147 @@
+/**
+ * Everything a user can set, in reading order: what one monitored function takes, what the whole recorder
+ * takes, and the resolved shape the rest of the code works with. Defaults are in `defaults.ts` and nowhere else.
+ */
+
+/** A length of time: milliseconds as a number, or a number with a unit such as `'250ms'`, `'10m'`, `'6h'`. */
+export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`
+
+/** What is kept of a group of values: the values, only their types and sizes, or nothing. */
+export type CaptureMode = boolean | 'types'
+
+/** Which values of a call are captured. */
+export interface CaptureOptions {
+  /** The arguments. Default `true`. */
+  readonly args?: CaptureMode
+  /** The returned (or resolved) value. Default `true`. */
+  readonly result?: CaptureMode
+}
+
+/** Options that can be changed while the program runs, by {@link tune}. */
+export interface TuneOptions {
+  /** Share of ordinary calls that is recorded, 0 to 1. Errors and slow calls are recorded whatever it says. Default 1. */
+  readonly sample?: number
+  /** Upper limit of recorded ordinary calls per second for one function, applied last. Default: no limit. */
+  readonly maxPerSecond?: number
+  /** A call that takes at least this long is always recorded. Default `'1s'`; `false` turns the rule off. */
+  readonly slow?: Duration | false
+  readonly capture?: CaptureOptions
+}
+
+/** Options of one monitored function. */
+export interface MonitorOptions extends TuneOptions {
+  /** Name of the call site. Default: `Class.method`, or the function's own name. */
+  readonly name?: string
+  /**
+   * Values to hide: an argument position (`0`), a key name (`'pin'`), or a path (`'card.number'`),
+   * in addition to the default list.
+   */
+  readonly redact?: readonly (number | string)[]
+  /**
+   * `'exact'` (default) times every call; `'sampled'` times only the calls that are recorded, so an unsampled
+   * call costs no clock read. With `'sampled'` the slow rule and the latency percentiles see recorded calls only.
+   */
+  readonly timing?: 'exact' | 'sampled'
+}
+
+/** Options of {@link configure}. */
+export interface CallsightOptions extends TuneOptions {
+  /** `false` turns recording off. Default `true`, or what `CALLSIGHT` says. */
+  readonly enabled?: boolean
+  readonly store?: {
+    /** Path of the SQLite file. Default `.callsight/calls.db` in the working directory, or `CALLSIGHT_DB`. */
+    readonly path?: string
+    /** How long records are kept. Default `'6h'`. */
+    readonly retention?: Duration
+    /** Upper limit of the store's size in bytes; the oldest ordinary calls go first, errors last. Default 1 GiB. */
+    readonly maxBytes?: number
+    /** Time between two sweeps. Default `'10s'`. */
+    readonly sweepInterval?: Duration
+  }
+  readonly writer?: {
+    /** Longest time a record waits before it is drained, in milliseconds. Default 100. */
+    readonly drainIntervalMs?: number
+    /** Memory of the ring of one thread in bytes, a power of two from 64 KiB to 1 GiB. Default 8 MiB. */
+    readonly ringBytes?: number
+    /** Longest time the end of the process waits for the last batch, in milliseconds. Default 2,000. */
+    readonly exitTimeoutMs?: number
+  }
+  readonly breaker?: {
+    /** Consecutive failures that open the circuit. Default 3. */
+    readonly failureThreshold?: number
+    /** Time the circuit stays open, in milliseconds. Default 30,000. */
+    readonly resetTimeoutMs?: number
+    /** Successes in half-open state that close the circuit. Default 1. */
+    readonly successThreshold?: number
+  }
+  readonly errors?: {
+    /** Full error records (stack, cause, arguments) per second and thread; beyond it a record shrinks to its header. Default 1,000. */
+    readonly fullPerSecond?: number
+  }
+  readonly redact?: {
+    /** Key names to hide in addition to the default list. */
+    readonly keys?: readonly string[]
+    /** Names of the default list that may be shown. */
+    readonly allow?: readonly string[]
+  }
+  readonly limits?: Partial<Limits>
+  /** Flush on SIGTERM and SIGINT before the process ends. Default `true`. */
+  readonly signals?: boolean
+}
+
+/** Bounds of what is captured of one group of values (the arguments, the result, an error). */
+export interface Limits {
+  /** Levels of nesting below an argument. Default 3. */
+  readonly depth: number
+  /** Keys of one object. Default 20. */
+  readonly fields: number
+  /** Items of one list, map or set. Default 100. */
+  readonly items: number
+  /** A longer list is recorded by its length only. Default 1,000. */
+  readonly listItems: number
+  /** UTF-16 units of one string. Default 255. */
+  readonly stringLength: number
+  /** Values visited in one group. Default 1,000. */
+  readonly nodes: number
+  /** Bytes of one group of values. Default 4,096. */
+  readonly bytes: number
+  /** UTF-16 units of one error stack. Default 4,000. */
+  readonly stackLength: number
+  /** Causes followed below one error. Default 5. */
+  readonly causes: number
+}
+
+/** {@link CallsightOptions} with every default filled in and every unit fixed. */
+export interface Settings {
+  readonly enabled: boolean
+  readonly storePath: string
+  readonly retentionMs: number
+  readonly maxBytes: number
+  readonly sweepIntervalMs: number
+  readonly drainIntervalMs: number
+  readonly ringBytes: number
+  readonly exitTimeoutMs: number
+  readonly breaker: {
+    readonly failureThreshold: number
+    readonly resetTimeoutMs: number
+    readonly successThreshold: number
+  }
+  readonly fullErrorsPerSecond: number
+  readonly redactKeys: readonly string[]
+  readonly allowKeys: readonly string[]
+  readonly limits: Limits
+  readonly signals: boolean
+  readonly site: SiteSettings
+}
+
+/** The resolved settings of one call site. */
+export interface SiteSettings {
+  readonly sample: number
+  /** `Infinity`: no limit. */
+  readonly maxPerSecond: number
+  /** `Infinity`: the rule is off. */
+  readonly slowMs: number
+  readonly captureArgs: CaptureMode
+  readonly captureResult: CaptureMode
+  readonly timing: 'exact' | 'sampled'
+}

@@ -1,0 +1,206 @@
+/**
+ * The memory both threads share, every word of it named. Nothing else is shared between a recording thread and
+ * the writer but this module and the message types of `writer/messages.ts`.
+ *
+ * Three kinds of shared buffers exist:
+ *
+ *   control block   one per process       requests to the writer and its answers
+ *   lane memory     one per JS thread     the ring with its counters, and the producer's scratch space
+ *   totals          one per JS thread     call-site directory, exact counters, latency buckets (`totals/layout.ts`)
+ *
+ * Rules that hold for every word:
+ *   - exactly one side writes it (the column "by" below);
+ *   - 32-bit words that order other memory are touched by `Atomics` only;
+ *   - 64-bit floats are 8-byte aligned and written by one side; on the 64-bit machines Node supports such a load
+ *     or store is one instruction, and every figure that must be exact is read after an ordering word.
+ *
+ * ```
+ * lane memory
+ * byte   word            by   meaning
+ * ─────  ──────────────  ───  ────────────────────────────────────────────────────────────────────────────
+ *     0  TAIL            P    i32: ring position after the last published frame, modulo 2^32
+ *     4  JOURNAL_SEGMENT P    i32: number of the journal segment that is being appended to, 0 = none yet
+ *     8  CALLS_PRODUCED  P    f64: last sequence number of the call lane
+ *    16  ERRORS_PRODUCED P    f64: last sequence number of the error lane
+ *    24  CALLS_PUBLISHED P    f64: call frames published to the ring
+ *    32  ERRORS_PUBLISHED P   f64: error frames published to the ring (the journal refused them)
+ *    40  CALLS_JOURNALED P    f64: call records appended to the journal (after the writer has stopped)
+ *    48  ERRORS_JOURNALED P   f64: error records appended to the journal
+ *    56  JOURNAL_BYTES   P    f64: bytes of the current segment that are complete on disk
+ *    64  PRODUCER_DROPS  P    f64 × 2 lanes × 16: records dropped before the ring, by reason
+ *   320  ORIGIN_UNIX_US  P    f64: Unix time of the producer's monotonic zero, in microseconds
+ *   328  ERRORS_HELD     P    f64: error records waiting in the producer's own memory (disk and ring refused)
+ *   336  ERRORS_SHRUNK   P    f64: error records that were written as header only
+ *   384  HEAD            W    i32: ring position up to which frames are committed, modulo 2^32
+ *   392  CALLS_CONSUMED  W    f64: call frames of the ring that left it (stored or dropped by the writer)
+ *   400  ERRORS_CONSUMED W    f64: error frames of the ring that left it
+ *   408  CALLS_STORED    W    f64: call records committed to the store
+ *   416  ERRORS_STORED   W    f64: error records committed to the store
+ *   424  CALLS_REPLAYED  W    f64: call records of the journal that left it
+ *   432  ERRORS_REPLAYED W    f64: error records of the journal that left it
+ *   440  JOURNAL_COVERED_SEGMENT W f64: segment the writer reads
+ *   448  WRITER_DROPS    W    f64 × 2 lanes × 16: records dropped by the writer, by reason
+ *   704  (end of the counters; P = producer, W = writer; the two halves never share a 64-byte cache line)
+ *  1024  ring            P    `ringBytes` bytes, a power of two
+ *   ...  scratch         P    SCRATCH_BYTES: arguments captured before the call, until the call settles
+ * ```
+ */
+
+/** Why a record is not in the store. The order is part of the file format: append only. */
+export const DROP_REASONS = [
+  'queue_full',
+  'oversize',
+  'breaker_open',
+  'serialize_failed',
+  'reentrant',
+  'poison',
+  'writer_lost',
+  'shutdown',
+  'throttled',
+] as const
+export type DropReason = (typeof DROP_REASONS)[number]
+
+export const Drop = {
+  queueFull: 0,
+  oversize: 1,
+  breakerOpen: 2,
+  serializeFailed: 3,
+  reentrant: 4,
+  poison: 5,
+  writerLost: 6,
+  shutdown: 7,
+  throttled: 8,
+} as const
+
+/** The two ways of a record: ordinary calls go through the ring, errors through the journal. */
+export const Lane = { calls: 0, errors: 1 } as const
+export type Lane = (typeof Lane)[keyof typeof Lane]
+export const DROP_WORDS_PER_LANE = 16
+
+/** Index into the lane memory seen as `Int32Array`. */
+export const LaneI32 = { TAIL: 0, JOURNAL_SEGMENT: 1, HEAD: 96 } as const
+/** Index into the lane memory seen as `Float64Array`. */
+export const LaneF64 = {
+  CALLS_PRODUCED: 1,
+  ERRORS_PRODUCED: 2,
+  CALLS_PUBLISHED: 3,
+  ERRORS_PUBLISHED: 4,
+  CALLS_JOURNALED: 5,
+  ERRORS_JOURNALED: 6,
+  JOURNAL_BYTES: 7,
+  PRODUCER_DROPS: 8,
+  ORIGIN_UNIX_US: 40,
+  ERRORS_HELD: 41,
+  ERRORS_SHRUNK: 42,
+  CALLS_CONSUMED: 49,
+  ERRORS_CONSUMED: 50,
+  CALLS_STORED: 51,
+  ERRORS_STORED: 52,
+  CALLS_REPLAYED: 53,
+  ERRORS_REPLAYED: 54,
+  JOURNAL_COVERED_SEGMENT: 55,
+  WRITER_DROPS: 56,
+} as const
+export const RING_OFFSET = 1024
+export const SCRATCH_BYTES = 64 * 1024
+
+/**
+ * ```
+ * control block
+ * byte  word              by   meaning
+ * ────  ────────────────  ───  ──────────────────────────────────────────────────────────────────────────
+ *    0  WAKE              any  i32: raised to wake the writer before its interval is over; the writer waits on it
+ *    4  STOP_REQUESTED    P    i32: 1 = store what is there, close the file, end
+ *    8  FLUSH_REQUESTED   P    i32: ticket of the newest flush wanted
+ *   12  WRITER_STATE      W    i32: one of WriterState; threads that end wait on it
+ *   16  FLUSH_DONE        W    i32: newest ticket for which all that was there has been dealt with
+ *   20  HEARTBEAT         W    i32: raised at every drain tick
+ *   24  BREAKER_STATE     W    i32: one of BreakerStateCode
+ *   28  BREAKER_FAILURES  W    i32: consecutive failures
+ *   32  BREAKER_OPENED_AT W    f64: monotonic milliseconds (process-wide clock) when it last opened
+ *   40  STORE_BYTES       W    f64: size of the database file after the last sweep or batch
+ *   48  WAL_BYTES         W    f64: size of the write-ahead log
+ *   56  LAST_COMMIT_MS    W    f64: monotonic milliseconds of the last commit
+ *   64  EXPIRED_ROWS      W    f64: rows deleted by retention since the process started
+ *   72  BATCHES           W    f64: committed batches
+ *   80  BREAKER_SUCCESSES W    i32: successes while half-open
+ *   84  WRITER_STARTS     P    i32: writer threads started so far
+ *   88  FAULT             P    i32: fault wanted by a test (see writer/faults), 0 = none
+ * ```
+ */
+export const ControlI32 = {
+  WAKE: 0,
+  STOP_REQUESTED: 1,
+  FLUSH_REQUESTED: 2,
+  WRITER_STATE: 3,
+  FLUSH_DONE: 4,
+  HEARTBEAT: 5,
+  BREAKER_STATE: 6,
+  BREAKER_FAILURES: 7,
+  BREAKER_SUCCESSES: 20,
+  WRITER_STARTS: 21,
+  FAULT: 22,
+} as const
+export const ControlF64 = {
+  BREAKER_OPENED_AT: 4,
+  STORE_BYTES: 5,
+  WAL_BYTES: 6,
+  LAST_COMMIT_MS: 7,
+  EXPIRED_ROWS: 8,
+  BATCHES: 9,
+} as const
+export const CONTROL_BYTES = 128
+
+export const WriterState = { booting: 0, running: 1, stopped: 2, failed: 3 } as const
+
+/**
+ * One frame, in the ring and (behind a journal frame header) in the journal. 8-byte aligned, little endian.
+ *
+ * ```
+ * byte  type  meaning
+ * ────  ────  ────────────────────────────────────────────────────────────────────────
+ *    0  u32   size of the frame in bytes with header and alignment
+ *    4  u32   meta: bits 0-7 kind (FrameKind), 8-15 lane, 16-31 flags (FrameFlag)
+ *    8  f64   sequence number in its lane
+ *   16  f64   start, milliseconds of the producer's monotonic clock (ORIGIN_UNIX_US is its zero)
+ *   24  f64   duration in milliseconds
+ *   32  f64   call id
+ *   40  f64   trace id
+ *   48  f64   parent call id, 0 = none
+ *   56  f64   weight
+ *   64  u32   call site (index into the totals of the same thread)
+ *   68  u32   payload bytes
+ *   72        payload: one msgpack array, [args, result] for a call, [args, error] for an error
+ * ```
+ */
+export const Frame = {
+  SIZE: 0,
+  META: 4,
+  SEQ: 8,
+  START: 16,
+  DURATION: 24,
+  CALL: 32,
+  TRACE: 40,
+  PARENT: 48,
+  WEIGHT: 56,
+  SITE: 64,
+  PAYLOAD_BYTES: 68,
+  HEADER_BYTES: 72,
+} as const
+export const FrameKind = { record: 1, padding: 2 } as const
+export const FrameFlag = {
+  error: 1 << 0,
+  slow: 1 << 1,
+  /** The call returned a promise; the duration runs to its settlement. */
+  async: 1 << 2,
+  generator: 1 << 3,
+  /** Arguments were read after the call, because it was not sampled: changes made by the call show. */
+  argsAfter: 1 << 4,
+  /** Header-only error record, written above the stated rate. */
+  shrunk: 1 << 5,
+} as const
+
+/** Bytes of a whole lane memory with a ring of `ringBytes`. */
+export function laneMemoryBytes(ringBytes: number): number {
+  return RING_OFFSET + ringBytes + SCRATCH_BYTES
+}

@@ -1,0 +1,209 @@
+import { BUCKET_COUNT, bucketUpperNs } from '../totals/layout.js'
+
+/**
+ * The file format. Tables are internal; the four views are the public contract (see README). `user_version` is
+ * the schema version, `application_id` marks the file as ours.
+ *
+ * Time is the key of both record tables: `id = start_us * 2048 + salt`, start in Unix microseconds, salt keeps
+ * records of the same microsecond apart. "Newest first", "the last ten minutes" and retention are therefore ranges
+ * of the primary key and need no index. It stays positive until the year 2112.
+ */
+export const APPLICATION_ID = 0x43_53_47_54
+export const SCHEMA_VERSION = 1
+export const ID_SALT_BITS = 11
+export const ID_SALT_SPAN = 2 ** ID_SALT_BITS
+
+/** `at` of the views: ISO-8601 UTC with milliseconds, from an id. */
+const at = (id: string) => `strftime('%Y-%m-%dT%H:%M:%fZ', (${id} >> ${ID_SALT_BITS}) / 1e6, 'unixepoch')`
+const traceId = (row: string) => `p.boot || printf('%016x', ${row}.trace)`
+const callId = (column: string) => `printf('%016x', ${column})`
+const processName = `p.script || '[' || p.pid || ']'`
+
+const TABLES = `
+CREATE TABLE processes (
+  process_id   INTEGER PRIMARY KEY,
+  boot         TEXT NOT NULL UNIQUE,        -- 16 hex digits, random per recorder start; first half of its trace ids
+  pid          INTEGER NOT NULL,
+  script       TEXT NOT NULL,
+  host         TEXT NOT NULL,
+  node_version TEXT NOT NULL,
+  version      TEXT NOT NULL,               -- of callsight
+  started_us   INTEGER NOT NULL,
+  last_seen_us INTEGER NOT NULL,
+  ended_us     INTEGER,
+  ending       TEXT                         -- 'clean', or 'lost' when a later start found it dead
+) STRICT;
+
+CREATE TABLE functions (
+  function_id INTEGER PRIMARY KEY,
+  name        TEXT NOT NULL UNIQUE
+) STRICT;
+
+-- One row per recorded call that returned.
+CREATE TABLE calls (
+  id          INTEGER PRIMARY KEY,
+  function_id INTEGER NOT NULL,
+  process_id  INTEGER NOT NULL,
+  duration_ns INTEGER NOT NULL,
+  weight      REAL NOT NULL,                -- 1 / probability that this record was kept
+  call        INTEGER NOT NULL,
+  trace       INTEGER NOT NULL,             -- call number of the root call
+  parent      INTEGER,
+  flags       INTEGER NOT NULL,             -- FrameFlag
+  args        TEXT,                         -- JSON
+  result      TEXT,                         -- JSON
+  cuts        TEXT                          -- JSON: {"items":1,"redacted":2}
+) STRICT;
+CREATE INDEX calls_trace ON calls(trace);
+
+-- One row per call that failed. (process_id, ring, seq) makes redelivery from the journal harmless.
+CREATE TABLE errors (
+  id          INTEGER PRIMARY KEY,
+  function_id INTEGER NOT NULL,
+  process_id  INTEGER NOT NULL,
+  ring        INTEGER NOT NULL,
+  seq         INTEGER NOT NULL,
+  duration_ns INTEGER NOT NULL,
+  call        INTEGER NOT NULL,
+  trace       INTEGER NOT NULL,
+  parent      INTEGER,
+  flags       INTEGER NOT NULL,
+  args        TEXT,
+  error       TEXT NOT NULL,                -- class name of what was thrown
+  message     TEXT NOT NULL,
+  stack       TEXT,
+  details     TEXT,                         -- JSON: cause, aggregated errors, own fields
+  fingerprint TEXT NOT NULL,                -- 16 hex digits over function, class and message without its numbers
+  cuts        TEXT,
+  UNIQUE (process_id, ring, seq)
+) STRICT;
+CREATE INDEX errors_trace ON errors(trace);
+CREATE INDEX errors_fingerprint ON errors(fingerprint, id);
+
+-- The account of each ring and lane, written with every batch: produced = stored + dropped + still in memory.
+CREATE TABLE lanes (
+  process_id INTEGER NOT NULL,
+  ring       INTEGER NOT NULL,
+  lane       INTEGER NOT NULL,              -- 0 calls, 1 errors
+  produced   INTEGER NOT NULL,              -- last sequence number the producer had given out
+  stored     INTEGER NOT NULL,
+  dropped    TEXT NOT NULL,                 -- JSON: {"queue_full":12}
+  stored_seq INTEGER NOT NULL,              -- last sequence number of the ring that is dealt with
+  PRIMARY KEY (process_id, ring, lane)
+) STRICT, WITHOUT ROWID;
+
+-- Exact totals per minute: every call, recorded or not.
+CREATE TABLE totals (
+  minute          INTEGER NOT NULL,         -- Unix minutes
+  function_id     INTEGER NOT NULL,
+  process_id      INTEGER NOT NULL,
+  calls           INTEGER NOT NULL,
+  errors          INTEGER NOT NULL,
+  kept            INTEGER NOT NULL,         -- of these, calls that produced a record
+  timed           INTEGER NOT NULL,
+  duration_sum_ns INTEGER NOT NULL,
+  duration_max_ns INTEGER NOT NULL,
+  buckets         TEXT NOT NULL,            -- JSON: {"<latency bucket>": calls}
+  PRIMARY KEY (minute, function_id, process_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE latency_buckets (
+  bucket   INTEGER PRIMARY KEY,
+  upper_ns REAL NOT NULL
+) STRICT;
+
+-- Cumulative counters per call site as last added to totals and drops, so that a restarted writer goes on exactly.
+CREATE TABLE reported (
+  process_id INTEGER NOT NULL,
+  ring       INTEGER NOT NULL,
+  site       INTEGER NOT NULL,
+  counters   TEXT NOT NULL,                 -- JSON
+  PRIMARY KEY (process_id, ring, site)
+) STRICT, WITHOUT ROWID;
+
+-- What was not recorded, per minute, function and reason, with the span of time in which it happened.
+CREATE TABLE drops (
+  minute      INTEGER NOT NULL,
+  function_id INTEGER NOT NULL,             -- 0: not known any more
+  process_id  INTEGER NOT NULL,
+  lane        INTEGER NOT NULL,
+  reason      TEXT NOT NULL,
+  count       INTEGER NOT NULL,
+  first_us    INTEGER NOT NULL,
+  last_us     INTEGER NOT NULL,
+  PRIMARY KEY (minute, function_id, process_id, lane, reason)
+) STRICT, WITHOUT ROWID;
+
+-- Rows deleted by retention, so that every answer can say what has expired.
+CREATE TABLE expired (
+  kind  TEXT PRIMARY KEY,                   -- 'calls', 'errors'
+  rows  INTEGER NOT NULL,
+  up_to_us INTEGER NOT NULL                 -- start of the youngest row deleted
+) STRICT, WITHOUT ROWID;
+`
+
+const VIEWS = `
+CREATE VIEW recent_errors AS
+SELECT ${at('e.id')} AS at, f.name AS function, e.error AS error, e.message AS message,
+       e.duration_ns / 1e6 AS duration_ms, e.args AS args, e.stack AS stack,
+       ${traceId('e')} AS trace_id, ${callId('e.call')} AS call_id, ${processName} AS process
+FROM errors e JOIN functions f USING (function_id) JOIN processes p USING (process_id)
+ORDER BY e.id DESC;
+
+CREATE VIEW recent_calls AS
+SELECT ${at('r.id')} AS at, f.name AS function, r.outcome AS outcome, r.duration_ns / 1e6 AS duration_ms,
+       r.args AS args, r.result AS result, r.weight AS weight, ${traceId('r')} AS trace_id,
+       CASE WHEN r.parent IS NOT NULL THEN ${callId('r.parent')} END AS parent_id,
+       ${callId('r.call')} AS call_id, ${processName} AS process
+FROM (
+  SELECT id, function_id, process_id, 'ok' AS outcome, duration_ns, args, result, weight, trace, parent, call FROM calls
+  UNION ALL
+  SELECT id, function_id, process_id, 'error', duration_ns, args, NULL, 1.0, trace, parent, call FROM errors
+  ORDER BY id DESC
+) r JOIN functions f USING (function_id) JOIN processes p USING (process_id);
+
+CREATE VIEW function_totals AS
+WITH sums AS (
+  SELECT function_id, sum(calls) AS calls, sum(errors) AS errors, sum(timed) AS timed,
+         sum(duration_sum_ns) AS sum_ns, max(duration_max_ns) AS max_ns
+  FROM totals GROUP BY function_id
+), histogram AS (
+  SELECT t.function_id, CAST(j.key AS INTEGER) AS bucket, sum(j.value) AS n
+  FROM totals t, json_each(t.buckets) j GROUP BY 1, 2
+), ranked AS (
+  SELECT function_id, b.upper_ns,
+         sum(n) OVER (PARTITION BY function_id ORDER BY h.bucket) AS upto, sum(n) OVER (PARTITION BY function_id) AS total
+  FROM histogram h JOIN latency_buckets b USING (bucket)
+), percentiles AS (
+  SELECT function_id,
+         min(CASE WHEN upto >= 0.50 * total THEN upper_ns END) AS p50,
+         min(CASE WHEN upto >= 0.95 * total THEN upper_ns END) AS p95,
+         min(CASE WHEN upto >= 0.99 * total THEN upper_ns END) AS p99
+  FROM ranked GROUP BY function_id
+)
+SELECT f.name AS function, s.calls AS calls, s.errors AS errors,
+       CASE WHEN s.timed > 0 THEN s.sum_ns / 1e6 / s.timed END AS mean_ms,
+       min(p.p50, s.max_ns) / 1e6 AS p50_ms, min(p.p95, s.max_ns) / 1e6 AS p95_ms, min(p.p99, s.max_ns) / 1e6 AS p99_ms,
+       s.max_ns / 1e6 AS max_ms
+FROM sums s JOIN functions f USING (function_id) LEFT JOIN percentiles p USING (function_id)
+ORDER BY s.sum_ns DESC;
+
+CREATE VIEW losses AS
+SELECT strftime('%Y-%m-%dT%H:%MZ', d.minute * 60, 'unixepoch') AS minute, coalesce(f.name, '(unknown)') AS function,
+       d.reason AS reason, sum(d.count) AS count
+FROM drops d LEFT JOIN functions f USING (function_id)
+GROUP BY d.minute, d.function_id, d.reason
+ORDER BY d.minute DESC, count DESC;
+`
+
+const bucketRows = () =>
+  Array.from({ length: BUCKET_COUNT }, (_, bucket) => `(${bucket},${bucketUpperNs(bucket)})`).join(',')
+
+/** Statements that bring an empty file to the current version. */
+export const CREATE_SCHEMA = [TABLES, VIEWS, `INSERT INTO latency_buckets VALUES ${bucketRows()};`]
+
+/**
+ * One step per version: `MIGRATIONS[n]` brings version n to n + 1. Version 0 is the empty file.
+ * Every step runs in one transaction with the version that ends it.
+ */
+export const MIGRATIONS: readonly (readonly string[])[] = [CREATE_SCHEMA]
