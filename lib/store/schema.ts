@@ -19,6 +19,17 @@ const traceId = (row: string) => `p.boot || printf('%016x', ${row}.trace)`
 const callId = (column: string) => `printf('%016x', ${column})`
 const processName = `p.script || '[' || p.pid || ']'`
 
+/**
+ * Columns of recent_calls from a record table `r`. Each table is joined by itself and with LEFT JOIN, so that SQLite
+ * merges the two along their primary keys and stops at a LIMIT: joining after the UNION sorts both tables in full,
+ * and with a plain JOIN it starts from `functions` and the rows come in no order.
+ */
+const recentCall = (outcome: string, result: string, weight: string) =>
+  `${at('r.id')} AS at, f.name AS function, ${outcome} AS outcome, r.duration_ns / 1e6 AS duration_ms,
+         r.args AS args, ${result} AS result, ${weight} AS weight, ${traceId('r')} AS trace_id,
+         CASE WHEN r.parent IS NOT NULL THEN ${callId('r.parent')} END AS parent_id,
+         ${callId('r.call')} AS call_id, ${processName} AS process`
+
 const TABLES = `
 CREATE TABLE processes (
   process_id   INTEGER PRIMARY KEY,
@@ -147,20 +158,19 @@ CREATE VIEW recent_errors AS
 SELECT ${at('e.id')} AS at, f.name AS function, e.error AS error, e.message AS message,
        e.duration_ns / 1e6 AS duration_ms, e.args AS args, e.stack AS stack,
        ${traceId('e')} AS trace_id, ${callId('e.call')} AS call_id, ${processName} AS process
-FROM errors e JOIN functions f USING (function_id) JOIN processes p USING (process_id)
+FROM errors e LEFT JOIN functions f USING (function_id) LEFT JOIN processes p USING (process_id)
 ORDER BY e.id DESC;
 
 CREATE VIEW recent_calls AS
-SELECT ${at('r.id')} AS at, f.name AS function, r.outcome AS outcome, r.duration_ns / 1e6 AS duration_ms,
-       r.args AS args, r.result AS result, r.weight AS weight, ${traceId('r')} AS trace_id,
-       CASE WHEN r.parent IS NOT NULL THEN ${callId('r.parent')} END AS parent_id,
-       ${callId('r.call')} AS call_id, ${processName} AS process
+SELECT at, function, outcome, duration_ms, args, result, weight, trace_id, parent_id, call_id, process
 FROM (
-  SELECT id, function_id, process_id, 'ok' AS outcome, duration_ns, args, result, weight, trace, parent, call FROM calls
+  SELECT r.id AS id, ${recentCall("'ok'", 'r.result', 'r.weight')}
+  FROM calls r LEFT JOIN functions f USING (function_id) LEFT JOIN processes p USING (process_id)
   UNION ALL
-  SELECT id, function_id, process_id, 'error', duration_ns, args, NULL, 1.0, trace, parent, call FROM errors
-  ORDER BY id DESC
-) r JOIN functions f USING (function_id) JOIN processes p USING (process_id);
+  SELECT r.id, ${recentCall("'error'", 'NULL', '1.0')}
+  FROM errors r LEFT JOIN functions f USING (function_id) LEFT JOIN processes p USING (process_id)
+  ORDER BY 1 DESC
+);
 
 CREATE VIEW function_totals AS
 WITH sums AS (

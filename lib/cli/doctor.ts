@@ -1,0 +1,79 @@
+import type { Command } from 'commander'
+import type { Coverage } from '../store/coverage.js'
+import { codeOf } from '../store/errors.js'
+import { openStore } from '../store/read.js'
+import {
+  type Check,
+  checkBinding,
+  checkIntegrity,
+  checkJournals,
+  checkModes,
+  checkNode,
+  checkProcesses,
+  checkWal,
+} from './checks.js'
+import { notShown, renderFooter } from './not-shown.js'
+import { type CommonOptions, command, storePath, writeJson } from './options.js'
+import type { ExitCode } from './program.js'
+import type { Screen, Style } from './screen.js'
+import { renderTable } from './table.js'
+
+const STYLES: Readonly<Record<Check['status'], Style>> = { ok: 'green', warn: 'yellow', fail: 'red' }
+
+interface Findings {
+  readonly checks: readonly Check[]
+  readonly coverage: Coverage | null
+  readonly exitCode: ExitCode
+}
+
+export function doctorCommand(screen: Screen, exit: (code: ExitCode) => void): Command {
+  const target = command('doctor', 'checks this installation and the recording', [
+    'doctor',
+    'doctor --db /var/lib/shop/calls.db',
+    'doctor --json',
+  ])
+  return target.action((options: CommonOptions) => {
+    const { checks, coverage, exitCode } = examine(storePath(options))
+    exit(exitCode)
+    if (options.json) return writeJson(screen, { rows: checks, coverage })
+    const table = renderTable<Check>(
+      [
+        { header: '', value: row => row.status, style: row => STYLES[row.status] },
+        { header: 'CHECK', value: row => row.check },
+        { header: 'FINDING', value: row => row.message },
+      ],
+      checks,
+      { ...screen, width: null },
+    )
+    screen.write(table)
+    if (coverage !== null) screen.write(renderFooter(screen, notShown(coverage, 'calls')))
+  })
+}
+
+function examine(path: string): Findings {
+  const checks = [checkNode(), checkBinding()]
+  // Loading a binding that crashes would end this process, too.
+  if (checks.some(check => check.status === 'fail')) return { checks, coverage: null, exitCode: 1 }
+  try {
+    const store = openStore(path)
+    try {
+      checks.push(
+        { status: 'ok', check: 'store', message: `${store.path} is readable` },
+        checkIntegrity(store.path),
+        checkWal(store.path),
+        checkModes(store.path),
+        ...checkProcesses(store),
+        checkJournals(store.path, store),
+      )
+      const coverage = store.coverage()
+      return { checks, coverage, exitCode: checks.every(check => check.status === 'ok') ? 0 : 1 }
+    } finally {
+      store.close()
+    }
+  } catch (error) {
+    const code = codeOf(error)
+    if (!code.startsWith('CALLSIGHT_')) throw error
+    checks.push({ status: 'fail', check: 'store', message: (error as Error).message })
+    return { checks, coverage: null, exitCode: code === 'CALLSIGHT_STORE_DAMAGED' ? 1 : 2 }
+  }
+}

@@ -1,0 +1,42 @@
+import type { ErrorDetail, TraceRow } from '../store/queries.js'
+import { formatDuration } from './format.js'
+import type { Screen } from './screen.js'
+import { visible, visibleLines } from './text.js'
+import { renderTrace } from './trace-tree.js'
+
+/** One error whole: what a person needs who has only this screen. */
+export function renderError(error: ErrorDetail, trace: readonly TraceRow[], screen: Screen): string {
+  const lines = [
+    screen.style('red', `${visible(error.error)}: ${visibleLines(error.message).join('\n')}`),
+    '',
+    field('function', error.function, screen),
+    field('at', error.at, screen),
+    field('duration', formatDuration(error.duration_ms), screen),
+    field('call', error.call_id + (error.parent_id === null ? '' : `, called by ${error.parent_id}`), screen),
+    field('process', error.process, screen),
+    field('alike', `fingerprint ${error.fingerprint}`, screen),
+    ...section('Arguments', prettyJson(error.args), screen),
+    ...section('Stack', error.stack === null ? null : visibleLines(error.stack), screen),
+    ...section('Details', prettyJson(error.details), screen),
+    ...section('Left out by capture', prettyJson(error.cuts), screen),
+  ]
+  const tree = trace.length === 0 ? '' : `\n${renderTrace(trace, screen)}`
+  return `${lines.join('\n')}\n${tree}`
+}
+
+function field(name: string, value: string, screen: Screen): string {
+  return `${screen.style('dim', name.padEnd(10))}${visible(value)}`
+}
+
+function section(title: string, lines: readonly string[] | null, screen: Screen): string[] {
+  return lines === null ? [] : ['', screen.style('bold', title), ...lines.map(text => `  ${text}`)]
+}
+
+function prettyJson(json: string | null): string[] | null {
+  if (json === null) return null
+  try {
+    return visibleLines(JSON.stringify(JSON.parse(json), null, 2))
+  } catch {
+    return visibleLines(json)
+  }
+}

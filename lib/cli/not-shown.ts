@@ -1,0 +1,71 @@
+import type { Coverage, Expired } from '../store/coverage.js'
+import { counted, formatCount, toMinute } from './format.js'
+import type { Screen } from './screen.js'
+import { visible, wrap } from './text.js'
+
+/** What an answer is about; it decides which gaps of the store are gaps of the answer. */
+export type AnswerKind = 'calls' | 'errors' | 'totals'
+
+const COMPLETE: Readonly<Record<AnswerKind, string>> = {
+  calls: 'Complete: every call is recorded',
+  errors: 'Complete: every error is recorded',
+  totals: 'Complete: totals count every call, recorded or not',
+}
+
+const MAX_FOOTER_LINES = 10
+
+/** The last line of every answer, broken between words where the terminal would break it anywhere. */
+export function renderFooter(screen: Screen, text: string): string {
+  const lines =
+    screen.isTerminal && screen.width !== null
+      ? wrap(visible(text), screen.width, MAX_FOOTER_LINES)
+      : [visible(text)]
+  const style = text.startsWith('Complete') ? 'dim' : 'yellow'
+  return lines.map(line => `${screen.style(style, line)}\n`).join('')
+}
+
+/** What an answer does not contain, in one line. */
+export function notShown(coverage: Coverage, kind: AnswerKind, more: string | null = null): string {
+  const parts = more === null ? [] : [more]
+  if (kind === 'calls') {
+    if (coverage.sampledOut > 0) parts.push(`${counted(coverage.sampledOut, 'call')} sampled out`)
+    parts.push(...dropped(coverage.dropped.calls, ''))
+  }
+  if (kind !== 'totals') {
+    parts.push(...dropped(coverage.dropped.errors, kind === 'calls' ? 'errors ' : ''))
+    parts.push(...expired(coverage, kind))
+  }
+  const { endedUncleanly } = coverage.processes
+  if (endedUncleanly > 0) parts.push(uncleanText(endedUncleanly, coverage.unaccounted, kind))
+  if (parts.length > 0) return `Not shown: ${parts.join(' · ')}`
+  const since = coverage.totalsSince
+  return kind === 'totals' && since !== null ? `${COMPLETE[kind]}, since ${toMinute(since)}` : COMPLETE[kind]
+}
+
+function dropped(byReason: Readonly<Record<string, number>>, what: string): string[] {
+  const entries = Object.entries(byReason).filter(([, count]) => count > 0)
+  if (entries.length === 0) return []
+  const total = entries.reduce((sum, [, count]) => sum + count, 0)
+  const reasons =
+    entries.length === 1
+      ? entries[0]?.[0]
+      : entries.map(([name, n]) => `${name} ${formatCount(n)}`).join(', ')
+  return [`${formatCount(total)} ${what}dropped (${reasons})`]
+}
+
+function expired(coverage: Coverage, kind: AnswerKind): string[] {
+  const text = (gone: Expired | null, what: string) =>
+    gone === null ? [] : [`${formatCount(gone.rows)} ${what}expired before ${toMinute(gone.upTo)}`]
+  return [
+    ...(kind === 'calls' ? text(coverage.expired.calls, '') : []),
+    ...text(coverage.expired.errors, kind === 'calls' ? 'errors ' : ''),
+  ]
+}
+
+function uncleanText(processes: number, unaccounted: number, kind: AnswerKind): string {
+  const who = `${counted(processes, 'process', 'processes')} ended uncleanly`
+  if (kind === 'totals') return `the last counts of ${who.replace(' ended', ' that ended')}`
+  return unaccounted > 0
+    ? `${counted(unaccounted, 'record')} of ${who.replace(' ended', ' that ended')}`
+    : `${who}, their last records may be missing`
+}

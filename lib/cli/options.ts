@@ -1,0 +1,95 @@
+import { Command, InvalidArgumentError } from 'commander'
+import type { Duration } from '../config/options.js'
+import type { Coverage } from '../store/coverage.js'
+import { MAX_LIMIT, type ScopeFilter } from '../store/filter.js'
+import { defaultStorePath, openStore, type Store } from '../store/read.js'
+import { formatCount } from './format.js'
+import type { Screen } from './screen.js'
+import { visibleJson } from './text.js'
+
+/** What every command takes. */
+export interface CommonOptions {
+  readonly db?: string
+  readonly json?: boolean
+}
+
+export interface ScopeOptions extends CommonOptions {
+  readonly since?: string
+  readonly until?: string
+  readonly function?: string
+  readonly limit?: number
+}
+
+/** Machine form of every answer. */
+export interface JsonAnswer {
+  readonly rows: readonly unknown[]
+  readonly coverage: Coverage | null
+  /** The limit has cut the rows. */
+  readonly truncated?: boolean
+}
+
+export function command(name: string, summary: string, examples: readonly string[]): Command {
+  const lines = examples.map(example => `  $ callsight ${example}`)
+  return new Command(name)
+    .description(summary)
+    .option('--db <file>', 'the recording (default: CALLSIGHT_DB, else .callsight/calls.db)')
+    .option('--json', 'one JSON object {rows, coverage} instead of a table')
+    .addHelpText('after', `\nExamples:\n${lines.join('\n')}`)
+}
+
+export function withScope(target: Command): Command {
+  return target
+    .option('--since <time>', 'from then on: 10m, 6h, or UTC such as 2026-11-20T10:00Z')
+    .option('--until <time>', 'before then, in the same forms')
+    .option('--function <name>', "name of the function, * and ? allowed: 'Orders.*'")
+}
+
+export function withLimit(target: Command, defaultLimit: number): Command {
+  return target.option('--limit <rows>', 'most rows to show', wholeNumber, defaultLimit)
+}
+
+/** `250` means milliseconds, as in the library. */
+export function duration(value: string): Duration {
+  return /^\d+(\.\d+)?$/.test(value) ? Number(value) : (value as Duration)
+}
+
+function wholeNumber(value: string): number {
+  const rows = Number(value)
+  if (/^\d{1,7}$/.test(value) && rows >= 1 && rows <= MAX_LIMIT) return rows
+  throw new InvalidArgumentError(`Use a whole number from 1 to ${formatCount(MAX_LIMIT)}.`)
+}
+
+export function scopeOf(options: ScopeOptions): ScopeFilter & { limit?: number | undefined } {
+  const { since, until, limit } = options
+  return { since, until, function: options.function, limit }
+}
+
+/** Opens the store for one answer and closes it whatever happens. */
+export function withStore<T>(options: CommonOptions, work: (store: Store) => T): T {
+  const store = openStore(storePath(options))
+  try {
+    return work(store)
+  } finally {
+    store.close()
+  }
+}
+
+export function storePath(options: CommonOptions): string {
+  return options.db ?? defaultStorePath()
+}
+
+/** Integers beyond 2^53 and infinities become text, bytes become `0x…`: JSON has no other exact way. */
+export function writeJson(screen: Screen, answer: JsonAnswer): void {
+  const text = JSON.stringify(answer, function (this: Record<string, unknown>, key: string, value: unknown) {
+    const original = this[key]
+    if (Buffer.isBuffer(original)) return `0x${original.toString('hex')}`
+    if (typeof value === 'bigint') return value.toString()
+    return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value
+  })
+  screen.write(`${visibleJson(text)}\n`)
+}
+
+/** A footer's first part when the limit may have cut the answer. */
+export function limitNote(rows: number, limit: number | undefined): string | null {
+  return limit !== undefined && rows >= limit ? `rows beyond --limit ${limit}` : null
+}

@@ -1,0 +1,113 @@
+import type { Screen, Style } from './screen.js'
+import { displayWidth, pad, truncate, visible, wrap } from './text.js'
+
+export interface Column<Row> {
+  readonly header: string
+  /** Text of a cell; control characters are made visible by the table. */
+  readonly value: (row: Row) => string
+  readonly align?: 'left' | 'right'
+  readonly style?: (row: Row) => Style | null
+  /** Columns it may be cut down to; absent: never cut. */
+  readonly min?: number
+  /** Columns it takes at most, however wide the screen; the last column ignores it. */
+  readonly max?: number
+}
+
+export interface TableOptions<Row> {
+  /** Text printed below a row, wrapped and indented. */
+  readonly below?: (row: Row) => string
+}
+
+const GAP = '  '
+const BELOW_INDENT = '    '
+const BELOW_MAX_LINES = 3
+
+/** Aligned columns that together fit the screen; on a pipe the last column has any length. */
+export function renderTable<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  screen: Screen,
+  options: TableOptions<Row> = {},
+): string {
+  const cells = rows.map(row => columns.map(column => visible(column.value(row))))
+  const widths = fitWidths(columns, cells, screen.width)
+  const lines = [
+    line(
+      columns,
+      columns.map(column => column.header),
+      widths,
+      screen,
+      () => 'dim',
+    ),
+  ]
+  rows.forEach((row, i) => {
+    lines.push(line(columns, cells[i] ?? [], widths, screen, column => column.style?.(row) ?? null))
+    if (options.below !== undefined) lines.push(...belowLines(options.below(row), screen.width))
+  })
+  return `${lines.join('\n')}\n`
+}
+
+function belowLines(text: string, width: number | null): string[] {
+  const room = width === null ? Number.POSITIVE_INFINITY : width - BELOW_INDENT.length
+  return wrap(visible(text), room, BELOW_MAX_LINES).map(piece => BELOW_INDENT + piece)
+}
+
+function line<Row>(
+  columns: readonly Column<Row>[],
+  cells: readonly string[],
+  widths: readonly number[],
+  screen: Screen,
+  styleOf: (column: Column<Row>) => Style | null,
+): string {
+  const last = columns.length - 1
+  let used = 0
+  const pieces = columns.map((column, i) => {
+    // A screen narrower than the uncuttable columns still gets no line longer than itself.
+    const room = screen.width === null ? Number.POSITIVE_INFINITY : Math.max(0, screen.width - used)
+    const text = truncate(truncate(cells[i] ?? '', widths[i] ?? 0), room)
+    const align = column.align ?? 'left'
+    const padded = i === last && align === 'left' ? text : pad(text, Math.min(widths[i] ?? 0, room), align)
+    used += displayWidth(padded) + GAP.length
+    return screen.style(styleOf(column), padded)
+  })
+  return screen.width === null ? pieces.join(GAP).trimEnd() : joinWithin(pieces).trimEnd()
+}
+
+/** Columns that found no room are empty and get no gap. */
+function joinWithin(pieces: readonly string[]): string {
+  return pieces.filter((piece, i) => i === 0 || piece !== '').join(GAP)
+}
+
+function fitWidths<Row>(
+  columns: readonly Column<Row>[],
+  cells: readonly (readonly string[])[],
+  screenWidth: number | null,
+): number[] {
+  const widths = columns.map((column, i) => {
+    const natural = cells.reduce(
+      (most, row) => Math.max(most, displayWidth(row[i] ?? '')),
+      displayWidth(column.header),
+    )
+    return i === columns.length - 1 || screenWidth === null
+      ? natural
+      : Math.min(natural, column.max ?? natural)
+  })
+  if (screenWidth === null) return widths
+  let excess = widths.reduce((sum, width) => sum + width, GAP.length * (columns.length - 1)) - screenWidth
+  while (excess > 0) {
+    const widest = widestToCut(columns, widths)
+    if (widest === -1) break
+    widths[widest] = (widths[widest] ?? 0) - 1
+    excess--
+  }
+  return widths
+}
+
+function widestToCut<Row>(columns: readonly Column<Row>[], widths: readonly number[]): number {
+  let found = -1
+  columns.forEach((column, i) => {
+    const width = widths[i] ?? 0
+    if (column.min !== undefined && width > column.min && width > (widths[found] ?? 0)) found = i
+  })
+  return found
+}

@@ -1,0 +1,19 @@
+export type { BreakerOptions, BreakerState } from './breaker/circuit-breaker.js'
+export { CircuitBreaker } from './breaker/circuit-breaker.js'
+export { BreakerOpenError } from './breaker/errors.js'
+export { ConfigError } from './config/errors.js'
+export type {
+  CallsightOptions,
+  CaptureMode,
+  CaptureOptions,
+  Duration,
+  Limits,
+  MonitorOptions,
+  TuneOptions,
+} from './config/options.js'
+export type { MonitorDecorator } from './monitor/monitor.js'
+export { monitor } from './monitor/monitor.js'
+export type { Account, LaneAccount } from './queue/account.js'
+export type { DropReason } from './queue/layout.js'
+export type { Health } from './recorder.js'
+export { configure, flush, health, shutdown, tune } from './recorder.js'

@@ -1,0 +1,99 @@
+import type { MonitorOptions } from '../config/options.js'
+import { ConfigError, validateMonitorOptions } from '../config/validate.js'
+import { isClass, monitorClass } from './class.js'
+import { decorateLegacy } from './legacy.js'
+import { functionName } from './naming.js'
+import { monitoringOff } from './recording.js'
+import type { AnyFunction } from './shape.js'
+import { decorateStandard, isStandardContext } from './standard.js'
+import { wrap } from './wrap.js'
+
+type AnyClass = abstract new (...args: never[]) => unknown
+
+/**
+ * What `monitor()` returns: one decorator for both dialects and every place a decorator can stand. It gives nothing
+ * back as far as types go, so overloads, generics and `this` types stay exactly as they were written.
+ */
+export interface MonitorDecorator {
+  <This>(method: AnyFunction, context: ClassMethodDecoratorContext<This>): void
+  <This>(getter: AnyFunction, context: ClassGetterDecoratorContext<This>): void
+  <This>(setter: AnyFunction, context: ClassSetterDecoratorContext<This>): void
+  <This, Value>(
+    accessor: ClassAccessorDecoratorTarget<This, Value>,
+    context: ClassAccessorDecoratorContext<This, Value>,
+  ): void
+  <This>(field: undefined, context: ClassFieldDecoratorContext<This>): void
+  (target: AnyClass, context: ClassDecoratorContext): void
+  /** Legacy decorator of a method or an accessor. */
+  (target: object, key: string | symbol, descriptor: PropertyDescriptor): void
+  /** Legacy decorator of a class. */
+  (target: AnyClass): void
+}
+
+/**
+ * Records the calls of a function.
+ *
+ * As a decorator, in the standard and in the legacy dialect, on methods, static methods, getters, setters, accessors,
+ * private methods, arrow-function properties (standard dialect) and whole classes:
+ *
+ * ```ts
+ * class Orders {
+ *   @monitor()
+ *   async place(order: Order): Promise<Receipt> { … }
+ *
+ *   @monitor({ sample: 0.01, slow: '250ms', redact: [0, 'card.number'] })
+ *   quote(symbol: string): number { … }
+ * }
+ * ```
+ *
+ * Around a plain function: `const parse = monitor(function parse(text: string) { … }, { sample: 0.1 })`.
+ *
+ * With `CALLSIGHT=off` functions are returned as they are.
+ *
+ * @throws {ConfigError} when an option has no meaning
+ */
+export function monitor(options?: MonitorOptions): MonitorDecorator
+export function monitor<F extends AnyFunction>(fn: F, options?: MonitorOptions): F
+export function monitor(first?: AnyFunction | MonitorOptions, second?: MonitorOptions): unknown {
+  if (typeof first === 'function') {
+    if (isStandardContext(second)) throw forgottenParentheses()
+    return monitorFunction(first, checked(second))
+  }
+  if (second !== undefined) throw forgottenParentheses()
+  const options = checked(first)
+  return (target: unknown, contextOrKey?: unknown, descriptor?: PropertyDescriptor): unknown => {
+    if (monitoringOff()) return descriptor
+    if (isStandardContext(contextOrKey)) return decorateStandard(target, contextOrKey, options)
+    if (typeof contextOrKey === 'string' || typeof contextOrKey === 'symbol') {
+      if (descriptor === undefined) throw legacyField(contextOrKey)
+      return decorateLegacy(target as object, contextOrKey, descriptor, options)
+    }
+    if (typeof target === 'function') return void monitorClass(target, options)
+    throw new ConfigError('monitor() cannot decorate this; use it on a class, a method or an accessor')
+  }
+}
+
+function monitorFunction(fn: AnyFunction, options: MonitorOptions): unknown {
+  if (monitoringOff()) return fn
+  if (isClass(fn)) {
+    monitorClass(fn, options)
+    return fn
+  }
+  const name = functionName(fn)
+  return wrap(fn, name === '' ? '(anonymous)' : name, options)
+}
+
+function checked(options: MonitorOptions | undefined): MonitorOptions {
+  return options === undefined ? {} : validateMonitorOptions(options)
+}
+
+function forgottenParentheses(): ConfigError {
+  return new ConfigError('@monitor needs parentheses: write @monitor() or @monitor({ … })')
+}
+
+function legacyField(key: string | symbol): ConfigError {
+  return new ConfigError(
+    `@monitor() cannot see the value of the property ${String(key)} with experimentalDecorators; ` +
+      'write the property as monitor((…) => …) or make it a method',
+  )
+}

@@ -1,0 +1,33 @@
+import type { Control } from '../queue/control.js'
+import type { Producer } from '../queue/producer.js'
+import type { Totals } from '../totals/totals.js'
+import type { CallSite } from './call-site.js'
+
+/** What a wrapper needs while recording is on. The recorder builds it at the first monitored call. */
+export interface Recording {
+  readonly producer: Producer
+  readonly totals: Totals
+  readonly control: Control
+  /** The last call id given out. */
+  lastCall: number
+  /** Gives a call site its number and its settings. */
+  attach(site: CallSite): void
+  /** The recorder's own code failed: turn recording off, warn once, let the app go on. */
+  fail(error: unknown): void
+}
+
+interface Live {
+  /** Functions are not even wrapped: `CALLSIGHT=off`. */
+  off: boolean
+  /** `null`: not started, or off. */
+  recording: Recording | null
+  /** Starts the recorder at the first monitored call; returns `null` when recording is off. */
+  start: () => Recording | null
+}
+
+/** The one switch every wrapper looks at. */
+export const live: Live = { off: false, recording: null, start: () => null }
+
+export function monitoringOff(): boolean {
+  return live.off
+}

@@ -1,0 +1,26 @@
+/**
+ * The process-wide monotonic clock in milliseconds. `performance.now()` starts at another zero in every thread;
+ * `hrtime` does not, so figures that two threads compare are taken from here.
+ */
+export function monotonicMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6
+}
+
+/** A wall clock that only moves with the monotonic one: a jump of the system time neither ages nor rejuvenates a record. */
+export interface AnchoredClock {
+  /** Unix time in microseconds. */
+  nowUs(): number
+}
+
+export interface ClockAnchor {
+  readonly unixUs: number
+  readonly monotonicMs: number
+}
+
+export function takeAnchor(): ClockAnchor {
+  return { unixUs: Date.now() * 1000, monotonicMs: monotonicMs() }
+}
+
+export function anchoredClock(anchor: ClockAnchor): AnchoredClock {
+  return { nowUs: () => Math.round(anchor.unixUs + (monotonicMs() - anchor.monotonicMs) * 1000) }
+}

@@ -1,0 +1,93 @@
+import { CONTROL_BYTES, ControlF64, ControlI32, WriterState } from './layout.js'
+
+export type WriterStateName = keyof typeof WriterState
+const STATE_NAMES: readonly WriterStateName[] = ['booting', 'running', 'stopped', 'failed']
+
+/** Both threads' view of the control block. Which side may call what is written in `layout.ts`. */
+export class Control {
+  readonly memory: SharedArrayBuffer
+  readonly i32: Int32Array
+  readonly f64: Float64Array
+
+  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(CONTROL_BYTES)) {
+    this.memory = memory
+    this.i32 = new Int32Array(memory)
+    this.f64 = new Float64Array(memory)
+  }
+
+  get writerState(): WriterStateName {
+    return STATE_NAMES[Atomics.load(this.i32, ControlI32.WRITER_STATE)] ?? 'failed'
+  }
+
+  /** Tells everyone who waits for the writer. */
+  setWriterState(state: WriterStateName): void {
+    Atomics.store(this.i32, ControlI32.WRITER_STATE, WriterState[state])
+    Atomics.notify(this.i32, ControlI32.WRITER_STATE)
+  }
+
+  /** Makes the writer look now instead of at its next tick. */
+  wakeWriter(): void {
+    Atomics.store(this.i32, ControlI32.WAKE, 1)
+    Atomics.notify(this.i32, ControlI32.WAKE)
+  }
+
+  /** Writer: sleeps until it is woken or the time is over. */
+  sleep(timeoutMs: number): void {
+    // Returns at once when the flag was raised since it was last lowered: no wake-up is lost.
+    Atomics.wait(this.i32, ControlI32.WAKE, 0, timeoutMs)
+    // Lowered before the lanes are read: what is published after this raises it again.
+    Atomics.store(this.i32, ControlI32.WAKE, 0)
+    Atomics.add(this.i32, ControlI32.HEARTBEAT, 1)
+  }
+
+  get stopRequested(): boolean {
+    return Atomics.load(this.i32, ControlI32.STOP_REQUESTED) === 1
+  }
+
+  requestStop(): void {
+    Atomics.store(this.i32, ControlI32.STOP_REQUESTED, 1)
+    this.wakeWriter()
+  }
+
+  /** Asks for a flush and returns its ticket. */
+  requestFlush(): number {
+    const ticket = (Atomics.add(this.i32, ControlI32.FLUSH_REQUESTED, 1) + 1) | 0
+    this.wakeWriter()
+    return ticket
+  }
+
+  get flushRequested(): number {
+    return Atomics.load(this.i32, ControlI32.FLUSH_REQUESTED)
+  }
+
+  /** Writer: everything that was there when this ticket was read has been dealt with. */
+  confirmFlush(ticket: number): void {
+    Atomics.store(this.i32, ControlI32.FLUSH_DONE, ticket)
+  }
+
+  /** Tickets wrap, so they are compared by distance. */
+  flushReached(ticket: number): boolean {
+    return ((Atomics.load(this.i32, ControlI32.FLUSH_DONE) - ticket) | 0) >= 0
+  }
+
+  get heartbeat(): number {
+    return Atomics.load(this.i32, ControlI32.HEARTBEAT)
+  }
+
+  /** Blocks this thread until the writer has left `running` and `booting`; `false` after the timeout. */
+  waitForEnd(timeoutMs: number): boolean {
+    const deadline = performance.now() + timeoutMs
+    for (;;) {
+      const state = Atomics.load(this.i32, ControlI32.WRITER_STATE)
+      if (state === WriterState.stopped) return true
+      if (state === WriterState.failed) return false
+      const leftMs = deadline - performance.now()
+      if (leftMs <= 0) return false
+      Atomics.wait(this.i32, ControlI32.WRITER_STATE, state, leftMs)
+    }
+  }
+
+  addExpired(rows: number): void {
+    this.f64[ControlF64.EXPIRED_ROWS] += rows
+  }
+}

@@ -1,0 +1,29 @@
+import { readFileSync } from 'node:fs'
+
+/** Field 22 of /proc/<pid>/stat, counted behind the command name, which may contain anything. */
+const START_TIME_FIELD = 19
+
+/**
+ * Start of a process in clock ticks since the machine booted; together with the pid it names a process for ever.
+ * 0 where the system does not say (it does on Linux).
+ */
+export function startTicks(pid: number | 'self'): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    const ticks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[START_TIME_FIELD])
+    return Number.isFinite(ticks) ? ticks : 0
+  } catch {
+    return 0
+  }
+}
+
+/** Whether the process that had this pid and start is still running. When in doubt, it is. */
+export function isAlive(pid: number, ticks: number): boolean {
+  try {
+    process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+  const now = startTicks(pid)
+  return ticks === 0 || now === 0 || now === ticks
+}

@@ -1,0 +1,448 @@
+import { createRequire } from 'node:module'
+import { hostname } from 'node:os'
+import { basename } from 'node:path'
+import { threadId } from 'node:worker_threads'
+import type { BreakerState } from './breaker/circuit-breaker.js'
+import { durationMs } from './config/duration.js'
+import { readEnvironment } from './config/environment.js'
+import type { CallsightOptions, Duration, Settings, TuneOptions } from './config/options.js'
+import { resolveSettings, resolveSite } from './config/resolve.js'
+import { ConfigError, validateCallsightOptions } from './config/validate.js'
+import { onProcessEnd } from './lifecycle/process-end.js'
+import type { CallSite } from './monitor/call-site.js'
+import { live, type Recording } from './monitor/recording.js'
+import { type Account, emptyAccount, readAccount } from './queue/account.js'
+import { monotonicMs, takeAnchor } from './queue/clock.js'
+import { Control } from './queue/control.js'
+import { Journal } from './queue/journal.js'
+import { ControlF64, ControlI32, LaneI32 } from './queue/layout.js'
+import { startTicks } from './queue/process-identity.js'
+import { journalBufferBytes, newLaneMemory, Producer } from './queue/producer.js'
+import { Tuning } from './sampling/tuning.js'
+import { Capture } from './serialize/capture.js'
+import { Redaction } from './serialize/redaction.js'
+import { Totals } from './totals/totals.js'
+import type { DrainTask, WriterMessage } from './writer/messages.js'
+import { WriterSupervisor } from './writer/supervisor.js'
+
+/** How the recorder is doing, read from memory in a few microseconds. */
+export interface Health {
+  /**
+   * `off`: switched off; `idle`: nothing monitored was called yet; `recording`; `degraded`: recording, but the store
+   * cannot be written right now (the breaker is open or the writer is being restarted); `failed`: the recorder's own
+   * code failed and it took itself out of the way; `stopped`: after `shutdown()`.
+   */
+  readonly state: 'off' | 'idle' | 'recording' | 'degraded' | 'failed' | 'stopped'
+  /** Why it is `off`, `degraded` or `failed`. */
+  readonly reason: string | null
+  readonly account: Account
+  readonly writer: {
+    readonly state: 'booting' | 'running' | 'stopped' | 'failed'
+    /** Times the writer thread was started again. */
+    readonly restarts: number
+    /** Transactions committed by this process. */
+    readonly batches: number
+    /** Milliseconds since the last commit, `null` before the first. */
+    readonly sinceCommitMs: number | null
+  }
+  readonly breaker: {
+    readonly state: BreakerState['kind']
+    readonly failures: number
+    /** Milliseconds until the next attempt, 0 unless open. */
+    readonly retryInMs: number
+  }
+  readonly ring: { readonly usedBytes: number; readonly capacityBytes: number }
+  readonly store: { readonly path: string; readonly bytes: number; readonly walBytes: number }
+}
+
+type Phase =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'starting' }
+  | { readonly kind: 'off'; readonly reason: string }
+  | { readonly kind: 'recording'; readonly parts: Parts }
+  | { readonly kind: 'failed'; readonly parts: Parts | null; readonly reason: string }
+  | { readonly kind: 'stopped'; readonly parts: Parts | null }
+
+/** Everything that exists while recording. */
+interface Parts {
+  readonly settings: Settings
+  readonly control: Control
+  readonly totals: Totals
+  readonly producer: Producer
+  readonly supervisor: WriterSupervisor
+  readonly laneI32: Int32Array
+  readonly laneF64: Float64Array
+  readonly stopListening: () => void
+}
+
+const FLUSH_TIMEOUT_MS = 10_000
+const POLL_MS = 2
+/** How often errors that wait in memory (disk and ring refused them) are offered to the disk again. */
+const RETRY_HELD_MS = 1_000
+/** Longest delay a timer takes. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+const BREAKER_STATES = ['closed', 'open', 'halfOpen'] as const
+
+let phase: Phase = { kind: 'idle' }
+let options: CallsightOptions = {}
+const tuning = new Tuning()
+const attached = new Set<CallSite>()
+let tuningTimer: NodeJS.Timeout | null = null
+
+/**
+ * Sets what is recorded and where, before the first monitored call. Calling it again before that adds to the earlier
+ * options, group by group.
+ *
+ * @throws {ConfigError} when an option has no meaning, or recording has begun already
+ */
+export function configure(given: CallsightOptions): void {
+  const checked = validateCallsightOptions(given)
+  if (phase.kind !== 'idle') {
+    throw new ConfigError(
+      'Callsight: configure() must come before the first monitored call; use tune() to change sampling while the program runs',
+    )
+  }
+  const merged = mergeGroups(options, checked)
+  resolveSettings(merged)
+  options = merged
+}
+
+function mergeGroups(below: CallsightOptions, above: CallsightOptions): CallsightOptions {
+  const merged: Record<string, unknown> = { ...below }
+  for (const [key, value] of Object.entries(above)) {
+    const under = merged[key]
+    const groups = isGroup(under) && isGroup(value)
+    merged[key] = groups ? { ...under, ...value } : value
+  }
+  return merged
+}
+
+function isGroup(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/**
+ * Changes how functions are sampled and captured while the program runs.
+ *
+ * @param pattern name of call sites, `*` for any run of characters and `?` for one: `'Orders.*'`
+ * @param rule.for how long the change holds, default until the process ends: it expires by itself
+ * @throws {ConfigError} for a bad pattern, option or time
+ */
+export function tune(pattern: string, rule: TuneOptions, how: { readonly for?: Duration } = {}): void {
+  tuning.add(pattern, rule, how.for === undefined ? null : durationMs(how.for), monotonicMs())
+  applyTuning()
+}
+
+function applyTuning(): void {
+  const nowMs = monotonicMs()
+  tuning.expire(nowMs)
+  if (phase.kind === 'recording') {
+    const base = phase.parts.settings.site
+    for (const site of attached) applySettings(site, base, nowMs)
+  }
+  if (tuningTimer !== null) clearTimeout(tuningTimer)
+  const expiryMs = tuning.nextExpiryMs()
+  const delayMs = expiryMs === null ? 0 : Math.min(MAX_TIMER_MS, Math.ceil(expiryMs - nowMs) + 1)
+  tuningTimer = expiryMs === null ? null : setTimeout(applyTuning, delayMs).unref()
+}
+
+function applySettings(site: CallSite, base: Settings['site'], nowMs: number): void {
+  site.apply(tuning.effective(site.name, resolveSite(base, site.options), nowMs))
+}
+
+/** Called by the first monitored call; `null` when nothing is to be recorded. */
+function start(): Recording | null {
+  if (phase.kind !== 'idle') return null
+  phase = { kind: 'starting' }
+  try {
+    const { settings, warnings } = resolveSettings(options)
+    for (const text of warnings) warn('CALLSIGHT_ENVIRONMENT', text)
+    if (!settings.enabled) {
+      phase = { kind: 'off', reason: 'switched off by CALLSIGHT=off or configure({ enabled: false })' }
+      return null
+    }
+    const recording = compose(settings)
+    live.recording = recording
+    return recording
+  } catch (error) {
+    fail(error)
+    return null
+  }
+}
+
+/** Builds the parts, top of the picture to bottom, and starts the writer. */
+function compose(settings: Settings): Recording {
+  const anchor = takeAnchor()
+  const boot = randomHex()
+  const originUnixUs = anchor.unixUs - performance.now() * 1000
+  const control = new Control()
+  const totals = new Totals()
+  const memory = newLaneMemory(settings.ringBytes, originUnixUs)
+  const ownTicks = startTicks('self')
+  const { limits } = settings
+  const journal = new Journal(
+    settings.storePath,
+    { boot, ring: threadId, pid: process.pid, startTicks: ownTicks, originUnixUs },
+    site => totals.name(site),
+    journalBufferBytes(limits.bytes, limits.stackLength),
+  )
+  const producer = new Producer({
+    memory,
+    ringBytes: settings.ringBytes,
+    control: control.memory,
+    journal,
+    totals,
+    capture: new Capture(limits),
+    groupBytes: limits.bytes,
+    fullErrorsPerSecond: settings.fullErrorsPerSecond,
+  })
+  const task: DrainTask = {
+    control: control.memory,
+    lanes: [{ ring: threadId, memory, ringBytes: settings.ringBytes, totals: totals.memory }],
+    boot,
+    anchor,
+    process: {
+      pid: process.pid,
+      script: basename(process.argv[1] ?? 'node'),
+      host: hostname(),
+      nodeVersion: process.version,
+      version: ownVersion(),
+      startTicks: ownTicks,
+    },
+    settings: {
+      storePath: settings.storePath,
+      retentionMs: settings.retentionMs,
+      maxBytes: settings.maxBytes,
+      sweepIntervalMs: settings.sweepIntervalMs,
+      drainIntervalMs: settings.drainIntervalMs,
+      breaker: settings.breaker,
+    },
+  }
+  const supervisor = new WriterSupervisor(task, control, onWriterMessage)
+  const parts: Parts = {
+    settings,
+    control,
+    totals,
+    producer,
+    supervisor,
+    laneI32: new Int32Array(memory),
+    laneF64: new Float64Array(memory),
+    stopListening: onProcessEnd(
+      { end: () => endOfProcess(parts), hint: () => control.wakeWriter() },
+      settings.signals && threadId === 0,
+    ),
+  }
+  phase = { kind: 'recording', parts }
+  supervisor.start()
+  setInterval(() => producer.retryHeld(), RETRY_HELD_MS).unref()
+  const redaction = { keys: settings.redactKeys, allow: settings.allowKeys }
+  return {
+    producer,
+    totals,
+    control,
+    lastCall: randomCallBase(),
+    attach(site) {
+      const hidden = site.options.redact
+      site.redaction = Redaction.compile(hidden === undefined ? redaction : { ...redaction, site: hidden })
+      applySettings(site, settings.site, monotonicMs())
+      site.id = totals.register(site.name)
+      attached.add(site)
+    },
+    fail,
+  }
+}
+
+/** The recorder's own code failed: out of the app's way, one warning, errors and calls pass through unrecorded. */
+function fail(error: unknown): void {
+  const reason = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  const parts = phase.kind === 'recording' ? phase.parts : null
+  live.recording = null
+  if (phase.kind !== 'failed') {
+    warn('CALLSIGHT_FAILED', `Recording is off, the program goes on without it: ${reason}`)
+  }
+  phase = { kind: 'failed', parts, reason }
+}
+
+function onWriterMessage(message: WriterMessage): void {
+  warn(message.code, message.text)
+}
+
+function warn(code: string, text: string): void {
+  process.emitWarning(text, { type: 'CallsightWarning', code })
+}
+
+/** The process ends: bounded handshake with the writer; what it does not confirm goes to the journal. */
+function endOfProcess(parts: Parts): void {
+  const { producer, control, supervisor, settings } = parts
+  if (phase.kind === 'stopped') return
+  supervisor.abandon()
+  producer.retryHeld()
+  control.requestStop()
+  const complete = control.waitForEnd(settings.exitTimeoutMs)
+  if (!complete) producer.saveRing()
+  producer.route = 'journal'
+  producer.endJournal()
+}
+
+/** Waits without blocking until `done`, or for `timeoutMs`; keeps the process alive meanwhile. */
+function poll(done: () => boolean, timeoutMs: number): Promise<boolean> {
+  const deadlineMs = performance.now() + timeoutMs
+  return new Promise(resolve => {
+    const look = (): void => {
+      if (done()) resolve(true)
+      else if (performance.now() >= deadlineMs) resolve(false)
+      else setTimeout(look, POLL_MS)
+    }
+    look()
+  })
+}
+
+/**
+ * Waits until everything recorded before this call is in the store, at most 10 seconds.
+ *
+ * @returns the account; when the store cannot be written, what is missing stands in `inRing` and `inJournal`
+ */
+export async function flush(): Promise<Account> {
+  if (phase.kind !== 'recording') return account()
+  const { control, producer } = phase.parts
+  producer.retryHeld()
+  const ticket = control.requestFlush()
+  await poll(() => control.flushReached(ticket) || control.writerState === 'stopped', FLUSH_TIMEOUT_MS)
+  return account()
+}
+
+/**
+ * Stores everything and ends the recorder. Later calls pass through; their errors still go to the journal and are
+ * stored at the next start.
+ *
+ * @returns the final account
+ */
+export async function shutdown(): Promise<Account> {
+  if (phase.kind === 'idle') {
+    phase = { kind: 'stopped', parts: null }
+    return account()
+  }
+  if (phase.kind !== 'recording') return account()
+  const { parts } = phase
+  const { control, producer, supervisor, settings } = parts
+  supervisor.abandon()
+  producer.retryHeld()
+  producer.route = 'errors-only'
+  control.requestStop()
+  const ended = await poll(
+    () => control.writerState === 'stopped' || control.writerState === 'failed',
+    Math.max(settings.exitTimeoutMs, FLUSH_TIMEOUT_MS),
+  )
+  if (!ended || control.writerState !== 'stopped') producer.saveRing()
+  producer.endJournal()
+  parts.stopListening()
+  phase = { kind: 'stopped', parts }
+  await supervisor.close()
+  return account()
+}
+
+function account(): Account {
+  const parts = partsOf(phase)
+  return parts === null ? emptyAccount() : readAccount(parts.laneF64, parts.control.f64)
+}
+
+function partsOf(now: Phase): Parts | null {
+  switch (now.kind) {
+    case 'recording':
+    case 'failed':
+    case 'stopped':
+      return now.parts
+    case 'idle':
+    case 'starting':
+    case 'off':
+      return null
+  }
+}
+
+/** How the recorder is doing: synchronous, a few microseconds, no disk. */
+export function health(): Health {
+  const parts = partsOf(phase)
+  if (parts === null) return healthWithoutParts()
+  const { control, settings, laneI32 } = parts
+  const { i32, f64 } = control
+  const breaker = BREAKER_STATES[Atomics.load(i32, ControlI32.BREAKER_STATE)] ?? 'closed'
+  const openForMs = monotonicMs() - f64[ControlF64.BREAKER_OPENED_AT]
+  const lastCommitMs = f64[ControlF64.LAST_COMMIT_MS]
+  return {
+    ...stateOf(breaker, control.writerState),
+    account: account(),
+    writer: {
+      state: control.writerState,
+      restarts: Math.max(0, i32[ControlI32.WRITER_STARTS] - 1),
+      batches: f64[ControlF64.BATCHES],
+      sinceCommitMs: lastCommitMs === 0 ? null : monotonicMs() - lastCommitMs,
+    },
+    breaker: {
+      state: breaker,
+      failures: i32[ControlI32.BREAKER_FAILURES],
+      retryInMs: breaker === 'open' ? Math.max(0, settings.breaker.resetTimeoutMs - openForMs) : 0,
+    },
+    ring: {
+      usedBytes: (Atomics.load(laneI32, LaneI32.TAIL) - Atomics.load(laneI32, LaneI32.HEAD)) >>> 0,
+      capacityBytes: settings.ringBytes,
+    },
+    store: {
+      path: settings.storePath,
+      bytes: f64[ControlF64.STORE_BYTES],
+      walBytes: f64[ControlF64.WAL_BYTES],
+    },
+  }
+}
+
+function stateOf(
+  breaker: BreakerState['kind'],
+  writer: Control['writerState'],
+): Pick<Health, 'state' | 'reason'> {
+  if (phase.kind === 'failed') return { state: 'failed', reason: phase.reason }
+  if (phase.kind === 'stopped') return { state: 'stopped', reason: null }
+  if (breaker !== 'closed') return { state: 'degraded', reason: 'the circuit breaker of the store is open' }
+  if (writer === 'failed') return { state: 'degraded', reason: 'the writer thread is being restarted' }
+  return { state: 'recording', reason: null }
+}
+
+function healthWithoutParts(): Health {
+  const states: Record<Exclude<Phase['kind'], 'recording'>, Health['state']> = {
+    idle: 'idle',
+    starting: 'idle',
+    off: 'off',
+    failed: 'failed',
+    stopped: 'stopped',
+  }
+  return {
+    state: live.off ? 'off' : phase.kind === 'recording' ? 'recording' : states[phase.kind],
+    reason:
+      phase.kind === 'off' || phase.kind === 'failed' ? phase.reason : live.off ? 'CALLSIGHT=off' : null,
+    account: emptyAccount(),
+    writer: { state: 'stopped', restarts: 0, batches: 0, sinceCommitMs: null },
+    breaker: { state: 'closed', failures: 0, retryInMs: 0 },
+    ring: { usedBytes: 0, capacityBytes: 0 },
+    store: { path: '', bytes: 0, walBytes: 0 },
+  }
+}
+
+/** 16 hex digits that no other recorder start has. */
+function randomHex(): string {
+  const half = (): string =>
+    Math.floor(Math.random() * 2 ** 32)
+      .toString(16)
+      .padStart(8, '0')
+  return half() + half()
+}
+
+/** Call ids count up from a random multiple of 2^32 below 2^53, so that ids of different threads do not meet. */
+function randomCallBase(): number {
+  return Math.floor(Math.random() * 2 ** 21) * 2 ** 32
+}
+
+function ownVersion(): string {
+  const manifest = createRequire(import.meta.url)('../package.json') as { version: string }
+  return manifest.version
+}
+
+live.start = start
+live.off = readEnvironment(process.env).enabled === false

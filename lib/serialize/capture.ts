@@ -1,0 +1,191 @@
+import type { CaptureMode, Limits } from '../config/options.js'
+import { writeErrorHeader, writeErrorRecord } from './error-record.js'
+import { isProxy, min, setHas } from './intrinsics.js'
+import { type Cut, Cut as Reason, Word } from './markers.js'
+import { typeText } from './shapes.js'
+import { type CaptureSite, MAX_DEPTH, Walk } from './walk.js'
+
+export type { CaptureSite } from './walk.js'
+
+/** Position of the result, in {@link CaptureSite.costly} and in the redaction options. */
+export const RESULT_POSITION = -1
+/** Position of what was thrown. */
+export const ERROR_POSITION = -2
+
+/** Longest string that can be asked for: three bytes a unit must fit the 16-bit length of msgpack. */
+const MAX_STRING_UNITS = 16_384
+/** Counts are written in 16 bits. */
+const MAX_COUNT = 60_000
+const NIL = 0xc0
+
+/**
+ * Writes what is captured of a call, bounded and redacted, as msgpack straight into its destination. No method
+ * throws, runs code of the application (but `Error.prepareStackTrace`) or changes a value. Room for 32 bytes is
+ * enough to say what was cut; with less, the value is nil.
+ */
+export class Capture {
+  readonly #limits: Limits
+  readonly #walk: Walk
+  #isWalking = false
+
+  constructor(limits: Limits) {
+    this.#limits = {
+      depth: min(limits.depth, MAX_DEPTH),
+      fields: min(limits.fields, MAX_COUNT),
+      items: min(limits.items, MAX_COUNT),
+      listItems: limits.listItems,
+      stringLength: min(limits.stringLength, MAX_STRING_UNITS),
+      nodes: limits.nodes,
+      bytes: limits.bytes,
+      stackLength: min(limits.stackLength, MAX_STRING_UNITS),
+      causes: min(limits.causes, MAX_DEPTH - 2),
+    }
+    this.#walk = new Walk(this.#limits)
+  }
+
+  /**
+   * Writes the arguments as one msgpack array at `offset`, never past `end`.
+   * @param mode `'types'`: type and size of each; `false`: nil
+   * @returns the offset after it
+   */
+  writeArguments(
+    bytes: Uint8Array,
+    offset: number,
+    end: number,
+    args: ArrayLike<unknown>,
+    mode: CaptureMode,
+    site: CaptureSite,
+  ): number {
+    if (mode === false) return writeNil(bytes, offset, end)
+    const walk = this.#begin(bytes, offset, end, this.#limits.bytes, site)
+    try {
+      if (writeList(walk, args, mode)) return walk.at
+    } catch {
+      // Fall through: what was written so far is overwritten.
+    } finally {
+      this.#end(walk)
+    }
+    return writeNil(bytes, offset, end)
+  }
+
+  /** Writes the returned value; the same rules, `undefined` is written as nil. */
+  writeResult(
+    bytes: Uint8Array,
+    offset: number,
+    end: number,
+    value: unknown,
+    mode: CaptureMode,
+    site: CaptureSite,
+  ): number {
+    if (mode === false || value === undefined) return writeNil(bytes, offset, end)
+    const walk = this.#begin(bytes, offset, end, this.#limits.bytes, site)
+    try {
+      if (writeAt(walk, RESULT_POSITION, value, mode) || walk.marker(Reason.bytes, 0, typeof value))
+        return walk.at
+    } catch {
+      // Fall through.
+    } finally {
+      this.#end(walk)
+    }
+    return writeNil(bytes, offset, end)
+  }
+
+  /**
+   * Writes what was thrown as a msgpack map `{type, message, stack, details?}`.
+   * @param header only type and message, at most 255 units, without touching `stack`
+   */
+  writeError(
+    bytes: Uint8Array,
+    offset: number,
+    end: number,
+    thrown: unknown,
+    header: boolean,
+    site: CaptureSite,
+  ): number {
+    const walk = this.#begin(bytes, offset, end, this.#limits.bytes + this.#limits.stackLength, site)
+    walk.position = ERROR_POSITION
+    walk.path = site.redaction.rootOf(ERROR_POSITION)
+    try {
+      if (header ? writeErrorHeader(walk, thrown) : writeErrorRecord(walk, thrown)) return walk.at
+    } catch {
+      // Fall through.
+    } finally {
+      this.#end(walk)
+    }
+    return writeNil(bytes, offset, end)
+  }
+
+  #begin(bytes: Uint8Array, offset: number, end: number, maxBytes: number, site: CaptureSite): Walk {
+    // `Error.prepareStackTrace` may call a monitored method while this walk stands still.
+    const walk = this.#isWalking ? new Walk(this.#limits) : this.#walk
+    this.#isWalking = true
+    walk.begin(bytes, offset, min(end, offset + maxBytes), site)
+    return walk
+  }
+
+  #end(walk: Walk): void {
+    if (walk !== this.#walk) return
+    walk.end()
+    this.#isWalking = false
+  }
+}
+
+function writeNil(bytes: Uint8Array, offset: number, end: number): number {
+  if (offset >= end) return offset
+  bytes[offset] = NIL
+  return offset + 1
+}
+
+function writeList(walk: Walk, args: ArrayLike<unknown>, mode: true | 'types'): boolean {
+  const total = args.length
+  const shown = min(total, walk.limits.items)
+  const headerAt = walk.at
+  const outer = walk.limit
+  const planned = shown + (total > shown ? 1 : 0)
+  if (!walk.openArray(planned)) return false
+  let reason: Cut = total > shown ? Reason.items : Reason.none
+  let done = 0
+  let afterSecretName = false
+  for (; done < shown; done++) {
+    if (walk.nodes <= 0) {
+      reason = Reason.nodes
+      break
+    }
+    walk.nodes--
+    const value = args[done]
+    // `headers.set('authorization', …)`: what follows a secret name is its value.
+    if (!(afterSecretName ? walk.hidden(value) : writeAt(walk, done, value, mode))) {
+      reason = Reason.bytes
+      break
+    }
+    afterSecretName = done + 1 < total && typeof value === 'string' && walk.site.redaction.isSecretName(value)
+  }
+  walk.limit = outer
+  if (reason !== Reason.none) walk.marker(reason, total - done, '')
+  walk.closeArray(headerAt, planned, done + (reason === Reason.none ? 0 : 1))
+  return true
+}
+
+/** One argument, or the result. Whatever goes wrong in it costs this value only. */
+function writeAt(walk: Walk, position: number, value: unknown, mode: true | 'types'): boolean {
+  const { redaction, costly } = walk.site
+  const { at, limit } = walk
+  walk.position = position
+  try {
+    if (redaction.hidesPosition(position)) return walk.hidden(value)
+    if (mode === 'types') return walk.label(Reason.none, typeText(value, !setHas(costly, position), walk))
+    if (typeof value === 'object' && value !== null && setHas(costly, position))
+      return writeCostly(walk, value)
+    walk.path = redaction.rootOf(position)
+    return walk.value(value)
+  } catch {
+    while (walk.level > 0) walk.leave()
+    walk.undo(at, limit)
+    return walk.word(Word.uncapturable)
+  }
+}
+
+function writeCostly(walk: Walk, value: object): boolean {
+  if (isProxy(value)) return walk.word(Word.proxy)
+  return walk.label(Reason.cost, typeText(value, false, walk))
+}

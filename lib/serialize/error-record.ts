@@ -1,0 +1,261 @@
+import {
+  getOwnPropertyDescriptor,
+  getPrototypeOf,
+  hasOwn,
+  isArray,
+  isNativeError,
+  isProxy,
+  min,
+  ownKeys,
+  readStack,
+  stackGetter,
+} from './intrinsics.js'
+import { ownData, prototypeInfo } from './kinds.js'
+import { type Cut, Cut as Reason, Word } from './markers.js'
+import { MARKER_TEXT_UNITS } from './msgpack-writer.js'
+import { errorMessage, errorType } from './renderers.js'
+import { typeText } from './shapes.js'
+import type { Walk } from './walk.js'
+
+/** Units of the message in a header-only record. */
+const HEADER_MESSAGE_UNITS = 255
+/** A message may be longer than other strings by this factor: it is what one reads first. */
+const MESSAGE_FACTOR = 4
+/** Bytes kept for the details when a long stack would take all the room. */
+const DETAILS_BYTES = 512
+const DETAILS_SHARE = 0.25
+const OWN_FIELDS_SHOWN_ELSEWHERE = ['name', 'message', 'stack', 'cause', 'errors'] as const
+
+/** `{type, message}` of whatever was thrown; the stack is not touched. `false` when even that does not fit. */
+export function writeErrorHeader(walk: Walk, thrown: unknown): boolean {
+  const { at, limit } = walk
+  if (!(walk.openMap(2) && writeSummary(walk, thrown, HEADER_MESSAGE_UNITS))) return walk.undo(at, limit)
+  walk.limit = limit
+  return true
+}
+
+/** `{type, message, stack, details?}` of whatever was thrown. */
+export function writeErrorRecord(walk: Walk, thrown: unknown): boolean {
+  const error = asError(thrown)
+  // First of all: formatting a stack may run `Error.prepareStackTrace`, the one piece of application code in here.
+  const stack = error === null ? undefined : stackOf(error)
+  const { at, limit } = walk
+  const headerAt = at
+  const hasDetails = error === null ? isObject(thrown) : hasMore(error)
+  const planned = hasDetails ? 4 : 3
+  const messageUnits = min(walk.limits.stackLength, walk.limits.stringLength * MESSAGE_FACTOR)
+  if (!(walk.openMap(planned) && writeSummary(walk, thrown, messageUnits))) return walk.undo(at, limit)
+
+  const inner = walk.limit
+  if (hasDetails) walk.limit -= min(DETAILS_BYTES, ((inner - walk.at) * DETAILS_SHARE) | 0)
+  let entries = 2
+  if (
+    entryFits(walk, 'stack', () =>
+      stack === undefined ? walk.nil() : walk.text(stack, walk.limits.stackLength),
+    )
+  ) {
+    entries++
+  }
+  walk.limit = inner
+  if (hasDetails) {
+    const write = () => (error === null ? walk.value(thrown) : writeDetails(walk, error, 0))
+    if (entryFits(walk, 'details', write)) entries++
+  }
+  walk.limit = limit
+  if (entries < planned) {
+    walk.restOfMap(Reason.bytes, planned - entries)
+    entries++
+  }
+  walk.closeMap(headerAt, planned, entries)
+  return true
+}
+
+function entryFits(walk: Walk, key: string, write: () => boolean): boolean {
+  const { at, limit, level } = walk
+  try {
+    if (walk.ascii(key) && write()) return true
+  } catch {
+    // One odd field must not cost the whole record of an error.
+    while (walk.level > level) walk.leave()
+    walk.undo(at, limit)
+    return walk.ascii(key) && walk.word(Word.uncapturable)
+  }
+  return walk.undo(at, limit)
+}
+
+function isObject(value: unknown): value is object {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function'
+}
+
+/** What is treated as an error: native ones of any realm, and what inherits from `Error`; never a Proxy. */
+function asError(thrown: unknown): object | null {
+  if (typeof thrown !== 'object' || thrown === null || isProxy(thrown)) return null
+  if (isNativeError(thrown)) return thrown
+  return prototypeInfo(thrown, getPrototypeOf(thrown) as object | null).kind === 'error' ? thrown : null
+}
+
+function writeSummary(walk: Walk, thrown: unknown, messageUnits: number): boolean {
+  const error = asError(thrown)
+  if (error !== null) {
+    return (
+      walk.ascii('type') &&
+      walk.text(errorType(error), MARKER_TEXT_UNITS) &&
+      walk.ascii('message') &&
+      walk.text(errorMessage(error), messageUnits)
+    )
+  }
+  return (
+    walk.ascii('type') &&
+    walk.text(thrownType(thrown), MARKER_TEXT_UNITS) &&
+    walk.ascii('message') &&
+    writeThrownMessage(walk, thrown, messageUnits)
+  )
+}
+
+function thrownType(thrown: unknown): string {
+  if (typeof thrown !== 'object') return typeof thrown
+  if (thrown === null) return 'null'
+  if (isProxy(thrown)) return 'Proxy'
+  return prototypeInfo(thrown, getPrototypeOf(thrown) as object | null).className || 'object'
+}
+
+/** Of an object that is no error, its own `message`; of anything else, the value itself. */
+function writeThrownMessage(walk: Walk, thrown: unknown, messageUnits: number): boolean {
+  if (typeof thrown === 'string') return walk.text(thrown, messageUnits)
+  if (typeof thrown !== 'object' || thrown === null) return walk.value(thrown)
+  const message = isProxy(thrown) ? undefined : ownData(thrown, 'message')
+  if (typeof message === 'string') return walk.text(message, messageUnits)
+  return walk.label(Reason.none, typeText(thrown, false, walk))
+}
+
+/** Own data, or the one intrinsic getter of the engine; anything else may be application code. */
+function stackOf(error: object): string | undefined {
+  try {
+    const descriptor = getOwnPropertyDescriptor(error, 'stack')
+    if (descriptor === undefined) return undefined
+    if (hasOwn(descriptor, 'value'))
+      return typeof descriptor.value === 'string' ? descriptor.value : undefined
+    if (readStack === undefined || descriptor.get !== stackGetter) return undefined
+    const stack = readStack(error)
+    return typeof stack === 'string' ? stack : undefined
+  } catch {
+    // `Error.prepareStackTrace` of the application threw.
+    return undefined
+  }
+}
+
+function hasMore(error: object): boolean {
+  if (ownData(error, 'cause') !== undefined || ownData(error, 'errors') !== undefined) return true
+  const keys = ownKeys(error)
+  for (let i = 0; i < keys.length && i <= OWN_FIELDS_SHOWN_ELSEWHERE.length; i++) {
+    if (!isShownElsewhere(keys[i] as string)) return true
+  }
+  return false
+}
+
+function isShownElsewhere(key: string): boolean {
+  for (let i = 0; i < OWN_FIELDS_SHOWN_ELSEWHERE.length; i++)
+    if (OWN_FIELDS_SHOWN_ELSEWHERE[i] === key) return true
+  return false
+}
+
+/** `{…own fields, cause?, errors?}`. */
+function writeDetails(walk: Walk, error: object, causesAbove: number): boolean {
+  const keys = ownKeys(error)
+  const shown = min(keys.length, walk.limits.fields + OWN_FIELDS_SHOWN_ELSEWHERE.length)
+  return writeMap(walk, error, shown + 3, entry => {
+    for (let i = 0; i < shown; i++) {
+      const key = keys[i] as string
+      if (!isShownElsewhere(key) && !entry(() => walk.field(error, key))) return keys.length - i
+    }
+    const links = writeLinks(walk, error, causesAbove, entry)
+    return links === 0 ? keys.length - shown : links
+  })
+}
+
+type Entry = (write: () => boolean) => boolean
+
+/** Cause and aggregated errors; returns how many entries did not fit. */
+function writeLinks(walk: Walk, error: object, causesAbove: number, entry: Entry): number {
+  const cause = ownData(error, 'cause')
+  if (cause !== undefined && !entry(() => walk.ascii('cause') && writeLinked(walk, cause, causesAbove + 1)))
+    return 1
+  const errors = ownData(error, 'errors')
+  if (errors === undefined) return 0
+  return entry(() => walk.ascii('errors') && writeErrors(walk, errors, causesAbove + 1)) ? 0 : 1
+}
+
+function writeErrors(walk: Walk, errors: unknown, causesAbove: number): boolean {
+  if (typeof errors !== 'object' || errors === null || isProxy(errors) || !isArray(errors))
+    return walk.value(errors)
+  const total = errors.length
+  const shown = min(total, walk.limits.causes)
+  const { at, limit } = walk
+  const planned = shown + (total > shown ? 1 : 0)
+  if (!walk.openArray(planned)) return false
+  let done = 0
+  let reason: Cut = total > shown ? Reason.items : Reason.none
+  for (; done < shown; done++) {
+    if (!writeLinked(walk, ownData(errors, done), causesAbove)) {
+      reason = Reason.bytes
+      break
+    }
+  }
+  walk.limit = limit
+  if (reason !== Reason.none) walk.marker(reason, total - done, '')
+  walk.closeArray(at, planned, done + (reason === Reason.none ? 0 : 1))
+  return true
+}
+
+/** An error below another one: `{@class, message, …details}`, without its stack. */
+function writeLinked(walk: Walk, linked: unknown, causes: number): boolean {
+  const error = asError(linked)
+  if (error === null) return walk.value(linked)
+  if (walk.isAncestor(error)) return walk.word(Word.circular)
+  if (causes > walk.limits.causes) return walk.label(Reason.depth, errorType(error))
+  const keys = ownKeys(error)
+  const shown = min(keys.length, walk.limits.fields)
+  return writeMap(walk, error, shown + 5, entry => {
+    if (!entry(() => walk.classEntry(errorType(error)))) return 1
+    if (!entry(() => walk.ascii('message') && walk.text(errorMessage(error), walk.limits.stringLength)))
+      return 1
+    for (let i = 0; i < shown; i++) {
+      const key = keys[i] as string
+      if (!isShownElsewhere(key) && !entry(() => walk.field(error, key))) return shown - i
+    }
+    const links = writeLinks(walk, error, causes, entry)
+    return links === 0 ? keys.length - shown : links
+  })
+}
+
+/** A map whose entries are counted as they are written; `write` returns how many were left out. */
+function writeMap(walk: Walk, owner: object, planned: number, write: (entry: Entry) => number): boolean {
+  const { at, limit } = walk
+  if (!walk.openMap(planned)) return false
+  walk.enter(owner)
+  let entries = 0
+  let reason: Cut = Reason.fields
+  const left = write(body => {
+    const entryAt = walk.at
+    const inner = walk.limit
+    if (walk.nodes <= 0) {
+      reason = Reason.nodes
+      return false
+    }
+    walk.nodes--
+    if (!body()) {
+      reason = Reason.bytes
+      return walk.undo(entryAt, inner)
+    }
+    entries++
+    return true
+  })
+  walk.leave()
+  walk.limit = limit
+  if (left > 0) {
+    walk.restOfMap(reason, left)
+    entries++
+  }
+  walk.closeMap(at, planned, entries)
+  return true
+}

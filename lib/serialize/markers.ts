@@ -1,0 +1,97 @@
+/**
+ * What the recording thread and the writer thread agree on: how a captured value says that something is not in
+ * it, and why.
+ *
+ * Payloads are plain msgpack. Three extension types carry what JSON has no word for, or what was cut:
+ *
+ * ```
+ * ext  payload                                                             JSON text
+ * ───  ──────────────────────────────────────────────────────────────────  ─────────────────────────────
+ *   1  reason u8 · amount varint                                           "[980 more: fields]"
+ *      reason u8 · amount varint · text (UTF-8)                            "[Object: depth]"
+ *      reason u8 | SILENT · amount varint · text                           "[Table 1000000×100]"
+ *   2  redactions u8 · reason u8 · units not kept varint · text            "abc…[63999745 more: string]"
+ *   3  word u8 (index into WORDS)                                          "[undefined]"
+ * ```
+ *
+ * Grammar of the JSON text: a marker is a string in square brackets, `[what]`, `[what: reason]` or
+ * `[n more: reason]`. The rest of a list is its last item; the rest of an object or map is its last key `…`; the rest
+ * of a string follows `…` at its end. `[redacted]` may also stand inside a string. Shapes (`[Buffer 1024]`,
+ * `[Array 10000000]`, `[string 300000]`) name no reason, because the shape is the reason, and still count in the
+ * summary of cuts. A key that is itself too long is shortened in place and not counted; the key `__proto__` is
+ * written `[__proto__]`, because msgpack readers refuse it.
+ */
+export const Ext = { marker: 1, text: 2, word: 3 } as const
+
+/** Why something is not in a captured value. The order is part of the file format: append only. */
+export const CUT_REASONS = [
+  'depth',
+  'fields',
+  'items',
+  'string',
+  'nodes',
+  'bytes',
+  'cost',
+  'redacted',
+  'getter',
+  'proxy',
+] as const
+export type CutReason = (typeof CUT_REASONS)[number]
+
+/** Reason byte of a marker. */
+export const Cut = {
+  none: 0,
+  depth: 1,
+  fields: 2,
+  items: 3,
+  string: 4,
+  nodes: 5,
+  bytes: 6,
+  cost: 7,
+  redacted: 8,
+  getter: 9,
+  proxy: 10,
+} as const satisfies Record<CutReason | 'none', number>
+export type Cut = (typeof Cut)[keyof typeof Cut]
+
+/** Bit of the reason byte: counted in the summary, not repeated in the text. */
+export const SILENT = 0x80
+
+/** Markers without any amount, three bytes each. The order is part of the file format: append only. */
+export const WORDS = [
+  { text: '[undefined]', reason: Cut.none },
+  { text: '[NaN]', reason: Cut.none },
+  { text: '[Infinity]', reason: Cut.none },
+  { text: '[-Infinity]', reason: Cut.none },
+  { text: '[redacted]', reason: Cut.redacted },
+  { text: '[getter]', reason: Cut.getter },
+  { text: '[Proxy]', reason: Cut.proxy },
+  { text: '[Circular]', reason: Cut.none },
+  { text: '[uncapturable]', reason: Cut.none },
+  { text: '[empty]', reason: Cut.none },
+  { text: '[Date invalid]', reason: Cut.none },
+] as const satisfies readonly { text: string; reason: Cut }[]
+
+/** Index into {@link WORDS}. */
+export const Word = {
+  undefined: 0,
+  nan: 1,
+  infinity: 2,
+  negativeInfinity: 3,
+  redacted: 4,
+  getter: 5,
+  proxy: 6,
+  circular: 7,
+  uncapturable: 8,
+  empty: 9,
+  invalidDate: 10,
+} as const
+export type Word = (typeof Word)[keyof typeof Word]
+
+export const REDACTED_TEXT = WORDS[Word.redacted].text
+
+/** Key under which the class of an instance stands, always first. */
+export const CLASS_KEY = '@class'
+/** Key of the marker that stands for the keys that were cut. */
+export const REST_KEY = '…'
+export const PROTO_KEY = '[__proto__]'

@@ -1,0 +1,241 @@
+import { charCodeAt, lastIndexOf, stringSlice, toLowerCase } from './intrinsics.js'
+import type { Spans } from './secret-spans.js'
+
+/** What is asked about the name in front of a `=` or `:`. */
+export interface NameJudge {
+  isSecretName(text: string): boolean
+  /** Whether the unquoted value of this name runs to the end of the line, as a header's does. */
+  isWholeLineName(text: string): boolean
+}
+
+const MAX_NAME_UNITS = 64
+const MAX_GAP_UNITS = 8
+const TAB = 9
+const LINE_FEED = 10
+const CARRIAGE_RETURN = 13
+const SPACE = 32
+const DOUBLE_QUOTE = 34
+const SINGLE_QUOTE = 39
+const COLON = 58
+const EQUALS = 61
+const GREATER = 62
+const BACKSLASH = 92
+const BACKTICK = 96
+
+/**
+ * Marks the values of `name=value`, `name: value`, `"name":"value"` (also escaped inside another string),
+ * `user[name]=value`, `scheme://user:pass@` and everything like them. Looks at each character a bounded number of times.
+ */
+export function markAssignments(text: string, truncated: boolean, names: NameJudge, spans: Spans): void {
+  const length = text.length
+  for (let i = 0; i < length; i++) {
+    const code = charCodeAt(text, i)
+    if (code !== EQUALS && code !== COLON) continue
+    if (code === COLON && unitAt(text, i + 1) === 47 && unitAt(text, i + 2) === 47) {
+      i = markUserInfo(text, i + 3, truncated, spans)
+      continue
+    }
+    const name = nameBefore(text, i)
+    if (name === '' || !names.isSecretName(name)) continue
+    const end = markValue(text, i, names.isWholeLineName(name), spans)
+    if (end > i) i = end - 1
+  }
+}
+
+/** The name that ends before the separator at `at`, without its quotes, brackets and spaces; may be empty. */
+function nameBefore(text: string, at: number): string {
+  let end = at
+  while (end > 0 && at - end < MAX_GAP_UNITS && isSpace(charCodeAt(text, end - 1))) end--
+  if (end > 0 && isQuote(charCodeAt(text, end - 1))) {
+    end--
+    while (end > 0 && charCodeAt(text, end - 1) === BACKSLASH) end--
+  }
+  if (end > 0 && charCodeAt(text, end - 1) === 93) end--
+  else if (end > 3 && toLowerCase(stringSlice(text, end - 3, end)) === '%5d') end -= 3
+  if (end > 0 && isQuote(charCodeAt(text, end - 1))) end--
+  let start = end
+  while (start > 0 && end - start < MAX_NAME_UNITS && isNameUnit(charCodeAt(text, start - 1))) start--
+  return end - start < 3 ? '' : stringSlice(text, start, end)
+}
+
+/** Marks the value behind the separator at `at`; returns its end, or `at` when there is none. */
+function markValue(text: string, at: number, wholeLine: boolean, spans: Spans): number {
+  const length = text.length
+  let start = at + 1
+  if (unitAt(text, start) === GREATER || unitAt(text, start) === EQUALS) start++
+  const gapEnd = start + MAX_GAP_UNITS
+  while (start < gapEnd && isSpace(unitAt(text, start))) start++
+  if (start >= length) return at
+
+  let quoteAt = start
+  while (unitAt(text, quoteAt) === BACKSLASH) quoteAt++
+  const first = unitAt(text, quoteAt)
+  let end: number
+  if (isQuote(first)) {
+    start = quoteAt + 1
+    end = closingQuote(text, start, first, escapesBefore(text, quoteAt))
+  } else if (first === 91 || first === 123) {
+    end = closingBracket(text, start)
+  } else if (wholeLine) {
+    end = endOfLine(text, start)
+  } else {
+    end = endOfWord(text, start)
+    if (isScheme(stringSlice(text, start, end))) end = endOfWord(text, skipSpaces(text, end))
+    end = endOfPhrase(text, end)
+  }
+  if (end <= start) return at
+  spans.add(start, end)
+  return end
+}
+
+function escapesBefore(text: string, at: number): number {
+  let count = 0
+  while (at - count > 0 && charCodeAt(text, at - count - 1) === BACKSLASH) count++
+  return count
+}
+
+/** The closing quote carries as many backslashes as the opening one; the end of the text closes as well. */
+function closingQuote(text: string, from: number, quote: number, escapes: number): number {
+  let backslashes = 0
+  for (let i = from; i < text.length; i++) {
+    const code = charCodeAt(text, i)
+    if (code === BACKSLASH) {
+      backslashes++
+      continue
+    }
+    if (code === quote && (escapes === 0 ? backslashes % 2 === 0 : backslashes <= escapes))
+      return i - backslashes
+    backslashes = 0
+  }
+  return text.length
+}
+
+function closingBracket(text: string, from: number): number {
+  let depth = 0
+  let quoted = false
+  for (let i = from; i < text.length; i++) {
+    const code = charCodeAt(text, i)
+    if (code === DOUBLE_QUOTE && charCodeAt(text, i - 1) !== BACKSLASH) quoted = !quoted
+    else if (quoted) continue
+    else if (code === 91 || code === 123) depth++
+    else if ((code === 93 || code === 125) && --depth === 0) return i + 1
+  }
+  return text.length
+}
+
+function endOfLine(text: string, from: number): number {
+  let end = from
+  while (
+    end < text.length &&
+    charCodeAt(text, end) !== LINE_FEED &&
+    charCodeAt(text, end) !== CARRIAGE_RETURN
+  )
+    end++
+  return end
+}
+
+function endOfWord(text: string, from: number): number {
+  let end = from
+  while (end < text.length && !isDelimiter(charCodeAt(text, end))) end++
+  return end
+}
+
+function skipSpaces(text: string, from: number): number {
+  let at = from
+  while (isSpace(unitAt(text, at))) at++
+  return at
+}
+
+/** `Password=two words;` of a connection string: goes on to the `;` when no other assignment stands before it. */
+function endOfPhrase(text: string, from: number): number {
+  if (unitAt(text, from) !== SPACE) return from
+  for (let i = from; i < text.length && i - from < 256; i++) {
+    const code = charCodeAt(text, i)
+    if (code === 59) return i
+    if (code === EQUALS || code === COLON || code === LINE_FEED || isQuote(code)) break
+  }
+  return from
+}
+
+function isScheme(word: string): boolean {
+  switch (toLowerCase(word)) {
+    case 'bearer':
+    case 'basic':
+    case 'digest':
+    case 'negotiate':
+    case 'token':
+    case 'apikey':
+      return true
+    default:
+      return false
+  }
+}
+
+/**
+ * Marks `user:pass` of `scheme://user:pass@host`; returns the index to go on from. A password may hold an unescaped
+ * `@`, `/`, `?` or `#`: what stands before the last `@` is hidden, unless it is clearly a host with a path.
+ */
+function markUserInfo(text: string, from: number, truncated: boolean, spans: Spans): number {
+  let end = from
+  let authorityEnd = -1
+  for (; end < text.length; end++) {
+    const code = charCodeAt(text, end)
+    if (code <= SPACE || code === DOUBLE_QUOTE || code === SINGLE_QUOTE || code === 60 || code === GREATER)
+      break
+    if (authorityEnd < 0 && (code === 47 || code === 63 || code === 35)) authorityEnd = end
+  }
+  if (authorityEnd < 0) authorityEnd = end
+  const authority = stringSlice(text, from, authorityEnd)
+  let at = lastIndexOf(authority, '@')
+  if (at < 0 && lastIndexOf(authority, ':') >= 0 && !endsInPort(authority)) {
+    at = lastIndexOf(stringSlice(text, from, end), '@')
+    if (at < 0 && truncated && end === text.length) at = end - from
+  }
+  if (at <= 0) return from - 1
+  spans.add(from, from + at)
+  return from + at
+}
+
+function endsInPort(authority: string): boolean {
+  const colon = lastIndexOf(authority, ':')
+  for (let i = colon + 1; i < authority.length; i++) {
+    const code = charCodeAt(authority, i)
+    if ((code < 48 || code > 57) && code !== 44 && code !== 93) return false
+  }
+  return authority.length - colon <= 6
+}
+
+function unitAt(text: string, at: number): number {
+  return at < text.length ? charCodeAt(text, at) : 0
+}
+
+function isSpace(code: number): boolean {
+  return code === SPACE || code === TAB
+}
+
+function isQuote(code: number): boolean {
+  return code === DOUBLE_QUOTE || code === SINGLE_QUOTE || code === BACKTICK
+}
+
+function isDelimiter(code: number): boolean {
+  // Whitespace " ' & ) , ; < > ] ` }
+  return (
+    code <= SPACE ||
+    isQuote(code) ||
+    code === 38 ||
+    code === 41 ||
+    code === 44 ||
+    code === 59 ||
+    code === 60 ||
+    code === GREATER ||
+    code === 93 ||
+    code === 125
+  )
+}
+
+function isNameUnit(code: number): boolean {
+  const letter = code | 0x20
+  return (
+    (letter >= 97 && letter <= 122) || (code >= 48 && code <= 57) || code === 95 || code === 45 || code === 36
+  )
+}

@@ -1,0 +1,389 @@
+import type { Buffer } from 'node:buffer'
+import { JsonBytes } from './json-bytes.js'
+import { CUT_REASONS, Cut, Ext, SILENT, WORDS } from './markers.js'
+
+/** Bytes that are not a payload of Callsight. The record they belong to cannot be stored. */
+export class MalformedPayloadError extends Error {
+  override readonly name = 'MalformedPayloadError'
+  readonly code = 'CALLSIGHT_MALFORMED_PAYLOAD'
+}
+
+const MAX_DEPTH = 64
+/** A payload of the largest record stays far below; garbage cannot claim more. */
+const MAX_OUTPUT_BYTES = 8 * 1024 ** 2
+const COMMA = 0x2c
+const COLON = 0x3a
+const QUOTE = 0x22
+
+/**
+ * Turns msgpack into JSON text, bytes to bytes. For any input it either writes valid JSON in valid UTF-8 or throws
+ * {@link MalformedPayloadError}; how markers look is described in `markers.ts`.
+ */
+export class Transcoder {
+  /** Where the text of the last {@link value} stands in {@link buffer}. */
+  start = 0
+  length = 0
+  readonly #out = new JsonBytes(
+    MAX_OUTPUT_BYTES,
+    () =>
+      new MalformedPayloadError(`The JSON text of one batch would be longer than ${MAX_OUTPUT_BYTES} bytes.`),
+  )
+  readonly #cuts = new Uint32Array(CUT_REASONS.length + 1)
+  #hasCuts = false
+  #depth = 0
+  #bytes: Uint8Array = new Uint8Array(0)
+  #view: DataView = new DataView(new ArrayBuffer(0))
+  #at = 0
+  #end = 0
+
+  /** Holds all texts since {@link reset}; another buffer after it had to grow. */
+  get buffer(): Buffer {
+    return this.#out.buffer
+  }
+
+  /** Forgets the texts and the cuts. */
+  reset(): void {
+    this.#out.at = 0
+    this.start = 0
+    this.length = 0
+    if (this.#hasCuts) this.#cuts.fill(0)
+    this.#hasCuts = false
+  }
+
+  /** Cuts seen since {@link reset}, how many of each reason, such as `{"items":1,"redacted":2}`; `null` for none. */
+  cuts(): string | null {
+    if (!this.#hasCuts) return null
+    let text = ''
+    for (let reason = 1; reason < this.#cuts.length; reason++) {
+      const count = this.#cuts[reason] as number
+      if (count > 0) text += `${text === '' ? '{' : ','}"${CUT_REASONS[reason - 1]}":${count}`
+    }
+    return `${text}}`
+  }
+
+  /**
+   * Reads one msgpack value at `offset` and appends it as JSON text.
+   * @returns the offset after the value
+   * @throws MalformedPayloadError what stands there is not msgpack, runs past `end`, or is nested deeper than 64;
+   *   nothing is appended then
+   */
+  value(bytes: Uint8Array, offset: number, end: number): number {
+    if (offset < 0 || end > bytes.length) throw malformed('ends before its own bounds', offset)
+    if (bytes !== this.#bytes) {
+      this.#bytes = bytes
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    }
+    this.#at = offset
+    this.#end = end
+    this.#depth = 0
+    const out = this.#out
+    const start = out.at
+    try {
+      this.#value()
+    } catch (error) {
+      out.at = start
+      throw error
+    }
+    this.start = start
+    this.length = out.at - start
+    return this.#at
+  }
+
+  #value(): void {
+    const code = this.#take(1)
+    if (code < 0x80) this.#out.integer(code)
+    else if (code < 0x90) this.#map(code & 0x0f)
+    else if (code < 0xa0) this.#array(code & 0x0f)
+    else if (code < 0xc0) this.#string(code & 0x1f)
+    else if (code >= 0xe0) this.#out.integer(code - 0x100)
+    else this.#typed(code)
+  }
+
+  #typed(code: number): void {
+    const at = this.#at
+    switch (code) {
+      case 0xc0:
+        this.#out.ascii('null')
+        break
+      case 0xc2:
+        this.#out.ascii('false')
+        break
+      case 0xc3:
+        this.#out.ascii('true')
+        break
+      case 0xc4:
+        this.#binary(this.#take(1))
+        break
+      case 0xc5:
+        this.#binary(this.#take(2))
+        break
+      case 0xc6:
+        this.#binary(this.#take(4))
+        break
+      case 0xc7:
+        this.#extension(this.#take(1))
+        break
+      case 0xc8:
+        this.#extension(this.#take(2))
+        break
+      case 0xc9:
+        this.#extension(this.#take(4))
+        break
+      case 0xca:
+        this.#skip(4)
+        this.#float(this.#view.getFloat32(at))
+        break
+      case 0xcb:
+        this.#skip(8)
+        this.#float(this.#view.getFloat64(at))
+        break
+      case 0xcc:
+        this.#out.integer(this.#take(1))
+        break
+      case 0xcd:
+        this.#out.integer(this.#take(2))
+        break
+      case 0xce:
+        this.#out.integer(this.#take(4))
+        break
+      case 0xcf:
+        this.#skip(8)
+        this.#wide(this.#view.getUint32(at) * 0x1_0000_0000 + this.#view.getUint32(at + 4), at, false)
+        break
+      case 0xd0:
+        this.#skip(1)
+        this.#out.integer(this.#view.getInt8(at))
+        break
+      case 0xd1:
+        this.#skip(2)
+        this.#out.integer(this.#view.getInt16(at))
+        break
+      case 0xd2:
+        this.#skip(4)
+        this.#out.integer(this.#view.getInt32(at))
+        break
+      case 0xd3:
+        this.#skip(8)
+        this.#wide(this.#view.getInt32(at) * 0x1_0000_0000 + this.#view.getUint32(at + 4), at, true)
+        break
+      case 0xd4:
+        this.#extension(1)
+        break
+      case 0xd5:
+        this.#extension(2)
+        break
+      case 0xd6:
+        this.#extension(4)
+        break
+      case 0xd7:
+        this.#extension(8)
+        break
+      case 0xd8:
+        this.#extension(16)
+        break
+      case 0xd9:
+        this.#string(this.#take(1))
+        break
+      case 0xda:
+        this.#string(this.#take(2))
+        break
+      case 0xdb:
+        this.#string(this.#take(4))
+        break
+      case 0xdc:
+        this.#array(this.#take(2))
+        break
+      case 0xdd:
+        this.#array(this.#take(4))
+        break
+      case 0xde:
+        this.#map(this.#take(2))
+        break
+      case 0xdf:
+        this.#map(this.#take(4))
+        break
+      default:
+        throw malformed(`has the byte 0x${code.toString(16)}, which msgpack never uses,`, at - 1)
+    }
+  }
+
+  /** Reads an unsigned number of `width` bytes. */
+  #take(width: number): number {
+    const at = this.#at
+    this.#skip(width)
+    const bytes = this.#bytes
+    let value = bytes[at] as number
+    for (let i = 1; i < width; i++) value = value * 0x100 + (bytes[at + i] as number)
+    return value
+  }
+
+  #skip(length: number): void {
+    if (length > this.#end - this.#at) throw malformed('ends in the middle of a value', this.#at)
+    this.#at += length
+  }
+
+  #wide(value: number, at: number, signed: boolean): void {
+    if (Number.isSafeInteger(value)) this.#out.integer(value)
+    else this.#out.ascii(String(signed ? this.#view.getBigInt64(at) : this.#view.getBigUint64(at)))
+  }
+
+  #float(value: number): void {
+    if (Number.isSafeInteger(value) && (value !== 0 || 1 / value > 0)) this.#out.integer(value)
+    else if (Number.isFinite(value)) this.#out.ascii(value === 0 ? '-0' : String(value))
+    else this.#out.ascii(Number.isNaN(value) ? '"[NaN]"' : value > 0 ? '"[Infinity]"' : '"[-Infinity]"')
+  }
+
+  #string(length: number): void {
+    const from = this.#at
+    this.#skip(length)
+    const out = this.#out
+    out.byte(QUOTE)
+    out.text(this.#bytes, from, from + length)
+    out.byte(QUOTE)
+  }
+
+  #binary(length: number): void {
+    this.#skip(length)
+    this.#out.ascii(`"[Buffer ${length}]"`)
+  }
+
+  #array(count: number): void {
+    this.#enter(count)
+    const out = this.#out
+    out.byte(0x5b)
+    for (let i = 0; i < count; i++) {
+      if (i > 0) out.byte(COMMA)
+      this.#value()
+    }
+    out.byte(0x5d)
+    this.#depth--
+  }
+
+  #map(count: number): void {
+    this.#enter(count * 2)
+    const out = this.#out
+    out.byte(0x7b)
+    for (let i = 0; i < count; i++) {
+      if (i > 0) out.byte(COMMA)
+      this.#key()
+      out.byte(COLON)
+      this.#value()
+    }
+    out.byte(0x7d)
+    this.#depth--
+  }
+
+  /** Every value takes at least one byte, so a count the rest cannot hold is refused before anything is written. */
+  #enter(values: number): void {
+    if (values > this.#end - this.#at) throw malformed(`claims ${values} values it does not have`, this.#at)
+    if (++this.#depth > MAX_DEPTH) throw malformed(`is nested deeper than ${MAX_DEPTH}`, this.#at)
+  }
+
+  #key(): void {
+    const out = this.#out
+    const start = out.at
+    this.#value()
+    if (out.buffer[start] === QUOTE) return
+    // JSON knows text keys only: any other key stands there as the text of its JSON.
+    const json = Uint8Array.prototype.slice.call(out.buffer, start, out.at)
+    out.at = start
+    out.byte(QUOTE)
+    out.text(json, 0, json.length)
+    out.byte(QUOTE)
+  }
+
+  #extension(length: number): void {
+    const type = this.#take(1)
+    const from = this.#at
+    this.#skip(length)
+    const end = from + length
+    if (type === Ext.word && length === 1) this.#word(this.#bytes[from] as number)
+    else if (type === Ext.marker && length >= 2) this.#marker(from, end)
+    else if (type === Ext.text && length >= 3) this.#editedText(from, end)
+    else this.#out.ascii(`"[ext ${type} ${length}]"`)
+  }
+
+  #word(index: number): void {
+    const word = WORDS[index]
+    if (word !== undefined) this.#count(word.reason)
+    this.#out.byte(QUOTE)
+    this.#out.ascii(word === undefined ? `[word ${index}]` : word.text)
+    this.#out.byte(QUOTE)
+  }
+
+  #marker(from: number, end: number): void {
+    const out = this.#out
+    const byte = this.#bytes[from] as number
+    const reason = byte & ~SILENT
+    this.#count(reason)
+    const textAt = this.#varint(from + 1, end)
+    out.ascii('"[')
+    if (textAt === end) this.#rest(this.#amount)
+    else out.text(this.#bytes, textAt, end)
+    const name = (byte & SILENT) === 0 ? CUT_REASONS[reason - 1] : undefined
+    if (name !== undefined) {
+      out.ascii(': ')
+      out.ascii(name)
+    }
+    out.ascii(']"')
+  }
+
+  #editedText(from: number, end: number): void {
+    const out = this.#out
+    const redactions = this.#bytes[from] as number
+    const reason = this.#bytes[from + 1] as number
+    if (redactions > 0) this.#count(Cut.redacted, redactions)
+    this.#count(reason)
+    const textAt = this.#varint(from + 2, end)
+    out.byte(QUOTE)
+    out.text(this.#bytes, textAt, end)
+    const name = CUT_REASONS[reason - 1]
+    if (name !== undefined) {
+      // U+2026, the ellipsis.
+      out.byte(0xe2)
+      out.byte(0x80)
+      out.byte(0xa6)
+      out.byte(0x5b)
+      this.#rest(this.#amount)
+      out.ascii(': ')
+      out.ascii(name)
+      out.byte(0x5d)
+    }
+    out.byte(QUOTE)
+  }
+
+  #rest(amount: number): void {
+    this.#out.integer(amount)
+    this.#out.ascii(' more')
+  }
+
+  #amount = 0
+  /** Reads into `#amount`; returns the offset behind it. */
+  #varint(from: number, end: number): number {
+    let value = 0
+    let scale = 1
+    for (let at = from; at < end; at++) {
+      const byte = this.#bytes[at] as number
+      value += (byte & 0x7f) * scale
+      if (byte < 0x80) {
+        if (value > Number.MAX_SAFE_INTEGER) break
+        this.#amount = value
+        return at + 1
+      }
+      scale *= 0x80
+    }
+    throw malformed('has a broken amount in a marker', from)
+  }
+
+  #count(reason: number, amount = 1): void {
+    if (reason === Cut.none || reason > CUT_REASONS.length) return
+    this.#hasCuts = true
+    this.#cuts[reason] = (this.#cuts[reason] as number) + amount
+  }
+}
+
+function malformed(what: string, at: number): MalformedPayloadError {
+  return new MalformedPayloadError(
+    `The payload ${what} at byte ${at}. The record cannot be read and is set aside.`,
+  )
+}

@@ -1,0 +1,382 @@
+import type { Limits } from '../config/options.js'
+import {
+  ArrayPrototype,
+  asIntN,
+  bigintToString,
+  charCodeAt,
+  getOwnPropertyDescriptor,
+  getPrototypeOf,
+  hasOwn,
+  isArray,
+  isProxy,
+  min,
+  ObjectPrototype,
+  ownKeys,
+  setAdd,
+  stringSlice,
+} from './intrinsics.js'
+import { ownData } from './kinds.js'
+import { CLASS_KEY, type Cut, PROTO_KEY, REST_KEY, Cut as Reason, SILENT, Word } from './markers.js'
+import { MARKER_TEXT_UNITS, MsgpackWriter } from './msgpack-writer.js'
+import { KeyTrait, type PathNode, Redaction } from './redaction.js'
+import { renderSpecial } from './renderers.js'
+import { isCardInteger, LOOKAHEAD_UNITS, scratch, screen, Trait } from './secret-text.js'
+import { functionText, listShape, symbolText } from './shapes.js'
+
+/** Per call site, mutable memory of the walk. */
+export interface CaptureSite {
+  /** Positions (argument index; -1 = result) that proved too expensive: recorded by type only from now on. */
+  readonly costly: Set<number>
+  /** Extra redaction of this site, compiled once. */
+  readonly redaction: Redaction
+}
+
+/** An object with more own keys marks its position as costly: listing a million keys takes 330 ms (measured). */
+const COSTLY_KEYS = 1_000
+/** Longer strings are recorded by their length: reading one character would flatten a rope of any size. */
+const MAX_READ_UNITS = 256 * 1024
+/** A string that does not fit any more is cut rather than left out when at least this much room is left. */
+const MIN_STRING_ROOM = 64
+export const MAX_DEPTH = 16
+const NO_SITE: CaptureSite = { costly: new Set(), redaction: Redaction.compile({}) }
+
+/**
+ * One bounded walk over one group of values. Every method that writes returns `false`, with `at` where it was,
+ * when the value does not fit; the container then ends with the marker of the cut, for which it has kept room.
+ */
+export class Walk extends MsgpackWriter {
+  readonly limits: Limits
+  site: CaptureSite = NO_SITE
+  position = 0
+  /** Values that may still be visited. */
+  nodes = 0
+  /** Containers that are open, which is also the length of {@link ancestors} in use. */
+  level = 0
+  /** Where the walk stands in the paths of the call site; `null` when none can match from here. */
+  path: PathNode | null = null
+  readonly ancestors: (object | null)[]
+
+  constructor(limits: Limits) {
+    super()
+    this.limits = limits
+    // Filled: a hole would look for a setter on a polluted Array.prototype.
+    this.ancestors = new Array<object | null>(MAX_DEPTH + 2).fill(null)
+  }
+
+  begin(bytes: Uint8Array, offset: number, end: number, site: CaptureSite): void {
+    this.bytes = bytes
+    this.at = offset
+    this.limit = end
+    this.nodes = this.limits.nodes
+    this.site = site
+    this.level = 0
+    this.path = null
+  }
+
+  /** Forgets what was captured; also after a walk that was broken off. */
+  end(): void {
+    for (let i = 0; i < this.ancestors.length; i++) this.ancestors[i] = null
+    this.level = 0
+    this.site = NO_SITE
+    this.path = null
+  }
+
+  value(value: unknown): boolean {
+    switch (typeof value) {
+      case 'string':
+        return this.text(value, this.limits.stringLength)
+      case 'number':
+        return this.anyNumber(value)
+      case 'object':
+        return value === null ? this.nil() : this.object(value)
+      case 'boolean':
+        return this.boolean(value)
+      case 'undefined':
+        return this.word(Word.undefined)
+      case 'bigint':
+        return this.bigint(value)
+      case 'symbol':
+        return this.label(Reason.none, symbolText(value))
+      case 'function':
+        return isProxy(value) ? this.word(Word.proxy) : this.label(Reason.none, functionText(value))
+    }
+  }
+
+  anyNumber(value: number): boolean {
+    if (value >= 3e12 && isCardInteger(value)) return this.word(Word.redacted)
+    if (value - value === 0) return this.number(value)
+    return this.word(value > 0 ? Word.infinity : value < 0 ? Word.negativeInfinity : Word.nan)
+  }
+
+  bigint(value: bigint): boolean {
+    if (value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER)
+      return this.anyNumber(Number(value))
+    // Converting a million digits takes seconds; comparing 1,024 bits costs the same for every size.
+    if (asIntN(1024, value) !== value) return this.marker(Reason.string | SILENT, 0, 'bigint over 1024 bits')
+    return this.text(`${bigintToString(value)}n`, this.limits.stringLength)
+  }
+
+  object(value: object): boolean {
+    if (isProxy(value)) return this.word(Word.proxy)
+    const prototype = getPrototypeOf(value) as object | null
+    if (prototype === ObjectPrototype) return this.fields(value, '')
+    if (prototype === ArrayPrototype && isArray(value)) return this.list(value)
+    return renderSpecial(this, value, prototype)
+  }
+
+  isAncestor(value: object): boolean {
+    for (let i = 0; i < this.level; i++) if (this.ancestors[i] === value) return true
+    return false
+  }
+
+  isTooDeep(): boolean {
+    return this.level > this.limits.depth
+  }
+
+  enter(value: object): void {
+    this.ancestors[this.level++] = value
+  }
+
+  leave(): void {
+    this.ancestors[--this.level] = null
+  }
+
+  fields(value: object, className: string): boolean {
+    if (this.isAncestor(value)) return this.word(Word.circular)
+    if (this.isTooDeep()) return this.label(Reason.depth, className === '' ? 'Object' : className)
+    const keys = ownKeys(value)
+    const total = keys.length
+    if (total > COSTLY_KEYS) setAdd(this.site.costly, this.position)
+    const shown = min(total, this.limits.fields)
+    const headerAt = this.at
+    const outer = this.limit
+    const classEntries = className === '' ? 0 : 1
+    const planned = classEntries + shown + (total > shown ? 1 : 0)
+    if (!this.openMap(planned)) return false
+    if (classEntries === 1 && !this.classEntry(className)) return this.undo(headerAt, outer)
+    this.enter(value)
+    let reason: Cut = total > shown ? Reason.fields : Reason.none
+    let done = 0
+    for (; done < shown; done++) {
+      if (this.nodes <= 0) {
+        reason = Reason.nodes
+        break
+      }
+      this.nodes--
+      const entryAt = this.at
+      if (!this.field(value, keys[done] as string)) {
+        this.at = entryAt
+        reason = Reason.bytes
+        break
+      }
+    }
+    this.leave()
+    this.limit = outer
+    if (reason !== Reason.none) this.restOfMap(reason, total - done)
+    this.closeMap(headerAt, planned, classEntries + done + (reason === Reason.none ? 0 : 1))
+    return true
+  }
+
+  classEntry(className: string): boolean {
+    return this.ascii(CLASS_KEY) && this.text(className, MARKER_TEXT_UNITS)
+  }
+
+  restOfMap(reason: Cut, amount: number): void {
+    this.string(REST_KEY, 1)
+    this.marker(reason, amount, '')
+  }
+
+  undo(at: number, limit: number): false {
+    this.at = at
+    this.limit = limit
+    return false
+  }
+
+  field(owner: object, key: string): boolean {
+    const traits = this.site.redaction.keyTraits(key)
+    if (!this.key(key, traits)) return false
+    const descriptor = getOwnPropertyDescriptor(owner, key)
+    if (descriptor === undefined) return this.word(Word.empty)
+    // Asked with hasOwn, because `value` of an accessor would come from a polluted Object.prototype.
+    if (!hasOwn(descriptor, 'value')) return this.word(Word.getter)
+    const value: unknown = descriptor.value
+    if ((traits & KeyTrait.secret) !== 0) return this.hidden(value)
+    if ((traits & KeyTrait.pairValue) !== 0 && this.#isNamedSecret(owner)) return this.hidden(value)
+    return this.path === null ? this.value(value) : this.valueBelow(value, key)
+  }
+
+  key(key: string, traits: number): boolean {
+    if ((traits & KeyTrait.clean) !== 0) return this.ascii(key)
+    return this.#oddKey(key)
+  }
+
+  #oddKey(key: string): boolean {
+    if (key === '__proto__') return this.ascii(PROTO_KEY)
+    const keep = min(key.length, this.limits.stringLength)
+    const cut = this.#scrubbed(key, keep)
+    const text = cut === null ? stringSlice(key, 0, wholeUnits(key, keep)) : cut.text
+    const rest = key.length - (cut === null ? text.length : cut.coveredUnits)
+    const shown = rest > 0 ? `${text}${REST_KEY}[${rest} more: string]` : text
+    return this.string(shown, shown.length)
+  }
+
+  #scrubbed(text: string, keep: number): ReturnType<Redaction['scrub']> {
+    const window = min(text.length, keep + LOOKAHEAD_UNITS)
+    const traits = screen(text, window)
+    if ((traits & ~Trait.wide) === 0) return null
+    return this.site.redaction.scrub(stringSlice(text, 0, window), traits, keep, window < text.length)
+  }
+
+  isSecretKey(key: string): boolean {
+    return (this.site.redaction.keyTraits(key) & KeyTrait.secret) !== 0
+  }
+
+  /** A value that must not be shown; that there is none may be. */
+  hidden(value: unknown): boolean {
+    return value === undefined
+      ? this.word(Word.undefined)
+      : value === null
+        ? this.nil()
+        : this.word(Word.redacted)
+  }
+
+  /** `{ name: 'password', value: 'x' }`, as form fields and recorded headers are often kept. */
+  #isNamedSecret(owner: object): boolean {
+    return (
+      this.#isSecretText(ownData(owner, 'name')) ||
+      this.#isSecretText(ownData(owner, 'key')) ||
+      this.#isSecretText(ownData(owner, 'header')) ||
+      this.#isSecretText(ownData(owner, 'field'))
+    )
+  }
+
+  #isSecretText(value: unknown): boolean {
+    return typeof value === 'string' && this.site.redaction.isSecretName(value)
+  }
+
+  /** One step down the paths of the call site. */
+  valueBelow(value: unknown, key: string): boolean {
+    const here = this.path
+    const next = here === null ? null : this.site.redaction.step(here, key)
+    if (next?.secret === true) return this.hidden(value)
+    this.path = next
+    const fits = this.value(value)
+    this.path = here
+    return fits
+  }
+
+  list(value: readonly unknown[]): boolean {
+    const total = value.length
+    if (this.isAncestor(value)) return this.word(Word.circular)
+    if (total > this.limits.listItems) return this.marker(Reason.items | SILENT, 0, listShape(value, this))
+    if (this.isTooDeep()) return this.marker(Reason.depth, 0, `Array ${total}`)
+    const shown = min(total, this.limits.items)
+    const headerAt = this.at
+    const outer = this.limit
+    const planned = shown + (total > shown ? 1 : 0)
+    if (!this.openArray(planned)) return false
+    this.enter(value)
+    let reason: Cut = total > shown ? Reason.items : Reason.none
+    let done = 0
+    let afterSecretName = false
+    for (; done < shown; done++) {
+      if (this.nodes <= 0) {
+        reason = Reason.nodes
+        break
+      }
+      this.nodes--
+      const descriptor = getOwnPropertyDescriptor(value, done)
+      let fits: boolean
+      if (descriptor === undefined) {
+        fits = this.word(Word.empty)
+        afterSecretName = false
+      } else if (!hasOwn(descriptor, 'value')) {
+        fits = this.word(Word.getter)
+        afterSecretName = false
+      } else {
+        const item: unknown = descriptor.value
+        fits = afterSecretName
+          ? this.hidden(item)
+          : this.path === null
+            ? this.value(item)
+            : this.#item(item, done)
+        // [name, value] pairs, raw header lists and command lines: what follows a secret name is its value.
+        afterSecretName = done + 1 < total && this.#isSecretText(item)
+      }
+      if (!fits) {
+        reason = Reason.bytes
+        break
+      }
+    }
+    this.leave()
+    this.limit = outer
+    if (reason !== Reason.none) this.marker(reason, total - done, '')
+    this.closeArray(headerAt, planned, done + (reason === Reason.none ? 0 : 1))
+    return true
+  }
+
+  /** An item may be named in a path by its index, or be passed through without a name. */
+  #item(value: unknown, index: number): boolean {
+    const here = this.path
+    if (here !== null && this.site.redaction.step(here, `${index}`) !== null)
+      return this.valueBelow(value, `${index}`)
+    return this.value(value)
+  }
+
+  /** A marker with text of the application in it: shortened, and searched for secrets like any text. */
+  label(reason: Cut | number, text: string): boolean {
+    const keep = wholeUnits(text, min(text.length, MARKER_TEXT_UNITS))
+    const shown = this.#scrubbed(text, keep)?.text ?? stringSlice(text, 0, keep)
+    return this.marker(
+      reason,
+      0,
+      stringSlice(shown, 0, wholeUnits(shown, min(shown.length, MARKER_TEXT_UNITS))),
+    )
+  }
+
+  /** A string of at most `maxUnits`, without the secrets in it. */
+  text(text: string, maxUnits: number): boolean {
+    const length = text.length
+    if (length > MAX_READ_UNITS) return this.marker(Reason.string | SILENT, 0, `string ${length}`)
+    const window = length <= maxUnits ? length : min(length, maxUnits + LOOKAHEAD_UNITS)
+    const traits = screen(text, window)
+    if (traits === 0 && length <= maxUnits && this.asciiBytes(scratch, length)) return true
+    return this.#oddText(text, traits, min(length, maxUnits), window)
+  }
+
+  #oddText(text: string, traits: number, keep: number, window: number): boolean {
+    let shown = text
+    let units = wholeUnits(text, keep)
+    let covered = units
+    let redactions = 0
+    if ((traits & ~Trait.wide) !== 0) {
+      const source = window === text.length ? text : stringSlice(text, 0, window)
+      const scrubbed = this.site.redaction.scrub(source, traits, units, window < text.length)
+      if (scrubbed !== null) {
+        shown = scrubbed.text
+        units = shown.length
+        covered = scrubbed.coveredUnits
+        redactions = scrubbed.redactions
+      }
+    }
+    const rest = text.length - covered
+    if (redactions === 0 && rest === 0 && this.string(shown, units)) return true
+    if (
+      (redactions > 0 || rest > 0) &&
+      this.editedString(shown, units, redactions, rest > 0 ? Reason.string : 0, rest)
+    ) {
+      return true
+    }
+    const room = this.limit - this.at
+    if (room < MIN_STRING_ROOM) return false
+    const fitting = wholeUnits(shown, min(units, ((room - 16) / 3) | 0))
+    return this.editedString(shown, fitting, redactions, Reason.bytes, rest + units - fitting)
+  }
+}
+
+/** `units`, or one less where that would split a surrogate pair. */
+function wholeUnits(text: string, units: number): number {
+  if (units === 0 || units >= text.length) return units
+  const isHigh = (charCodeAt(text, units - 1) & 0xfc00) === 0xd800
+  return isHigh && (charCodeAt(text, units) & 0xfc00) === 0xdc00 ? units - 1 : units
+}

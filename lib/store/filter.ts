@@ -1,0 +1,152 @@
+import type { Duration } from '../config/options.js'
+import { StoreQueryError } from './read-errors.js'
+import { ID_SALT_SPAN } from './schema.js'
+
+/** A moment: a length of time before now (`'10m'`, or milliseconds), a `Date`, or ISO-8601 text (UTC unless it names a zone). */
+export type Moment = Duration | Date | string
+
+/** A span of time and the functions it is about. */
+export interface ScopeFilter {
+  /** Only what started at or after this moment. Default: the beginning of the store. */
+  readonly since?: Moment | undefined
+  /** Only what started before this moment. Default: now and later. */
+  readonly until?: Moment | undefined
+  /** Name of the function; `*` stands for any text and `?` for one character: `'Orders.*'`. */
+  readonly function?: string | undefined
+}
+
+export interface LimitFilter {
+  /** Most rows to return, 1 to 1,000,000. Default 100. */
+  readonly limit?: number | undefined
+}
+
+export interface ErrorFilter extends ScopeFilter, LimitFilter {
+  /** Class name of the thrown error, exactly: `'TypeError'`. */
+  readonly error?: string | undefined
+  /** Only calls that took at least this long: milliseconds, or a text such as `'250ms'`. */
+  readonly minDurationMs?: Duration | undefined
+}
+
+export type Outcome = 'ok' | 'error'
+
+export interface CallFilter extends ErrorFilter {
+  /** Only calls that returned (`'ok'`) or failed (`'error'`). Default both. */
+  readonly outcome?: Outcome | undefined
+}
+
+export const TOTAL_ORDERS = ['total', 'calls', 'errors', 'mean', 'max'] as const
+export type TotalOrder = (typeof TOTAL_ORDERS)[number]
+
+/** Totals are kept per minute: the span is widened to whole minutes. */
+export interface TotalFilter extends ScopeFilter, LimitFilter {
+  /** Largest first by: all time spent (`'total'`, default), calls, errors, mean or longest duration. */
+  readonly sort?: TotalOrder | undefined
+}
+
+export type LossFilter = ScopeFilter & LimitFilter
+
+/** A filter as the statements take it. Ids are bounds of the primary key, `sinceId <= id < untilId`. */
+export interface Bounds {
+  readonly sinceId: bigint
+  readonly untilId: bigint
+  readonly sinceMinute: number
+  readonly untilMinute: number
+  /** SQLite GLOB pattern. */
+  readonly pattern: string | null
+  readonly limit: number
+}
+
+export const DEFAULT_LIMIT = 100
+export const MAX_LIMIT = 1_000_000
+const MAX_ID = 2n ** 63n - 1n
+const LAST_MS = Number(MAX_ID / BigInt(ID_SALT_SPAN) / 1000n)
+const LAST_MINUTE = Math.floor(LAST_MS / 60_000)
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+const DURATION = /^(\d{1,15}(?:\.\d{1,9})?)(ms|s|m|h|d)$/
+const ISO_TIME = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})?)?$/
+
+/** @throws StoreQueryError when a value of the filter is not acceptable. */
+export function toBounds(filter: ScopeFilter & LimitFilter, nowMs: number): Bounds {
+  const sinceMs = filter.since === undefined ? 0 : momentMs('since', filter.since, nowMs)
+  const untilMs = filter.until === undefined ? null : momentMs('until', filter.until, nowMs)
+  return {
+    sinceId: idAt(sinceMs),
+    untilId: untilMs === null ? MAX_ID : idAt(untilMs),
+    sinceMinute: Math.floor(sinceMs / 60_000),
+    untilMinute: untilMs === null ? LAST_MINUTE : Math.ceil(untilMs / 60_000),
+    pattern: filter.function === undefined ? null : toGlob(text('function', filter.function)),
+    limit: toLimit(filter.limit),
+  }
+}
+
+/** Smallest key of a record that starts at this moment. */
+function idAt(unixMs: number): bigint {
+  return BigInt(Math.round(unixMs * 1000)) * BigInt(ID_SALT_SPAN)
+}
+
+function momentMs(name: string, value: Moment, nowMs: number): number {
+  const ms = value instanceof Date ? value.getTime() : parseMoment(value, nowMs)
+  if (!Number.isFinite(ms)) {
+    throw new StoreQueryError(
+      `${name} ${shown(value)} is not a time. Use a length of time before now such as 10m or 6h, or UTC such as 2026-11-20T10:00Z.`,
+    )
+  }
+  return Math.min(Math.max(ms, 0), LAST_MS)
+}
+
+function parseMoment(value: unknown, nowMs: number): number {
+  const duration = parseDurationMs(value)
+  if (duration !== null) return nowMs - duration
+  if (typeof value !== 'string') return Number.NaN
+  const iso = ISO_TIME.exec(value)
+  if (iso === null) return Number.NaN
+  return Date.parse(value.includes('T') && iso[1] === undefined ? `${value}Z` : value)
+}
+
+/** Milliseconds of a {@link Duration}, or `null` when it is none. */
+function parseDurationMs(value: unknown): number | null {
+  if (typeof value === 'number') return Number.isFinite(value) && value >= 0 ? value : null
+  if (typeof value !== 'string') return null
+  const match = DURATION.exec(value)
+  return match === null ? null : Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS]
+}
+
+/** Least duration in nanoseconds, or `null` for none. */
+export function toMinDurationNs(value: Duration | undefined): number | null {
+  if (value === undefined) return null
+  const ms = parseDurationMs(value)
+  if (ms === null) {
+    throw new StoreQueryError(
+      `minimum duration ${shown(value)} is not a length of time. Use milliseconds or a text such as 250ms or 1.5s.`,
+    )
+  }
+  return ms * 1e6
+}
+
+export function toLimit(limit: number | undefined): number {
+  if (limit === undefined) return DEFAULT_LIMIT
+  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit
+  throw new StoreQueryError(`limit ${shown(limit)} is not a whole number from 1 to 1,000,000.`)
+}
+
+export function oneOf<T extends string>(name: string, value: T | undefined, allowed: readonly T[]): T | null {
+  if (value === undefined) return null
+  if (allowed.includes(value)) return value
+  throw new StoreQueryError(`${name} ${shown(value)} is not one of ${allowed.join(', ')}.`)
+}
+
+export function text(name: string, value: unknown): string {
+  // A longer pattern than SQLite takes would be an SQL error; no name is anywhere near it.
+  if (typeof value === 'string' && value !== '' && value.length <= 1_000) return value
+  throw new StoreQueryError(`${name} ${shown(value)} is not a text of 1 to 1,000 characters.`)
+}
+
+/** Only `*` and `?` are special in our patterns; SQLite would read `[` as the start of a character class. */
+function toGlob(pattern: string): string {
+  return pattern.replaceAll('[', '[[]')
+}
+
+function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
+  return value instanceof Date || typeof value !== 'object' ? String(value) : 'of that type'
+}

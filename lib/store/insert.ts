@@ -1,0 +1,283 @@
+import { CallRows, insertAtFreeId, isBadData, isStart, type OnBadRow } from './call-rows.js'
+import type { Database } from './driver.js'
+import { BadRowError, CommitLostError } from './errors.js'
+import { prepareAll, type Statements } from './insert-sql.js'
+import type { Ending, ErrorRow, LaneState, ProcessInfo, TotalsDelta } from './records.js'
+
+export type { Ending, ErrorRow, LaneState, ProcessInfo, TotalsDelta } from './records.js'
+
+export interface StoreWriterOptions {
+  /** Told of every call row that SQLite refuses. Default: the row is dropped without a word. */
+  readonly onBadRow?: OnBadRow
+}
+
+interface WrittenLane {
+  readonly processId: number
+  readonly ring: number
+  readonly lane: number
+  readonly stored: number
+  readonly storedSeq: number
+}
+
+/**
+ * Everything the writer thread writes, as one transaction per batch:
+ * `begin()` … rows … `flushRows()` … lanes … `commit()`, or `rollback()` after any error.
+ *
+ * All statements are prepared once and kept: better-sqlite3 12 on Node 24.19 and later aborts the process when a
+ * statement is garbage-collected.
+ */
+export class StoreWriter {
+  readonly #db: Database
+  readonly #sql: Statements
+  readonly #calls: CallRows
+  readonly #onBadRow: OnBadRow
+  readonly #functionIds = new Map<string, number>()
+  /** Names of which the id exists only if this transaction commits. */
+  #newFunctions: string[] = []
+  #latestStarts = new Map<number, number>()
+  #lastLane: WrittenLane | null = null
+
+  constructor(db: Database, options: StoreWriterOptions = {}) {
+    this.#db = db
+    this.#sql = prepareAll(db)
+    this.#onBadRow = options.onBadRow ?? (() => undefined)
+    this.#calls = new CallRows(db, this.#onBadRow)
+  }
+
+  /** Takes the write lock. */
+  begin(): void {
+    this.#calls.clear()
+    this.#sql.begin.run()
+    if (!this.#db.inTransaction) throw new CommitLostError('BEGIN did not start a transaction')
+  }
+
+  /**
+   * Writes what is queued and commits.
+   *
+   * @throws {CommitLostError} unless the transaction is over and what it wrote last can be read back. A COMMIT
+   * that fails while the thread is being terminated returns like one that succeeded.
+   */
+  commit(): void {
+    this.flushRows()
+    const lane = this.#lastLane
+    const done: unknown = this.#sql.commit.run()
+    if (done === undefined || this.#db.inTransaction)
+      throw new CommitLostError('COMMIT returned without ending the transaction')
+    // SQLite ends a transaction by itself when a write fails; only the file can tell which way it ended.
+    if (lane !== null) {
+      const found = this.laneState(lane.processId, lane.ring, lane.lane)
+      if (found === null || found.storedSeq < lane.storedSeq || found.stored < lane.stored)
+        throw new CommitLostError('COMMIT returned but the batch is not in the file')
+    }
+    this.#forget()
+    this.#newFunctions = []
+  }
+
+  /** Gives the transaction up, if one is open, with all that was queued. Never leaves ids of it in the caches. */
+  rollback(): void {
+    for (const name of this.#newFunctions) this.#functionIds.delete(name)
+    this.#newFunctions = []
+    this.#forget()
+    if (this.#db.inTransaction) this.#sql.rollback.run()
+  }
+
+  /** Returns the process_id of this boot; registers it when it is new. */
+  registerProcess(info: ProcessInfo): number {
+    const { boot, pid, script, host, nodeVersion, version, startedUs } = info
+    const started = Math.floor(startedUs)
+    this.#sql.registerProcess.run(boot, pid, script, host, nodeVersion, version, started, started)
+    return this.#sql.processId.get(boot) as number
+  }
+
+  /** Returns `false` when retention has removed the process meanwhile: register it again. */
+  touchProcess(processId: number, lastSeenUs: number): boolean {
+    return this.#sql.touchProcess.run(Math.floor(lastSeenUs), processId).changes === 1
+  }
+
+  endProcess(processId: number, endedUs: number, ending: Ending): void {
+    this.#sql.endProcess.run(Math.floor(endedUs), ending, processId)
+  }
+
+  functionId(name: string): number {
+    let id = this.#functionIds.get(name)
+    if (id === undefined) {
+      id = this.#sql.functionId.get(name) as number | undefined
+      if (id === undefined) {
+        this.#sql.addFunction.run(name)
+        id = this.#sql.functionId.get(name) as number
+      }
+      if (this.#db.inTransaction) this.#newFunctions.push(name)
+      this.#functionIds.set(name, id)
+    }
+    return id
+  }
+
+  /**
+   * Queues one call row. Buffers must stay as they are until {@link flushRows}.
+   *
+   * @param salt 0 to 2,047, keeps records of the same microsecond apart
+   * @param parent 0 = none
+   * @param args JSON as UTF-8
+   * @param result JSON as UTF-8
+   */
+  call(
+    startUs: number,
+    salt: number,
+    functionId: number,
+    processId: number,
+    durationNs: number,
+    weight: number,
+    call: number,
+    trace: number,
+    parent: number,
+    flags: number,
+    args: Buffer | string | null,
+    result: Buffer | string | null,
+    cuts: string | null,
+  ): void {
+    if (!isStart(startUs)) {
+      const cause = new RangeError(`start ${startUs} is no time`)
+      this.#onBadRow(new BadRowError({ table: 'calls', functionId, processId, call }, cause))
+      return
+    }
+    this.#seen(processId, startUs)
+    this.#calls.add(
+      startUs,
+      salt,
+      functionId,
+      processId,
+      durationNs,
+      weight,
+      call,
+      trace,
+      parent,
+      flags,
+      args,
+      result,
+      cuts,
+    )
+  }
+
+  /**
+   * Writes one error row.
+   *
+   * @returns `false` when this (process, ring, seq) was there already
+   * @throws {BadRowError} when SQLite refuses the row; the transaction goes on without it
+   */
+  error(row: ErrorRow): boolean {
+    const { startUs, functionId, processId, call } = row
+    try {
+      if (!isStart(startUs)) throw new RangeError(`start ${startUs} is no time`)
+      this.#seen(processId, startUs)
+      return insertAtFreeId(row.salt, salt => {
+        const done = this.#sql.error.run(
+          startUs,
+          salt,
+          functionId,
+          processId,
+          row.ring,
+          row.seq,
+          Math.round(row.durationNs),
+          call,
+          row.trace,
+          row.parent === 0 ? null : row.parent,
+          row.flags,
+          row.args,
+          row.error,
+          row.message,
+          row.stack,
+          row.details,
+          row.fingerprint,
+          row.cuts,
+        )
+        if (done === undefined) throw new CommitLostError('An INSERT of an error did not report back')
+        return done.changes === 1
+      })
+    } catch (cause) {
+      if (!isBadData(cause)) throw cause
+      throw new BadRowError({ table: 'errors', functionId, processId, call }, cause)
+    }
+  }
+
+  /** Writes the queued call rows; refused ones go to `onBadRow`. */
+  flushRows(): void {
+    this.#calls.flush()
+    for (const [processId, startUs] of this.#latestStarts) this.touchProcess(processId, startUs)
+    this.#latestStarts.clear()
+  }
+
+  /** Writes the account of one ring and lane. */
+  lane(
+    processId: number,
+    ring: number,
+    lane: number,
+    produced: number,
+    stored: number,
+    droppedJson: string,
+    storedSeq: number,
+  ): void {
+    this.#sql.lane.run(processId, ring, lane, produced, stored, droppedJson, storedSeq)
+    this.#lastLane = { processId, ring, lane, stored, storedSeq }
+  }
+
+  laneState(processId: number, ring: number, lane: number): LaneState | null {
+    return (this.#sql.laneState.get(processId, ring, lane) as LaneState | undefined) ?? null
+  }
+
+  /** Adds to the totals of one minute; buckets are merged with what is there. */
+  addTotals(minute: number, functionId: number, processId: number, delta: TotalsDelta): void {
+    const before = this.#sql.buckets.get(minute, functionId, processId) as string | undefined
+    this.#sql.totals.run(
+      minute,
+      functionId,
+      processId,
+      delta.calls,
+      delta.errors,
+      delta.kept,
+      delta.timed,
+      Math.round(delta.durationSumNs),
+      Math.round(delta.durationMaxNs),
+      mergeBuckets(before, delta.buckets),
+    )
+  }
+
+  addDrops(
+    minute: number,
+    functionId: number,
+    processId: number,
+    lane: number,
+    reason: string,
+    count: number,
+    firstUs: number,
+    lastUs: number,
+  ): void {
+    const first = Math.floor(firstUs)
+    this.#sql.drops.run(minute, functionId, processId, lane, reason, count, first, Math.floor(lastUs))
+  }
+
+  reported(processId: number, ring: number, site: number): string | null {
+    return (this.#sql.reported.get(processId, ring, site) as string | undefined) ?? null
+  }
+
+  setReported(processId: number, ring: number, site: number, countersJson: string): void {
+    this.#sql.setReported.run(processId, ring, site, countersJson)
+  }
+
+  /** Retention takes a process for gone by its last_seen_us, so that may not lie before its records. */
+  #seen(processId: number, startUs: number): void {
+    const latest = this.#latestStarts.get(processId)
+    if (latest === undefined || startUs > latest) this.#latestStarts.set(processId, startUs)
+  }
+
+  #forget(): void {
+    this.#calls.clear()
+    this.#latestStarts.clear()
+    this.#lastLane = null
+  }
+}
+
+function mergeBuckets(before: string | undefined, added: ReadonlyMap<number, number>): string {
+  const merged: Record<string, number> = before === undefined ? {} : JSON.parse(before)
+  for (const [bucket, calls] of added) merged[bucket] = (merged[bucket] ?? 0) + calls
+  return JSON.stringify(merged)
+}

@@ -1,0 +1,260 @@
+import {
+  constants,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  type Stats,
+  statSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join, resolve } from 'node:path'
+import { type Database, loadDriver, prepared, readPragma, type Statement } from './driver.js'
+import { classify, codeOf } from './errors.js'
+import { ForeignStoreError, StoreNotFoundError, StoreReadError } from './read-errors.js'
+import { APPLICATION_ID, SCHEMA_VERSION } from './schema.js'
+
+/** What reading uses of a better-sqlite3 statement beyond what the writer does. */
+export interface ReadStatement extends Statement {
+  /** Whether it returns rows. */
+  readonly reader: boolean
+  /** Whether it leaves the database as it is. */
+  readonly readonly: boolean
+  iterate(...values: unknown[]): IterableIterator<unknown>
+  columns(): readonly { readonly name: string }[]
+}
+
+/** Reads rows; every statement has run to its end when the call returns, so no read holds the WAL back. */
+export interface RowReader {
+  all<Row>(sql: string, params: Readonly<Record<string, unknown>>): Row[]
+}
+
+/** Time SQLite waits for a lock; only recovery after a crash of the writer makes a reader wait at all. */
+const BUSY_TIMEOUT_MS = 2_000
+/** Attempts to copy a file that is being written meanwhile. */
+const COPY_ATTEMPTS = 3
+
+/**
+ * One read-only connection to a store.
+ *
+ * A reader of a WAL database needs the -wal and -shm files beside it and creates them when they are missing. Where
+ * the folder does not allow that, a private copy is read. Where it does, they are removed again at the end.
+ *
+ * The file is never opened by `fs` while SQLite can open it: closing a descriptor of a file cancels all locks this
+ * process holds on it, those of a recorder in the same process included.
+ */
+export class ReadFile implements RowReader {
+  readonly path: string
+  /** The file could not be read in place: what is read is a copy, as of the moment of opening. */
+  readonly isCopy: boolean
+  readonly #db: Database
+  readonly #identity: string
+  readonly #real: string
+  readonly #addedWal: boolean
+
+  private constructor(
+    db: Database,
+    file: { path: string; real: string; isCopy: boolean; identity: string; addedWal: boolean },
+  ) {
+    this.#db = db
+    this.path = file.path
+    this.isCopy = file.isCopy
+    this.#identity = file.identity
+    this.#real = file.real
+    this.#addedWal = file.addedWal
+  }
+
+  /**
+   * @throws StoreNotFoundError when there is no file
+   * @throws ForeignStoreError when it is not a Callsight store
+   * @throws StoreReadError when it is one that cannot be read
+   */
+  static open(path: string): ReadFile {
+    const given = resolve(path)
+    const stats = regularFile(given)
+    // SQLite keeps -wal beside the real file, not beside a link to it.
+    const real = realpathSync(given)
+    if (real !== real.trim()) {
+      throw new StoreReadError(
+        'CALLSIGHT_STORE_UNREADABLE',
+        `${given} begins or ends with a space. Rename it.`,
+      )
+    }
+    const file = { path: given, real, identity: identityOf(stats) }
+    const hadWal = existsSync(`${real}-wal`)
+    try {
+      return new ReadFile(connect(real, given), { ...file, isCopy: false, addedWal: !hadWal })
+    } catch (error) {
+      if (!hadWal) removeOwnWal(real)
+      if (!/^SQLITE_(CANTOPEN|READONLY)/.test(codeOf(error))) throw translate(error, given)
+    }
+    return new ReadFile(openCopy(real, given), { ...file, isCopy: true, addedWal: false })
+  }
+
+  /** Whether the path still names the file that is open. A copy stays what it was. */
+  isCurrent(): boolean {
+    return this.isCopy || identityOf(regularFile(this.path)) === this.#identity
+  }
+
+  statement(sql: string): ReadStatement {
+    return prepared(this.#db, sql) as ReadStatement
+  }
+
+  all<Row>(sql: string, params: Readonly<Record<string, unknown>>): Row[] {
+    try {
+      return this.statement(sql).all(params) as Row[]
+    } catch (error) {
+      throw translate(error, this.path)
+    }
+  }
+
+  /** Runs several reads on one state of the file. Keep it short: the WAL cannot be cut back meanwhile. */
+  snapshot<T>(work: () => T): T {
+    this.#db.exec('BEGIN')
+    try {
+      return work()
+    } finally {
+      this.#db.exec('COMMIT')
+    }
+  }
+
+  close(): void {
+    if (!this.#db.open) return
+    this.#db.close()
+    if (this.#addedWal) removeOwnWal(this.#real)
+  }
+}
+
+function regularFile(path: string): Stats {
+  const stats = statSync(path, { throwIfNoEntry: false })
+  if (stats === undefined) throw new StoreNotFoundError(path)
+  if (stats.isDirectory()) throw new ForeignStoreError(path, 'is a directory, not a recording')
+  // Opening a pipe would block for ever.
+  if (!stats.isFile()) throw new ForeignStoreError(path, 'is not a regular file')
+  if (stats.size === 0 && !existsSync(`${path}-journal`)) {
+    throw new ForeignStoreError(path, 'is empty: nothing has been recorded in it')
+  }
+  return stats
+}
+
+function identityOf(stats: Stats): string {
+  return `${stats.dev}:${stats.ino}`
+}
+
+function connect(real: string, given: string): Database {
+  const driver = loadDriver()
+  const db = new driver(real, {
+    readonly: true,
+    fileMustExist: true,
+    timeout: BUSY_TIMEOUT_MS,
+  })
+  try {
+    db.exec('PRAGMA query_only = ON')
+    db.exec('PRAGMA trusted_schema = OFF')
+    const id = readPragma(db, 'application_id')
+    if (id !== APPLICATION_ID) throw new ForeignStoreError(given, 'is a SQLite database of another program')
+    checkVersion(Number(readPragma(db, 'user_version')), given)
+    return db
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+function checkVersion(version: number, path: string): void {
+  if (version > SCHEMA_VERSION) {
+    throw new StoreReadError(
+      'CALLSIGHT_STORE_NEWER',
+      `${path} has schema version ${version}, this Callsight reads version ${SCHEMA_VERSION}. Update callsight.`,
+    )
+  }
+  if (version < SCHEMA_VERSION) {
+    throw new StoreReadError(
+      'CALLSIGHT_STORE_OLDER',
+      `${path} has schema version ${version}, this Callsight reads version ${SCHEMA_VERSION}. Run your program once with this Callsight: it brings the file up to date.`,
+    )
+  }
+}
+
+/**
+ * Lets SQLite remove the empty -wal and -shm that the read-only connection had to create and may not delete: the
+ * last writable connection to close takes an exclusive lock and removes them; with anyone else there it does not.
+ */
+function removeOwnWal(path: string): void {
+  try {
+    const driver = loadDriver()
+    const db = new driver(path, { fileMustExist: true, timeout: 0 })
+    try {
+      db.exec('PRAGMA query_only = ON')
+      prepared(db, 'SELECT 1 FROM sqlite_schema LIMIT 1').all()
+    } finally {
+      db.close()
+    }
+  } catch {
+    // Left where they are they are harmless, and the answer has been given.
+  }
+}
+
+function openCopy(real: string, given: string): Database {
+  const folder = mkdtempSync(join(tmpdir(), 'callsight-'))
+  try {
+    const copy = join(folder, basename(real).trim())
+    copyUnchanged(real, copy, given)
+    const driver = loadDriver()
+    const folded = new driver(copy, { fileMustExist: true, timeout: BUSY_TIMEOUT_MS })
+    try {
+      folded.exec('PRAGMA journal_mode = DELETE')
+    } finally {
+      folded.close()
+    }
+    return connect(copy, given)
+  } catch (error) {
+    throw translate(error, given)
+  } finally {
+    // The open connection keeps the content; the name goes at once so that not even a killed reader leaves a copy.
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function copyUnchanged(real: string, copy: string, given: string): void {
+  const parts = ['', '-wal', '-journal']
+  const stamp = () =>
+    parts.map(part => {
+      const stats = statSync(real + part, { throwIfNoEntry: false })
+      return stats && `${identityOf(stats)}:${stats.size}:${stats.mtimeMs}`
+    })
+  for (let attempt = 0; attempt < COPY_ATTEMPTS; attempt++) {
+    const before = stamp().join()
+    for (const part of parts) {
+      rmSync(copy + part, { force: true })
+      if (existsSync(real + part)) copyFileSync(real + part, copy + part, constants.COPYFILE_FICLONE)
+    }
+    if (stamp().join() === before) return
+  }
+  throw new StoreReadError(
+    'CALLSIGHT_STORE_UNREADABLE',
+    `${given} is in a folder that may not be written and changes while it is copied. Try again, or read it as the user who records.`,
+  )
+}
+
+/** An error of SQLite or the file system in our words; ours pass unchanged. */
+export function translate(error: unknown, path: string): unknown {
+  if (codeOf(error).startsWith('CALLSIGHT_')) return error
+  const why = error instanceof Error ? error.message : String(error)
+  if (codeOf(error) === 'SQLITE_NOTADB') {
+    return new ForeignStoreError(path, 'is not a SQLite database', { cause: error })
+  }
+  if (classify(error) === 'corrupt') {
+    return new StoreReadError(
+      'CALLSIGHT_STORE_DAMAGED',
+      `${path} is damaged (${why}). Run "callsight doctor"; the recorder sets a damaged file aside at its next start.`,
+      { cause: error },
+    )
+  }
+  return new StoreReadError(
+    'CALLSIGHT_STORE_UNREADABLE',
+    `${path} cannot be read (${why}). Check that you may read the file and its folder.`,
+    { cause: error },
+  )
+}

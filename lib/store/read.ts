@@ -1,0 +1,260 @@
+import { DEFAULTS } from '../config/defaults.js'
+import { type Coverage, type ProcessInfo, readCoverage, readProcesses } from './coverage.js'
+import {
+  type Bounds,
+  type CallFilter,
+  type ErrorFilter,
+  type LimitFilter,
+  type LossFilter,
+  type Outcome,
+  oneOf,
+  type ScopeFilter,
+  TOTAL_ORDERS,
+  type TotalFilter,
+  text,
+  toBounds,
+  toLimit,
+  toMinDurationNs,
+} from './filter.js'
+import {
+  CALL_PLACE_NAMES,
+  type CallRow,
+  type Conditions,
+  callsSql,
+  type ErrorDetail,
+  type ErrorRow,
+  errorsOfCallSql,
+  errorsSql,
+  FUNCTION_EXISTS_SQL,
+  type FunctionTotals,
+  type LossRow,
+  lossesSql,
+  PROCESS_OF_BOOT_SQL,
+  TRACE_SQL,
+  type TraceRow,
+  topSql,
+  tracesOfCallSql,
+} from './queries.js'
+import { StoreQueryError, StoreReadError } from './read-errors.js'
+import { ReadFile } from './read-file.js'
+import { runSql, type SqlParams, type SqlRow } from './sql.js'
+
+export interface OpenStoreOptions {
+  /** Unix milliseconds that lengths of time such as `'10m'` count back from. Default `Date.now`. */
+  readonly now?: () => number
+}
+
+interface TraceKey {
+  readonly process: number
+  readonly trace: number | bigint
+}
+
+const OUTCOMES: readonly Outcome[] = ['ok', 'error']
+const TRACE_ID = /^[0-9a-f]{32}$/i
+const CALL_ID = /^[0-9a-f]{1,16}$/i
+/** A call id is unique within its process only; more traces than this of one id are not looked up. */
+const MAX_TRACES_OF_CALL = 20
+const DEFAULT_TRACE_LIMIT = 10_000
+
+/**
+ * Opens a recording for reading. It works on the file of a running program as well as on a finished or copied one,
+ * never changes it and never starts a recorder.
+ *
+ * @param path the SQLite file; default `CALLSIGHT_DB`, else `.callsight/calls.db` in the working directory
+ * @throws StoreNotFoundError (`CALLSIGHT_STORE_NOT_FOUND`) when there is no file
+ * @throws ForeignStoreError (`CALLSIGHT_STORE_FOREIGN`) when the file was not made by Callsight
+ * @throws StoreReadError (`CALLSIGHT_STORE_NEWER`, `_OLDER`, `_DAMAGED`, `_UNREADABLE`) when it cannot be read
+ * @throws DriverError when better-sqlite3 cannot be loaded
+ */
+export function openStore(path?: string, options: OpenStoreOptions = {}): Store {
+  return new Store(path ?? defaultStorePath(), options)
+}
+
+/** `CALLSIGHT_DB`, else the default path; relative to the working directory. */
+export function defaultStorePath(): string {
+  return process.env['CALLSIGHT_DB'] || DEFAULTS.storePath
+}
+
+/**
+ * A recording open for reading. Every method is synchronous, reads the state of that moment and holds nothing
+ * open afterwards. When the recorder has started a new file at the same path, the next call reads the new one.
+ *
+ * All methods throw {@link StoreQueryError} when an argument is not acceptable and {@link StoreReadError} when the
+ * file cannot be read or the store is closed.
+ */
+export class Store implements Disposable {
+  readonly #path: string
+  readonly #now: () => number
+  #file: ReadFile | null
+
+  /** Use {@link openStore}. */
+  constructor(path: string, options: OpenStoreOptions) {
+    this.#path = path
+    this.#now = options.now ?? Date.now
+    this.#file = ReadFile.open(path)
+    this.path = this.#file.path
+  }
+
+  /** Absolute path of the file. */
+  readonly path: string
+
+  /** Calls that failed, newest first. Errors are never sampled. */
+  errors(filter: ErrorFilter = {}): ErrorRow[] {
+    const { conditions, params } = this.#records(filter)
+    return this.#ifFunction(params, file => file.all<ErrorRow>(errorsSql(conditions), params))
+  }
+
+  /** Recorded calls, those that failed among them, newest first. */
+  calls(filter: CallFilter = {}): CallRow[] {
+    const outcome = oneOf('outcome', filter.outcome, OUTCOMES)
+    if (outcome === 'ok' && filter.error !== undefined) return []
+    const { conditions, params } = this.#records(filter)
+    return this.#ifFunction(params, file => file.all<CallRow>(callsSql(conditions, outcome), params))
+  }
+
+  /** Totals per function over every call, recorded or not; the one that took most time first. */
+  top(filter: TotalFilter = {}): FunctionTotals[] {
+    const order = oneOf('sort', filter.sort, TOTAL_ORDERS) ?? 'total'
+    const bounds = toBounds(filter, this.#now())
+    const params = { ...minutes(bounds), limit: bounds.limit }
+    return this.#open().all<FunctionTotals>(topSql(bounds.pattern !== null, order), params)
+  }
+
+  /** Records that are missing from the store, per minute, function and reason; newest minute first. */
+  losses(filter: LossFilter = {}): LossRow[] {
+    const bounds = toBounds(filter, this.#now())
+    const params = { ...minutes(bounds), limit: bounds.limit }
+    return this.#open().all<LossRow>(lossesSql(bounds.pattern !== null), params)
+  }
+
+  /**
+   * Every recorded call of one trace in the order they started; `parent_id` links them.
+   *
+   * @param id a trace id (32 hex digits) or the id of one of its calls (up to 16). A call id is unique within one
+   * process only: when several processes have it, the rows of each trace follow one another, newest trace first.
+   * @param options `limit`: most rows of each trace, default 10,000
+   */
+  trace(id: string, options: LimitFilter = {}): TraceRow[] {
+    const limit = toLimit(options.limit ?? DEFAULT_TRACE_LIMIT)
+    const file = this.#open()
+    return findTraces(file, id).flatMap(key => file.all<TraceRow>(TRACE_SQL, { ...key, limit }))
+  }
+
+  /** The error of one call (up to 16 hex digits) with all that is stored of it, once per process that has the id. */
+  error(callId: string): ErrorDetail[] {
+    if (typeof callId !== 'string' || !CALL_ID.test(callId)) throw badId(callId)
+    const file = this.#open()
+    const call = fromHex(callId)
+    return findTraces(file, callId).flatMap(key => file.all<ErrorDetail>(errorsOfCallSql(), { ...key, call }))
+  }
+
+  /** What the store does not contain, of the whole recording or of a span of time and some functions. */
+  coverage(scope: ScopeFilter = {}): Coverage {
+    const nowMs = this.#now()
+    const bounds = toBounds(scope, nowMs)
+    const file = this.#open()
+    return file.snapshot(() => readCoverage(file, bounds, nowMs))
+  }
+
+  /** The programs that wrote into this store. */
+  processes(): ProcessInfo[] {
+    return readProcesses(this.#open(), this.#now())
+  }
+
+  /**
+   * Runs one query. Integers beyond 2^53 come back as `bigint`; a repeated column name gets a number (`name_2`).
+   *
+   * @param options `limit`: most rows to return, default all
+   */
+  sql(query: string, params: SqlParams = [], options: LimitFilter = {}): SqlRow[] {
+    const limit = options.limit === undefined ? Number.POSITIVE_INFINITY : toLimit(options.limit)
+    return runSql(this.#open(), query, params, limit)
+  }
+
+  /** Closes the file. Closing twice is fine. */
+  close(): void {
+    this.#file?.close()
+    this.#file = null
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  #open(): ReadFile {
+    if (this.#file === null) {
+      throw new StoreReadError(
+        'CALLSIGHT_STORE_CLOSED',
+        'The store is closed. Open it again with openStore().',
+      )
+    }
+    if (!this.#file.isCurrent()) {
+      const next = ReadFile.open(this.#path)
+      this.#file.close()
+      this.#file = next
+    }
+    return this.#file
+  }
+
+  #records(filter: ErrorFilter): { conditions: Conditions; params: Readonly<Record<string, unknown>> } {
+    const bounds = toBounds(filter, this.#now())
+    const minDurationNs = toMinDurationNs(filter.minDurationMs)
+    const error = filter.error === undefined ? null : text('error', filter.error)
+    return {
+      conditions: {
+        pattern: bounds.pattern !== null,
+        error: error !== null,
+        minDuration: minDurationNs !== null,
+      },
+      params: {
+        sinceId: bounds.sinceId,
+        untilId: bounds.untilId,
+        limit: bounds.limit,
+        ...(bounds.pattern === null ? {} : { pattern: bounds.pattern }),
+        ...(error === null ? {} : { error }),
+        ...(minDurationNs === null ? {} : { minDurationNs }),
+      },
+    }
+  }
+
+  /** A name that no function has would otherwise cost a walk over every record. */
+  #ifFunction<Row>(params: Readonly<Record<string, unknown>>, read: (file: ReadFile) => Row[]): Row[] {
+    const file = this.#open()
+    const pattern = params['pattern']
+    if (pattern !== undefined && file.all(FUNCTION_EXISTS_SQL, { pattern }).length === 0) return []
+    return read(file)
+  }
+}
+
+function minutes(bounds: Bounds): Readonly<Record<string, unknown>> {
+  const { sinceMinute, untilMinute, pattern } = bounds
+  return pattern === null ? { sinceMinute, untilMinute } : { sinceMinute, untilMinute, pattern }
+}
+
+function findTraces(file: ReadFile, id: string): TraceKey[] {
+  if (typeof id === 'string' && TRACE_ID.test(id)) {
+    const trace = fromHex(id.slice(16))
+    return file
+      .all<{ process_id: number }>(PROCESS_OF_BOOT_SQL, { boot: id.slice(0, 16).toLowerCase() })
+      .map(row => ({ process: row.process_id, trace }))
+  }
+  if (typeof id !== 'string' || !CALL_ID.test(id)) throw badId(id)
+  const call = fromHex(id)
+  for (const place of CALL_PLACE_NAMES) {
+    const found = file.all<TraceKey>(tracesOfCallSql(place), { call, limit: MAX_TRACES_OF_CALL })
+    if (found.length > 0) return found
+  }
+  return []
+}
+
+/** The views print 64 bits; SQLite integers are signed. */
+function fromHex(digits: string): bigint {
+  return BigInt.asIntN(64, BigInt(`0x${digits}`))
+}
+
+function badId(id: unknown): StoreQueryError {
+  const shown = typeof id === 'string' ? JSON.stringify(id.slice(0, 40)) : typeof id
+  return new StoreQueryError(
+    `${shown} is not an id. Use a trace_id (32 hex digits) or a call_id (16 hex digits) of an earlier answer.`,
+  )
+}

@@ -1,0 +1,264 @@
+import { statSync } from 'node:fs'
+import { type Database, prepared, readPragma } from './driver.js'
+import { WAL_LIMIT_BYTES } from './open.js'
+import { ID_SALT_BITS } from './schema.js'
+
+export interface RetentionOptions {
+  /** Path of the database file, for the size of its write-ahead log. */
+  readonly path: string
+  /** How long records are kept, in milliseconds. */
+  readonly retentionMs: number
+  /** Upper limit of database and write-ahead log together, in bytes. */
+  readonly maxBytes: number
+}
+
+export interface SweepResult {
+  /** `true` while another slice would still delete something or give space back. */
+  readonly more: boolean
+  /** Rows of calls and errors deleted by this slice. */
+  readonly expired: number
+  /** Rows of any table deleted by this slice. */
+  readonly deleted: number
+  /** Database and write-ahead log together. */
+  readonly bytesBefore: number
+  readonly bytesAfter: number
+}
+
+type RecordTable = 'calls' | 'errors'
+type MinuteTable = 'totals' | 'drops'
+
+/** Pages given back in one step: at 4 KiB a page a step moves at most 2 MiB through the log. */
+const VACUUM_PAGES = 512
+/** Free pages that stay in the file for the next batches, so that it does not shrink and grow all the time. */
+const SPARE_PAGES = 256
+/** Deleting rows cannot shrink a log that a reader holds; it takes at most this share of the limit. */
+const WAL_SHARE = 1 / 4
+/** Bytes of a row with its index entries, its texts not counted. */
+const ROW_BYTES = 80
+const US_PER_MINUTE = 60_000_000
+
+const TEXT_BYTES = {
+  calls: 'ifnull(octet_length(args), 0) + ifnull(octet_length(result), 0) + ifnull(octet_length(cuts), 0)',
+  errors: `ifnull(octet_length(args), 0) + octet_length(message) + ifnull(octet_length(stack), 0)
+    + ifnull(octet_length(details), 0) + ifnull(octet_length(cuts), 0)`,
+} as const
+
+/**
+ * Keeps the store within its window and its size. Rows go in slices, each in a transaction of its own, so that
+ * batches can be written in between: call {@link sweepSlice} until it reports no more.
+ *
+ * By age: everything that started before `nowUs - retentionMs`; a row exactly at the limit stays. By size: the
+ * oldest ordinary calls, then the oldest minutes of totals and drops, and errors last.
+ */
+export class Retention {
+  readonly #db: Database
+  readonly #options: RetentionOptions
+  readonly #pageBytes: number
+
+  constructor(db: Database, options: RetentionOptions) {
+    this.#db = db
+    this.#options = options
+    this.#pageBytes = Number(readPragma(db, 'page_size'))
+  }
+
+  /**
+   * @param nowUs Unix time in microseconds by a clock that does not jump
+   * @param budgetRows rows this slice may delete; 2,000 to 5,000 keep it to a few milliseconds
+   */
+  sweepSlice(nowUs: number, budgetRows: number): SweepResult {
+    if (this.#db.inTransaction)
+      throw new Error('A sweep cannot run inside a batch. Commit or roll back first.')
+    const bytesBefore = this.#bytes()
+    const slice = new Slice(Math.max(1, Math.floor(budgetRows)))
+    const cutoffUs = Math.floor(nowUs - this.#options.retentionMs * 1_000)
+    if (cutoffUs > 0) this.#byAge(cutoffUs, slice)
+    if (slice.left > 0) this.#bySize(slice)
+    const isVacuumed = this.#giveBack()
+    const { expired, deleted } = slice
+    return {
+      more: slice.left <= 0 || !isVacuumed || (this.#excessBytes() > 0 && deleted > 0),
+      expired,
+      deleted,
+      bytesBefore,
+      bytesAfter: this.#bytes(),
+    }
+  }
+
+  #byAge(cutoffUs: number, slice: Slice): void {
+    for (const table of ['calls', 'errors'] as const) {
+      if (slice.left <= 0) return
+      const boundary = prepared(
+        this.#db,
+        `SELECT max(id) FROM (SELECT id FROM ${table} WHERE id < ? ORDER BY id LIMIT ?)`,
+      )
+      const limit = BigInt(cutoffUs) << BigInt(ID_SALT_BITS)
+      this.#deleteRecords(table, () => boundary.pluck().safeIntegers().get(limit, slice.left), slice)
+    }
+    const minute = Math.floor(cutoffUs / US_PER_MINUTE)
+    for (const table of ['totals', 'drops'] as const) {
+      if (slice.left > 0) this.#deleteMinutes(table, minute, slice.left, slice)
+    }
+    if (slice.left > 0) this.#deleteProcesses(cutoffUs, slice)
+  }
+
+  #bySize(slice: Slice): void {
+    for (const step of ['calls', 'totals', 'drops', 'errors'] as const) {
+      const excess = this.#excessBytes()
+      if (excess <= 0 || slice.left <= 0) return
+      switch (step) {
+        case 'calls':
+        case 'errors':
+          this.#deleteOldest(step, excess, slice)
+          break
+        case 'totals':
+        case 'drops':
+          // A minute at a time, since it cannot be told beforehand how much one frees.
+          this.#deleteMinutes(step, Number.MAX_SAFE_INTEGER, 1, slice)
+          break
+        default:
+          step satisfies never
+      }
+      // The next kind has to wait until the space of this one is known to be too little.
+      if (slice.deleted > 0) return
+    }
+  }
+
+  #deleteOldest(table: RecordTable, excessBytes: number, slice: Slice): void {
+    const boundary = prepared(
+      this.#db,
+      `SELECT max(id) FROM (
+         SELECT id, sum(bytes) OVER (ORDER BY id) - bytes AS freed
+         FROM (SELECT id, ${ROW_BYTES} + ${TEXT_BYTES[table]} AS bytes FROM ${table} ORDER BY id LIMIT ?)
+       ) WHERE freed < ?`,
+    )
+    this.#deleteRecords(table, () => boundary.pluck().safeIntegers().get(slice.left, excessBytes), slice)
+  }
+
+  #deleteRecords(table: RecordTable, boundaryOf: () => unknown, slice: Slice): void {
+    this.#inTransaction(() => {
+      const boundary = boundaryOf()
+      if (typeof boundary !== 'bigint') return
+      const rows = prepared(this.#db, `DELETE FROM ${table} WHERE id <= ?`).run(boundary).changes
+      prepared(
+        this.#db,
+        `INSERT INTO expired VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET
+           rows = rows + excluded.rows, up_to_us = max(up_to_us, excluded.up_to_us)`,
+      ).run(table, rows, boundary >> BigInt(ID_SALT_BITS))
+      return () => slice.count(rows, rows)
+    })
+  }
+
+  /** Deletes whole minutes before `minute`, as many as hold about `rows` rows. */
+  #deleteMinutes(table: MinuteTable, minute: number, rows: number, slice: Slice): void {
+    this.#inTransaction(() => {
+      const last = prepared(
+        this.#db,
+        `SELECT max(minute) FROM (SELECT minute FROM ${table} WHERE minute < ? ORDER BY minute LIMIT ?)`,
+      )
+        .pluck()
+        .get(minute, rows)
+      if (typeof last !== 'number') return
+      const deleted = prepared(this.#db, `DELETE FROM ${table} WHERE minute <= ?`).run(last).changes
+      return () => slice.count(deleted, 0)
+    })
+  }
+
+  /**
+   * Removes processes that were not seen within the window, with their accounts. Their calls are gone by then:
+   * the writer keeps last_seen_us at or after every record's start. The newest row stays, because SQLite would
+   * give its process_id to the next process while a stalled one may still use it.
+   */
+  #deleteProcesses(cutoffUs: number, slice: Slice): void {
+    const dead = prepared(
+      this.#db,
+      `SELECT process_id FROM processes p
+       WHERE max(last_seen_us, ifnull(ended_us, 0)) < ?
+         AND process_id < (SELECT max(process_id) FROM processes)
+         AND NOT EXISTS (SELECT 1 FROM errors e WHERE e.process_id = p.process_id)
+         AND process_id NOT IN (SELECT process_id FROM totals)
+         AND process_id NOT IN (SELECT process_id FROM drops)
+       LIMIT ?`,
+    ).pluck()
+    // Asked for outside the transaction first: mostly there is none, and the write lock is not needed.
+    if (dead.get(cutoffUs, 1) === undefined) return
+    this.#inTransaction(() => {
+      let deleted = 0
+      for (const processId of dead.all(cutoffUs, slice.left)) {
+        for (const table of ['lanes', 'reported', 'processes'])
+          deleted += prepared(this.#db, `DELETE FROM ${table} WHERE process_id = ?`).run(processId).changes
+      }
+      return () => slice.count(deleted, 0)
+    })
+  }
+
+  /** Runs the work in a transaction; what it returns runs after the commit. */
+  #inTransaction(work: () => (() => void) | undefined): void {
+    this.#db.exec('BEGIN IMMEDIATE')
+    let done: (() => void) | undefined
+    try {
+      done = work()
+      this.#db.exec('COMMIT')
+    } catch (error) {
+      if (this.#db.inTransaction) this.#db.exec('ROLLBACK')
+      throw error
+    }
+    done?.()
+  }
+
+  /** Returns free pages to the file system, a bounded number at a time. `true` when none is left to return. */
+  #giveBack(): boolean {
+    const free = Number(readPragma(this.#db, 'freelist_count'))
+    const spare = this.#bytes() > this.#options.maxBytes ? 0 : SPARE_PAGES
+    const surplus = free - spare
+    if (surplus > 0) this.#db.exec(`PRAGMA incremental_vacuum(${Math.min(surplus, VACUUM_PAGES)})`)
+    if (surplus > VACUUM_PAGES) return false
+    // The file is cut when its log is moved over; a log that has grown beyond its limit is cut as well.
+    if (surplus > 0) this.#checkpoint('PASSIVE')
+    if (this.#walBytes() > Math.min(WAL_LIMIT_BYTES, this.#options.maxBytes * WAL_SHARE))
+      this.#checkpoint('TRUNCATE')
+    return true
+  }
+
+  /** Never waits for a reader: the next sweep tries again. */
+  #checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): void {
+    const timeout = Number(readPragma(this.#db, 'busy_timeout'))
+    this.#db.exec('PRAGMA busy_timeout = 0')
+    try {
+      prepared(this.#db, `PRAGMA wal_checkpoint(${mode})`).all()
+    } finally {
+      this.#db.exec(`PRAGMA busy_timeout = ${timeout}`)
+    }
+  }
+
+  /** Bytes in use above the limit. */
+  #excessBytes(): number {
+    const { maxBytes } = this.#options
+    const pages = Number(readPragma(this.#db, 'page_count')) - Number(readPragma(this.#db, 'freelist_count'))
+    return pages * this.#pageBytes + Math.min(this.#walBytes(), maxBytes * WAL_SHARE) - maxBytes
+  }
+
+  #bytes(): number {
+    return Number(readPragma(this.#db, 'page_count')) * this.#pageBytes + this.#walBytes()
+  }
+
+  #walBytes(): number {
+    return statSync(`${this.#options.path}-wal`, { throwIfNoEntry: false })?.size ?? 0
+  }
+}
+
+/** What one slice may still delete and has deleted. */
+class Slice {
+  left: number
+  deleted = 0
+  expired = 0
+
+  constructor(budgetRows: number) {
+    this.left = budgetRows
+  }
+
+  count(deleted: number, expired: number): void {
+    this.left -= deleted
+    this.deleted += deleted
+    this.expired += expired
+  }
+}

@@ -1,0 +1,249 @@
+import { BreakerStateCode, CircuitBreaker } from '../breaker/circuit-breaker.js'
+import { type AnchoredClock, anchoredClock, monotonicMs } from '../queue/clock.js'
+import type { Control } from '../queue/control.js'
+import { ControlF64, ControlI32 } from '../queue/layout.js'
+import { classify } from '../store/errors.js'
+import { FULL_BATCH, PROBE_BATCH } from './batch.js'
+import { LaneView } from './lane.js'
+import type { DrainTask, WriterMessage } from './messages.js'
+import { Session } from './session.js'
+
+/** Totals of the running minute are written this often, and at every flush. */
+const TOTALS_INTERVAL_MS = 1_000
+/** How often the size of the store and its place are looked at. */
+const INSPECT_INTERVAL_MS = 1_000
+/** Batches in a row before the writer looks at retention and requests again. */
+const BATCHES_PER_TICK = 16
+/** Pauses after the first and the second failure in a row. */
+const BACK_OFF_MS = [10, 100]
+/** A store that other connections keep locked is tried for this long; then that counts as one failure. */
+const BUSY_LIMIT_MS = 1_000
+const BUSY_PAUSE_MS = 25
+
+const pauseWord = new Int32Array(new SharedArrayBuffer(4))
+function pause(ms: number): void {
+  Atomics.wait(pauseWord, 0, 0, ms)
+}
+
+type Outcome = 'drained' | 'more' | 'refused' | 'failed'
+
+/** The writer's loop: sleep, drain in batches under the breaker, sweep, until it is told to stop. */
+export class Drain {
+  readonly #task: DrainTask
+  readonly #control: Control
+  readonly #post: (message: WriterMessage) => void
+  readonly #clock: AnchoredClock
+  readonly #lanes: readonly LaneView[]
+  readonly #breaker: CircuitBreaker
+  #session: Session | null = null
+  #warned = false
+  #totalsDueMs = 0
+  #inspectDueMs = 0
+  #sweepDueMs: number
+  #moreToSweep = false
+  #moreToRecover = true
+
+  constructor(task: DrainTask, control: Control, post: (message: WriterMessage) => void) {
+    this.#task = task
+    this.#control = control
+    this.#post = post
+    this.#clock = anchoredClock(task.anchor)
+    this.#lanes = task.lanes.map(handle => new LaneView(handle))
+    this.#breaker = this.#restoreBreaker()
+    this.#sweepDueMs = monotonicMs() + task.settings.sweepIntervalMs
+  }
+
+  run(): void {
+    this.#control.setWriterState('running')
+    for (;;) {
+      const stop = this.#control.stopRequested
+      const ticket = this.#control.flushRequested
+      const flush = !this.#control.flushReached(ticket)
+      const outcome = this.#drain(flush || stop)
+      if (flush && outcome === 'drained') this.#control.confirmFlush(ticket)
+      if (stop) {
+        this.#finish(outcome)
+        return
+      }
+      this.#housekeeping()
+      const busy = outcome === 'more' || this.#moreToSweep || this.#moreToRecover
+      this.#control.sleep(busy && outcome !== 'refused' ? 0 : this.#sleepMs(outcome))
+    }
+  }
+
+  #sleepMs(outcome: Outcome): number {
+    const { drainIntervalMs } = this.#task.settings
+    if (outcome !== 'failed') return drainIntervalMs
+    const state = this.#breaker.state
+    const failures = state.kind === 'closed' ? state.failures : 0
+    return BACK_OFF_MS[failures - 1] ?? drainIntervalMs
+  }
+
+  /** Drains what is there. With `completely`, everything that was there when it began, and the totals. */
+  #drain(completely: boolean): Outcome {
+    let mark: readonly number[] | null = null
+    for (let batches = 0; ; batches++) {
+      const withTotals = completely || monotonicMs() >= this.#totalsDueMs
+      const outcome = this.#guarded(withTotals)
+      if (outcome === 'refused' || outcome === 'failed') return outcome
+      if (withTotals) this.#totalsDueMs = monotonicMs() + TOTALS_INTERVAL_MS
+      if (outcome === 'drained') return outcome
+      if (!completely) {
+        if (batches >= BATCHES_PER_TICK) return outcome
+        continue
+      }
+      // A producer that keeps flooding must not keep a flush waiting for ever.
+      mark ??= this.#session?.mark() ?? []
+      if (this.#session?.caughtUpWith(mark)) {
+        return this.#guarded(true) === 'failed' ? 'failed' : 'drained'
+      }
+    }
+  }
+
+  /** One batch, if the breaker lets it through. */
+  #guarded(withTotals: boolean): Outcome {
+    if (this.#session !== null && !withTotals && !this.#session.pending) return 'drained'
+    const attempt = this.#breaker.tryAcquire()
+    if (attempt === null) return 'refused'
+    const probe = this.#breaker.state.kind === 'halfOpen'
+    this.#publishBreaker()
+    try {
+      const more = this.#persistently(() => this.#open().write(probe ? PROBE_BATCH : FULL_BATCH, withTotals))
+      attempt.succeed()
+      this.#warned = false
+      return more || (probe && this.#session?.pending) ? 'more' : 'drained'
+    } catch (error) {
+      attempt.fail()
+      this.#failed(error)
+      return 'failed'
+    } finally {
+      this.#publishBreaker()
+    }
+  }
+
+  /** Repeats what a lock, a damaged or vanished file, or a full disk made fail, as long as that can help. */
+  #persistently<T>(work: () => T): T {
+    const startedMs = monotonicMs()
+    let mended = false
+    for (;;) {
+      try {
+        return work()
+      } catch (error) {
+        const failure = classify(error)
+        if (failure === 'busy' && monotonicMs() - startedMs < BUSY_LIMIT_MS) {
+          pause(BUSY_PAUSE_MS)
+          continue
+        }
+        if (mended) throw error
+        mended = true
+        if (failure === 'full' && this.#session !== null) this.#session.sweep(true)
+        else if (failure === 'corrupt' || failure === 'gone') this.#closeSession()
+        else throw error
+      }
+    }
+  }
+
+  #open(): Session {
+    this.#session ??= new Session(this.#task, this.#control, this.#lanes, this.#clock, path =>
+      this.#post({
+        type: 'warning',
+        code: 'CALLSIGHT_STORE_SET_ASIDE',
+        text: `The store was damaged. It was moved to ${path} and a new one was started.`,
+      }),
+    )
+    return this.#session
+  }
+
+  #failed(error: unknown): void {
+    // Whatever failed, the next attempt starts from what the file says.
+    this.#closeSession()
+    if (this.#breaker.state.kind !== 'open' || this.#warned) return
+    this.#warned = true
+    const reason = error instanceof Error ? error.message : String(error)
+    const seconds = (this.#breaker.retryInMs / 1000).toFixed(0)
+    this.#post({
+      type: 'warning',
+      code: 'CALLSIGHT_STORE_FAILING',
+      text:
+        `The store ${this.#task.settings.storePath} cannot be written: ${reason} ` +
+        `Errors are kept in the journal beside it; the next try is in ${seconds} s.`,
+    })
+  }
+
+  #housekeeping(): void {
+    const session = this.#session
+    if (session === null || this.#breaker.state.kind !== 'closed') return
+    const nowMs = monotonicMs()
+    try {
+      if (nowMs >= this.#inspectDueMs) {
+        this.#inspectDueMs = nowMs + INSPECT_INTERVAL_MS
+        session.publishSizes()
+        if (!session.inPlace) {
+          this.#closeSession()
+          return
+        }
+      }
+      if (this.#moreToRecover) this.#moreToRecover = session.recover()
+      if (this.#moreToSweep || nowMs >= this.#sweepDueMs) {
+        this.#moreToSweep = session.sweep()
+        if (!this.#moreToSweep) this.#sweepDueMs = nowMs + this.#task.settings.sweepIntervalMs
+      }
+    } catch (error) {
+      this.#moreToSweep = false
+      // Locked by another process, or out of space: both can wait for the next round.
+      if (classify(error) !== 'busy') this.#closeSession()
+      this.#sweepDueMs = nowMs + this.#task.settings.sweepIntervalMs
+    }
+  }
+
+  /** Stop requested: one forced attempt past an open breaker, then close. What is left stays in the journal. */
+  #finish(outcome: Outcome): void {
+    let complete = outcome === 'drained'
+    try {
+      if (!complete) {
+        while (this.#open().write(FULL_BATCH, true));
+        complete = true
+      }
+      if (complete) this.#session?.finish()
+    } catch {
+      complete = false
+    }
+    this.#closeSession()
+    this.#control.setWriterState(complete ? 'stopped' : 'failed')
+  }
+
+  #closeSession(): void {
+    const session = this.#session
+    this.#session = null
+    this.#moreToRecover = true
+    try {
+      session?.close()
+    } catch {
+      // The connection is given up either way.
+    }
+  }
+
+  #restoreBreaker(): CircuitBreaker {
+    const { i32, f64 } = this.#control
+    const code = i32[ControlI32.BREAKER_STATE]
+    return CircuitBreaker.restore(
+      {
+        state: code === BreakerStateCode.open || code === BreakerStateCode.halfOpen ? code : 0,
+        failures: i32[ControlI32.BREAKER_FAILURES],
+        successes: i32[ControlI32.BREAKER_SUCCESSES],
+        openedAtMs: f64[ControlF64.BREAKER_OPENED_AT],
+      },
+      { ...this.#task.settings.breaker, now: monotonicMs, onTransition: () => this.#publishBreaker() },
+    )
+  }
+
+  #publishBreaker(): void {
+    const { i32, f64 } = this.#control
+    const { state, failures, successes, openedAtMs } = this.#breaker.snapshot()
+    i32[ControlI32.BREAKER_FAILURES] = failures
+    i32[ControlI32.BREAKER_SUCCESSES] = successes
+    f64[ControlF64.BREAKER_OPENED_AT] = openedAtMs
+    // Last, so that whoever sees the state sees the numbers that belong to it.
+    Atomics.store(i32, ControlI32.BREAKER_STATE, state)
+  }
+}

@@ -1,0 +1,104 @@
+import { DROP_REASONS, DROP_WORDS_PER_LANE, Drop, Lane, LaneF64 } from '../queue/layout.js'
+import { RingConsumer } from '../queue/ring.js'
+import { BLOCK_BYTES, Block, HEADER_BYTES, SITE_COUNT_I32 } from '../totals/layout.js'
+import type { LaneHandle } from './messages.js'
+import { BadFrameError, type RecordOrigin } from './record-sink.js'
+
+/** Reasons only the writer gives. After a restart they come from the store, the others from shared memory. */
+export const WRITER_REASONS: readonly number[] = [Drop.poison, Drop.writerLost]
+
+/** What a batch changes in the counters of one lane; applied only after its COMMIT. */
+export interface LaneDelta {
+  consumed: number
+  replayed: number
+  stored: number
+  poison: number
+  /** Last sequence number that left the ring. */
+  seq: number
+}
+
+/** One recording thread, as the writer sees it: its ring, its counters, its directory of call sites. */
+export class LaneView implements RecordOrigin {
+  readonly ring: number
+  readonly consumer: RingConsumer
+  readonly bytes: Uint8Array
+  readonly view: DataView
+  readonly f64: Float64Array
+  readonly i32: Int32Array
+  readonly #sites: Int32Array
+  readonly #siteBytes: Buffer
+  readonly #names: string[] = []
+  readonly totals: SharedArrayBuffer
+  processId = 0
+  /** Sequence number up to which the store has this ring's calls. */
+  storedSeq = 0
+
+  constructor(handle: LaneHandle) {
+    this.ring = handle.ring
+    this.consumer = new RingConsumer(handle.memory, handle.ringBytes)
+    this.bytes = new Uint8Array(handle.memory)
+    this.view = new DataView(handle.memory)
+    this.f64 = new Float64Array(handle.memory)
+    this.i32 = new Int32Array(handle.memory)
+    this.totals = handle.totals
+    this.#sites = new Int32Array(handle.totals)
+    this.#siteBytes = Buffer.from(handle.totals)
+  }
+
+  get originUnixUs(): number {
+    return this.f64[LaneF64.ORIGIN_UNIX_US]
+  }
+
+  get siteCount(): number {
+    // A site is complete once it is counted.
+    return Atomics.load(this.#sites, SITE_COUNT_I32)
+  }
+
+  siteName(site: number): string {
+    const known = this.#names[site]
+    if (known !== undefined) return known
+    if (site >= this.siteCount) throw new BadFrameError(`there is no call site ${site}`)
+    const base = HEADER_BYTES + site * BLOCK_BYTES
+    const bytes = this.#siteBytes.readUInt16LE(base + Block.NAME_BYTES)
+    const name = this.#siteBytes.toString('utf8', base + Block.NAME, base + Block.NAME + bytes)
+    this.#names[site] = name
+    return name
+  }
+
+  /** Takes the counters over that an earlier writer thread committed. */
+  restore(lane: Lane, stored: number, dropped: Readonly<Record<string, number>>): void {
+    this.f64[lane === Lane.calls ? LaneF64.CALLS_STORED : LaneF64.ERRORS_STORED] = stored
+    for (const reason of WRITER_REASONS) {
+      this.f64[LaneF64.WRITER_DROPS + lane * DROP_WORDS_PER_LANE + reason] =
+        dropped[DROP_REASONS[reason]] ?? 0
+    }
+  }
+
+  /** Makes a committed batch visible in the shared counters. */
+  apply(lane: Lane, delta: LaneDelta): void {
+    const calls = lane === Lane.calls
+    this.f64[calls ? LaneF64.CALLS_STORED : LaneF64.ERRORS_STORED] += delta.stored
+    this.f64[LaneF64.WRITER_DROPS + lane * DROP_WORDS_PER_LANE + Drop.poison] += delta.poison
+    this.f64[calls ? LaneF64.CALLS_CONSUMED : LaneF64.ERRORS_CONSUMED] += delta.consumed
+    this.f64[calls ? LaneF64.CALLS_REPLAYED : LaneF64.ERRORS_REPLAYED] += delta.replayed
+    if (calls && delta.seq > this.storedSeq) this.storedSeq = delta.seq
+  }
+
+  /** Drops of one lane by reason, with what the batch under way adds. */
+  dropped(lane: Lane, poison: number): Record<string, number> {
+    const all: Record<string, number> = {}
+    DROP_REASONS.forEach((reason, index) => {
+      const word = lane * DROP_WORDS_PER_LANE + index
+      const count =
+        this.f64[LaneF64.PRODUCER_DROPS + word] +
+        this.f64[LaneF64.WRITER_DROPS + word] +
+        (index === Drop.poison ? poison : 0)
+      if (count > 0) all[reason] = count
+    })
+    return all
+  }
+}
+
+export function emptyDelta(): LaneDelta {
+  return { consumed: 0, replayed: 0, stored: 0, poison: 0, seq: 0 }
+}

@@ -1,0 +1,192 @@
+import { Frame, FrameFlag } from '../queue/layout.js'
+import type { Transcoder } from '../serialize/transcode.js'
+import type { ErrorRow } from '../store/insert.js'
+import { ID_SALT_SPAN } from '../store/schema.js'
+import { fingerprint } from './fingerprint.js'
+
+/** The part of the store a record goes into. */
+export interface RecordStore {
+  functionId(name: string): number
+  call(
+    startUs: number,
+    salt: number,
+    functionId: number,
+    processId: number,
+    durationNs: number,
+    weight: number,
+    call: number,
+    trace: number,
+    parent: number,
+    flags: number,
+    args: Buffer | null,
+    result: Buffer | null,
+    cuts: string | null,
+  ): void
+  error(row: ErrorRow): boolean
+  flushRows(): void
+}
+
+/** Whose record it is. */
+export interface RecordOrigin {
+  readonly processId: number
+  readonly ring: number
+  /** Unix time of the producer's monotonic zero, in microseconds. */
+  readonly originUnixUs: number
+  /** Name of a call site; throws {@link UnknownSiteError} when the frame names one that does not exist. */
+  siteName(site: number): string
+}
+
+/** A frame whose content makes no sense. It is set aside as `poison`; the rest of the batch goes on. */
+export class BadFrameError extends Error {
+  override readonly name = 'BadFrameError'
+  readonly code = 'CALLSIGHT_BAD_FRAME'
+}
+
+const TEXT_BYTES = 1024 * 1024
+const FIXARRAY_2 = 0x92
+const NIL = 0xc0
+
+/** Turns frames into rows of the store: header fields to columns, msgpack payload to JSON text. */
+export class RecordSink {
+  readonly #store: RecordStore
+  readonly #transcoder: Transcoder
+  /** JSON text of the queued rows; the store reads it when it flushes them. */
+  readonly #text = Buffer.allocUnsafe(TEXT_BYTES)
+  #textBytes = 0
+
+  constructor(store: RecordStore, transcoder: Transcoder) {
+    this.#store = store
+    this.#transcoder = transcoder
+  }
+
+  /** Queues the call record at `offset`. */
+  call(origin: RecordOrigin, bytes: Uint8Array, view: DataView, offset: number): void {
+    const flags = view.getUint32(offset + Frame.META, true) >>> 16
+    const site = view.getUint32(offset + Frame.SITE, true)
+    const seq = view.getFloat64(offset + Frame.SEQ, true)
+    const end = payloadEnd(view, offset)
+    const functionId = this.#store.functionId(origin.siteName(site))
+    this.#transcoder.reset()
+    const argsAt = arrayStart(bytes, offset + Frame.HEADER_BYTES)
+    const args = this.#json(bytes, argsAt, end)
+    const result = this.#json(bytes, this.#next, end)
+    this.#store.call(
+      startUs(origin, view, offset),
+      saltOf(origin.ring, seq),
+      functionId,
+      origin.processId,
+      view.getFloat64(offset + Frame.DURATION, true) * 1e6,
+      view.getFloat64(offset + Frame.WEIGHT, true),
+      view.getFloat64(offset + Frame.CALL, true),
+      view.getFloat64(offset + Frame.TRACE, true),
+      view.getFloat64(offset + Frame.PARENT, true),
+      flags,
+      args,
+      result,
+      this.#transcoder.cuts(),
+    )
+  }
+
+  /** Stores the error record at `offset`; `false`: it was stored before. */
+  error(origin: RecordOrigin, bytes: Uint8Array, view: DataView, offset: number): boolean {
+    const flags = view.getUint32(offset + Frame.META, true) >>> 16
+    const name = origin.siteName(view.getUint32(offset + Frame.SITE, true))
+    const end = payloadEnd(view, offset)
+    this.#transcoder.reset()
+    const args = this.#json(bytes, arrayStart(bytes, offset + Frame.HEADER_BYTES), end)
+    const described = this.#json(bytes, this.#next, end)
+    const thrown = describeThrown(described)
+    const seq = view.getFloat64(offset + Frame.SEQ, true)
+    return this.#store.error({
+      startUs: startUs(origin, view, offset),
+      salt: saltOf(origin.ring, seq),
+      functionId: this.#store.functionId(name),
+      processId: origin.processId,
+      ring: origin.ring,
+      seq,
+      durationNs: view.getFloat64(offset + Frame.DURATION, true) * 1e6,
+      call: view.getFloat64(offset + Frame.CALL, true),
+      trace: view.getFloat64(offset + Frame.TRACE, true),
+      parent: view.getFloat64(offset + Frame.PARENT, true),
+      flags: flags | FrameFlag.error,
+      args,
+      error: thrown.type,
+      message: thrown.message,
+      stack: thrown.stack,
+      details: thrown.details,
+      fingerprint: fingerprint(name, thrown.type, thrown.message),
+      cuts: this.#transcoder.cuts(),
+    })
+  }
+
+  /** Offset behind the value read last. */
+  #next = 0
+
+  #json(bytes: Uint8Array, at: number, end: number): Buffer | null {
+    if (at < end && bytes[at] === NIL) {
+      this.#next = at + 1
+      return null
+    }
+    const transcoder = this.#transcoder
+    this.#next = transcoder.value(bytes, at, end)
+    const { buffer, start, length } = transcoder
+    if (this.#textBytes + length > TEXT_BYTES) {
+      // Rows that wait in the store point into the text; after this none does.
+      this.#store.flushRows()
+      this.#textBytes = 0
+      if (length > TEXT_BYTES) return Buffer.from(buffer.subarray(start, start + length))
+    }
+    const from = this.#textBytes
+    buffer.copy(this.#text, from, start, start + length)
+    this.#textBytes += length
+    return this.#text.subarray(from, this.#textBytes)
+  }
+
+  /** To be called when the store holds no queued row any more. */
+  batchDone(): void {
+    this.#textBytes = 0
+  }
+}
+
+function payloadEnd(view: DataView, offset: number): number {
+  const size = view.getUint32(offset + Frame.SIZE, true)
+  const payload = view.getUint32(offset + Frame.PAYLOAD_BYTES, true)
+  if (payload < 3 || Frame.HEADER_BYTES + payload > size) throw new BadFrameError('payload exceeds its frame')
+  return offset + Frame.HEADER_BYTES + payload
+}
+
+function arrayStart(bytes: Uint8Array, at: number): number {
+  if (bytes[at] !== FIXARRAY_2) throw new BadFrameError('payload is no pair')
+  return at + 1
+}
+
+function startUs(origin: RecordOrigin, view: DataView, offset: number): number {
+  const us = Math.round(origin.originUnixUs + view.getFloat64(offset + Frame.START, true) * 1000)
+  if (!(us >= 0)) throw new BadFrameError('start is no time')
+  return us
+}
+
+/** Keeps records of one microsecond apart: neighbours of one ring differ in `seq`, rings in their share of the span. */
+function saltOf(ring: number, seq: number): number {
+  return (ring * 521 + seq) % ID_SALT_SPAN
+}
+
+interface Thrown {
+  readonly type: string
+  readonly message: string
+  readonly stack: string | null
+  readonly details: string | null
+}
+
+function describeThrown(json: Buffer | null): Thrown {
+  if (json === null) return { type: 'Error', message: '(could not be captured)', stack: null, details: null }
+  const value = JSON.parse(json.toString('utf8')) as unknown
+  if (typeof value !== 'object' || value === null) throw new BadFrameError('error record is no map')
+  const { type, message, stack, details } = value as Record<string, unknown>
+  return {
+    type: typeof type === 'string' ? type : 'Error',
+    message: typeof message === 'string' ? message : '',
+    stack: typeof stack === 'string' ? stack : null,
+    details: details === undefined || details === null ? null : JSON.stringify(details),
+  }
+}

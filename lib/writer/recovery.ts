@@ -1,0 +1,292 @@
+import { readdirSync, renameSync, unlinkSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { JOURNAL_SUFFIX } from '../queue/journal-format.js'
+import { JournalReader } from '../queue/journal-reader.js'
+import { DROP_REASONS, Drop, Frame, Lane } from '../queue/layout.js'
+import { isAlive } from '../queue/process-identity.js'
+import { MalformedPayloadError } from '../serialize/transcode.js'
+import { type Database, prepared } from '../store/driver.js'
+import { BadRowError } from '../store/errors.js'
+import type { StoreWriter } from '../store/insert.js'
+import { BadFrameError, type RecordOrigin, type RecordSink } from './record-sink.js'
+
+/** Journal entries taken over in one transaction. */
+const ENTRIES_PER_STEP = 500
+const US_PER_MINUTE = 60_000_000
+
+interface LaneRow {
+  produced: number
+  stored: number
+  dropped: Record<string, number>
+  storedSeq: number
+}
+
+/** A journal segment whose owner is dead, being taken over. */
+interface Leftover {
+  readonly path: string
+  readonly reader: JournalReader
+  readonly names: Map<number, string>
+}
+
+/**
+ * Takes over what processes that died left behind: first their journals, oldest segment first, then their account:
+ * what they had produced and neither stored nor dropped is counted as `writer_lost`, as far as the last batch or the
+ * last error said how much that was.
+ *
+ * Runs in small steps between batches, so a journal of a gigabyte delays nothing. Several processes may do the same
+ * work at the same time: sequence numbers make redelivery harmless.
+ */
+export class Recovery {
+  readonly #db: Database
+  readonly #store: StoreWriter
+  readonly #sink: RecordSink
+  readonly #storePath: string
+  readonly #boot: string
+  readonly #host: string
+  #paths: string[] | null = null
+  #current: Leftover | null = null
+  #done = false
+
+  constructor(
+    db: Database,
+    store: StoreWriter,
+    sink: RecordSink,
+    where: { storePath: string; boot: string; host: string },
+  ) {
+    this.#db = db
+    this.#store = store
+    this.#sink = sink
+    this.#storePath = where.storePath
+    this.#boot = where.boot
+    this.#host = where.host
+  }
+
+  /** Does a bounded amount of work; `true` when there is more. */
+  step(nowUs: number): boolean {
+    if (this.#done) return false
+    this.#paths ??= this.#findJournals()
+    if (this.#current === null) {
+      const path = this.#paths.shift()
+      if (path === undefined) {
+        this.#settleAccounts(nowUs)
+        this.#done = true
+        return false
+      }
+      this.#current = this.#open(path)
+      return true
+    }
+    if (this.#replay(this.#current, nowUs)) return true
+    this.#current.reader.close()
+    remove(this.#current.path)
+    this.#current = null
+    return true
+  }
+
+  close(): void {
+    this.#current?.reader.close()
+    this.#current = null
+  }
+
+  #findJournals(): string[] {
+    const folder = dirname(this.#storePath)
+    const prefix = basename(this.#storePath)
+    const found: { path: string; segment: number }[] = []
+    for (const name of readdirSync(folder)) {
+      if (!name.startsWith(prefix)) continue
+      const match = JOURNAL_SUFFIX.exec(name.slice(prefix.length))
+      if (match === null || match[1] === this.#boot) continue
+      found.push({ path: join(folder, name), segment: Number(match[3]) })
+    }
+    return found.sort((a, b) => a.segment - b.segment).map(({ path }) => path)
+  }
+
+  #open(path: string): Leftover | null {
+    let reader: JournalReader | null
+    try {
+      reader = JournalReader.open(path)
+    } catch {
+      // Another process took it over and removed it.
+      return null
+    }
+    if (reader === null) {
+      // The name says journal, the content does not. It may still be the only trace of something: keep it, once.
+      setAside(path)
+      return null
+    }
+    if (isAlive(reader.header.pid, reader.header.startTicks)) {
+      reader.close()
+      return null
+    }
+    return { path, reader, names: new Map() }
+  }
+
+  /** Stores up to {@link ENTRIES_PER_STEP} entries; `true` when there may be more. */
+  #replay(leftover: Leftover, nowUs: number): boolean {
+    const { header } = leftover.reader
+    const position = leftover.reader.position
+    this.#store.begin()
+    try {
+      const processId = this.#store.registerProcess({
+        boot: header.boot,
+        pid: header.pid,
+        script: '(unknown)',
+        host: this.#host,
+        nodeVersion: '',
+        version: '',
+        startedUs: header.originUnixUs,
+      })
+      const origin: RecordOrigin = {
+        processId,
+        ring: header.ring,
+        originUnixUs: header.originUnixUs,
+        siteName: site => {
+          const name = leftover.names.get(site)
+          if (name === undefined) throw new BadFrameError(`there is no call site ${site}`)
+          return name
+        },
+      }
+      const calls = this.#laneRow(processId, header.ring, Lane.calls)
+      const errors = this.#laneRow(processId, header.ring, Lane.errors)
+      const more = this.#replayEntries(leftover, origin, calls, errors, nowUs)
+      this.#store.flushRows()
+      this.#sink.batchDone()
+      this.#writeLane(processId, header.ring, Lane.calls, calls)
+      this.#writeLane(processId, header.ring, Lane.errors, errors)
+      this.#store.commit()
+      return more
+    } catch (error) {
+      this.#store.rollback()
+      leftover.reader.seek(position)
+      throw error
+    }
+  }
+
+  #replayEntries(
+    leftover: Leftover,
+    origin: RecordOrigin,
+    calls: LaneRow,
+    errors: LaneRow,
+    nowUs: number,
+  ): boolean {
+    for (let count = 0; count < ENTRIES_PER_STEP; count++) {
+      const entry = leftover.reader.next()
+      if (entry === null) return false
+      calls.produced = Math.max(calls.produced, entry.callsProduced)
+      if (entry.kind === 'site') {
+        leftover.names.set(entry.site, entry.name)
+        continue
+      }
+      const { bytes, view, offset } = entry
+      const seq = view.getFloat64(offset + Frame.SEQ, true)
+      const lane = (view.getUint32(offset + Frame.META, true) >>> 8) & 0xff
+      try {
+        if (lane === Lane.errors) {
+          errors.produced = Math.max(errors.produced, seq)
+          if (this.#sink.error(origin, bytes, view, offset)) errors.stored++
+        } else if (seq > calls.storedSeq) {
+          calls.storedSeq = seq
+          this.#sink.call(origin, bytes, view, offset)
+          calls.stored++
+        }
+      } catch (error) {
+        if (!isBadRecord(error)) throw error
+        const target = lane === Lane.errors ? errors : calls
+        const reason = DROP_REASONS[Drop.poison]
+        target.dropped[reason] = (target.dropped[reason] ?? 0) + 1
+        const minute = Math.floor(nowUs / US_PER_MINUTE)
+        this.#store.addDrops(minute, 0, origin.processId, lane, reason, 1, nowUs, nowUs)
+      }
+    }
+    return true
+  }
+
+  #laneRow(processId: number, ring: number, lane: Lane): LaneRow {
+    const row = prepared(
+      this.#db,
+      'SELECT produced, stored, dropped, stored_seq AS storedSeq FROM lanes WHERE process_id = ? AND ring = ? AND lane = ?',
+    ).get(processId, ring, lane) as
+      | { produced: number; stored: number; dropped: string; storedSeq: number }
+      | undefined
+    if (row === undefined) return { produced: 0, stored: 0, dropped: {}, storedSeq: 0 }
+    return { ...row, dropped: JSON.parse(row.dropped) as Record<string, number> }
+  }
+
+  #writeLane(processId: number, ring: number, lane: Lane, row: LaneRow): void {
+    this.#store.lane(
+      processId,
+      ring,
+      lane,
+      row.produced,
+      row.stored,
+      JSON.stringify(row.dropped),
+      row.storedSeq,
+    )
+  }
+
+  /** Ends the account of every process of this machine that is gone without having said so. */
+  #settleAccounts(nowUs: number): void {
+    const open = prepared(
+      this.#db,
+      `SELECT process_id AS processId, pid, last_seen_us AS lastSeenUs FROM processes
+       WHERE ended_us IS NULL AND host = ? AND boot <> ?`,
+    ).all(this.#host, this.#boot) as { processId: number; pid: number; lastSeenUs: number }[]
+    for (const process of open) {
+      // The pid may be somebody else's by now; then this process is settled at a later start.
+      if (isAlive(process.pid, 0)) continue
+      this.#store.begin()
+      try {
+        this.#settleProcess(process.processId, process.lastSeenUs, nowUs)
+        this.#store.commit()
+      } catch (error) {
+        this.#store.rollback()
+        throw error
+      }
+    }
+  }
+
+  #settleProcess(processId: number, lastSeenUs: number, nowUs: number): void {
+    const still = prepared(
+      this.#db,
+      'SELECT ended_us IS NULL AS open FROM processes WHERE process_id = ?',
+    ).get(processId) as { open: number } | undefined
+    if (still?.open !== 1) return
+    const rings = prepared(this.#db, 'SELECT ring, lane FROM lanes WHERE process_id = ?').all(processId) as {
+      ring: number
+      lane: Lane
+    }[]
+    for (const { ring, lane } of rings) {
+      const row = this.#laneRow(processId, ring, lane)
+      const dropped = Object.values(row.dropped).reduce((sum, count) => sum + count, 0)
+      const lost = row.produced - row.stored - dropped
+      if (lost <= 0) continue
+      const reason = DROP_REASONS[Drop.writerLost]
+      row.dropped[reason] = (row.dropped[reason] ?? 0) + lost
+      this.#writeLane(processId, ring, lane, row)
+      const minute = Math.floor(lastSeenUs / US_PER_MINUTE)
+      this.#store.addDrops(minute, 0, processId, lane, reason, lost, lastSeenUs, lastSeenUs)
+    }
+    this.#store.endProcess(processId, nowUs, 'lost')
+  }
+}
+
+function isBadRecord(error: unknown): boolean {
+  return (
+    error instanceof BadFrameError || error instanceof MalformedPayloadError || error instanceof BadRowError
+  )
+}
+
+function remove(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch {
+    // Another process was faster.
+  }
+}
+
+function setAside(path: string): void {
+  try {
+    renameSync(path, `${path}.unreadable`)
+  } catch {
+    // Another process was faster.
+  }
+}

@@ -1,0 +1,175 @@
+import { DROP_REASONS, Lane } from '../queue/layout.js'
+import type { StoreWriter } from '../store/insert.js'
+import { BLOCK_BYTES, Block, BUCKET_COUNT, HEADER_BYTES, MAX_SLOT_I32 } from '../totals/layout.js'
+import type { LaneView } from './lane.js'
+
+/** Cumulative counters of one call site at one moment; 32-bit ones modulo 2^32. */
+interface Counters {
+  readonly calls: number
+  readonly errors: number
+  readonly kept: number
+  readonly timed: number
+  readonly durationSumMs: number
+  readonly drops: readonly number[]
+  readonly buckets: Readonly<Record<number, number>>
+}
+
+const ZERO: Counters = {
+  calls: 0,
+  errors: 0,
+  kept: 0,
+  timed: 0,
+  durationSumMs: 0,
+  drops: [],
+  buckets: {},
+}
+const US_PER_MINUTE = 60_000_000
+
+/**
+ * Reads the totals of one recording thread and adds what has changed to the minute under way. What has been added is
+ * kept in the store, in the same transaction, so that a writer that was restarted goes on exactly.
+ *
+ * A call that ends while its block is read may be half in this snapshot and half in the next; nothing is lost.
+ */
+export class TotalsView {
+  readonly #lane: LaneView
+  readonly #u32: Uint32Array
+  readonly #f64: Float64Array
+  readonly #i32: Int32Array
+  #reported: Counters[] = []
+  #pending: { site: number; counters: Counters }[] = []
+  #lastSnapshotUs: number
+
+  constructor(lane: LaneView, nowUs: number) {
+    this.#lane = lane
+    this.#u32 = new Uint32Array(lane.totals)
+    this.#f64 = new Float64Array(lane.totals)
+    this.#i32 = new Int32Array(lane.totals)
+    this.#lastSnapshotUs = nowUs
+  }
+
+  /** Whether any call has ended or been dropped since the last snapshot. */
+  get changed(): boolean {
+    const sites = this.#lane.siteCount
+    for (let site = 0; site < sites; site++) if (this.#hasChanged(site)) return true
+    return false
+  }
+
+  /** Adds what has changed; part of the batch's transaction. */
+  write(store: StoreWriter, nowUs: number): void {
+    this.#pending = []
+    const minute = Math.floor(nowUs / US_PER_MINUTE)
+    const sites = this.#lane.siteCount
+    for (let site = 0; site < sites; site++) {
+      if (!this.#hasChanged(site)) continue
+      const before = this.#reported[site] ?? this.#restore(store, site)
+      const counters = this.#read(site, before)
+      this.#writeSite(store, site, before, counters, minute, nowUs)
+      this.#pending.push({ site, counters })
+    }
+  }
+
+  /** The batch is committed. */
+  commit(nowUs: number): void {
+    const idleSlot = 1 - (this.#i32[MAX_SLOT_I32] & 1)
+    for (const { site, counters } of this.#pending) {
+      this.#reported[site] = counters
+      this.#f64[this.#maxWord(site) + idleSlot] = 0
+    }
+    this.#pending = []
+    this.#lastSnapshotUs = nowUs
+    this.#i32[MAX_SLOT_I32] = idleSlot
+  }
+
+  /** The store was replaced: what was reported to the old one is not in the new one, and stays reported. */
+  #restore(store: StoreWriter, site: number): Counters {
+    const json = store.reported(this.#lane.processId, this.#lane.ring, site)
+    const counters = json === null ? ZERO : (JSON.parse(json) as Counters)
+    this.#reported[site] = counters
+    return counters
+  }
+
+  #writeSite(
+    store: StoreWriter,
+    site: number,
+    before: Counters,
+    after: Counters,
+    minute: number,
+    nowUs: number,
+  ): void {
+    const { processId, ring } = this.#lane
+    const functionId = store.functionId(this.#lane.siteName(site))
+    const calls = difference(after.calls, before.calls)
+    if (calls > 0) {
+      const buckets = new Map<number, number>()
+      for (const [bucket, count] of Object.entries(after.buckets)) {
+        const added = difference(count, before.buckets[Number(bucket)] ?? 0)
+        if (added > 0) buckets.set(Number(bucket), added)
+      }
+      store.addTotals(minute, functionId, processId, {
+        calls,
+        errors: difference(after.errors, before.errors),
+        kept: difference(after.kept, before.kept),
+        timed: difference(after.timed, before.timed),
+        durationSumNs: (after.durationSumMs - before.durationSumMs) * 1e6,
+        durationMaxNs: this.#maxMs(site) * 1e6,
+        buckets,
+      })
+    }
+    after.drops.forEach((count, reason) => {
+      const added = difference(count, before.drops[reason] ?? 0)
+      const name = DROP_REASONS[reason]
+      if (added === 0 || name === undefined) return
+      store.addDrops(minute, functionId, processId, Lane.calls, name, added, this.#lastSnapshotUs, nowUs)
+    })
+    store.setReported(processId, ring, site, JSON.stringify(after))
+  }
+
+  #hasChanged(site: number): boolean {
+    const before = this.#reported[site] ?? ZERO
+    const word = this.#word(site)
+    if (this.#u32[word] !== before.calls || this.#u32[word + (Block.KEPT >>> 2)] !== before.kept) return true
+    const drops = word + (Block.DROPS >>> 2)
+    return DROP_REASONS.some((_, reason) => this.#u32[drops + reason] !== (before.drops[reason] ?? 0))
+  }
+
+  #read(site: number, before: Counters): Counters {
+    const word = this.#word(site)
+    const bucketWord = word + (Block.BUCKETS >>> 2)
+    const buckets: Record<number, number> = { ...before.buckets }
+    for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
+      const count = this.#u32[bucketWord + bucket]
+      if (count > 0) buckets[bucket] = count
+    }
+    return {
+      calls: this.#u32[word],
+      errors: this.#u32[word + (Block.ERRORS >>> 2)],
+      kept: this.#u32[word + (Block.KEPT >>> 2)],
+      timed: this.#u32[word + (Block.TIMED >>> 2)],
+      durationSumMs: this.#f64[(word >>> 1) + (Block.DURATION_SUM >>> 3)],
+      drops: DROP_REASONS.map((_, reason) => this.#u32[word + (Block.DROPS >>> 2) + reason]),
+      buckets,
+    }
+  }
+
+  /**
+   * The longest call since the idle slot was cleared. The slot being raised is read too, so that a flush shows the
+   * newest maximum; read again by the next snapshot, it can also stand in the minute that begins in between.
+   */
+  #maxMs(site: number): number {
+    const word = this.#maxWord(site)
+    return Math.max(this.#f64[word], this.#f64[word + 1])
+  }
+
+  #maxWord(site: number): number {
+    return (this.#word(site) >>> 1) + (Block.DURATION_MAX >>> 3)
+  }
+
+  #word(site: number): number {
+    return (HEADER_BYTES + site * BLOCK_BYTES) >>> 2
+  }
+}
+
+function difference(after: number, before: number): number {
+  return (after - before) >>> 0
+}

@@ -1,0 +1,129 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'vitest'
+import type { Plan } from '../fixtures/src/victim.js'
+import { imbalances, readStore, type StoreAccount } from '../support/store-account.js'
+
+const VICTIM = fileURLToPath(new URL('../.build/standard/victim.js', import.meta.url))
+
+export interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** One folder with a store and a truth log, and the processes that use them. */
+export class Scene {
+  readonly folder = mkdtempSync(join(tmpdir(), 'callsight-fault-'))
+  readonly store = join(this.folder, 'store', 'calls.db')
+  readonly truth = join(this.folder, 'truth.log')
+  readonly #children = new Set<ChildProcessWithoutNullStreams>()
+
+  /** Starts the program under test. */
+  start(plan: Partial<Plan>, how: { nodeArgs?: string[]; env?: NodeJS.ProcessEnv; truth?: boolean } = {}): Victim {
+    const complete: Plan = {
+      calls: 20,
+      errorEvery: 4,
+      chunk: 0,
+      endAfterMs: -1,
+      ending: 'natural',
+      ...(how.truth === false ? {} : { truth: this.truth }),
+      ...plan,
+    }
+    // No core files: a killed child must not fill the disk.
+    const command = ['-c', 'ulimit -c 0; exec "$@"', 'sh', process.execPath, ...(how.nodeArgs ?? [])]
+    const child = spawn('sh', [...command, VICTIM, JSON.stringify(complete)], {
+      cwd: this.folder,
+      env: { ...process.env, NODE_OPTIONS: '', CALLSIGHT_DB: this.store, ...how.env },
+    })
+    this.#children.add(child)
+    child.on('exit', () => this.#children.delete(child))
+    return new Victim(child)
+  }
+
+  run(plan: Partial<Plan>, how: Parameters<Scene['start']>[1] = {}): Promise<Ended> {
+    return this.start(plan, how).ended
+  }
+
+  /** A healthy start that takes over what dead processes left, then says what the file holds. */
+  async recover(): Promise<StoreAccount> {
+    const ended = await this.run({ calls: 0, ending: 'recover' }, { truth: false })
+    expect(ended.stderr).toBe('')
+    expect(ended.code).toBe(0)
+    expect(this.journals()).toEqual([])
+    return readStore(this.store)
+  }
+
+  journals(): string[] {
+    return readdirSync(dirname(this.store)).filter(name => name.startsWith(`${basename(this.store)}.errors-`))
+  }
+
+  /** What the app saw: numbers of calls that returned, and of errors that reached it. */
+  seen(): { calls: number[]; errors: number[] } {
+    const lines = readFileSync(this.truth, 'utf8').split('\n')
+    // A kill may tear the last line; what is not whole was not finished.
+    const numbers = (kind: string): number[] =>
+      lines.slice(0, -1).flatMap(line => (line.startsWith(`${kind} `) ? [Number(line.slice(2))] : []))
+    return { calls: numbers('N'), errors: numbers('E') }
+  }
+
+  dispose(): void {
+    for (const child of this.#children) child.kill('SIGKILL')
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+export class Victim {
+  readonly child: ChildProcessWithoutNullStreams
+  readonly ended: Promise<Ended>
+  #stdout = ''
+
+  constructor(child: ChildProcessWithoutNullStreams) {
+    this.child = child
+    let stderr = ''
+    child.stdout.on('data', (text: Buffer) => {
+      this.#stdout += text.toString()
+    })
+    child.stderr.on('data', (text: Buffer) => {
+      stderr += text.toString()
+    })
+    this.ended = new Promise((resolve, reject) => {
+      child.on('error', reject)
+      child.on('close', (code, signal) => resolve({ code, signal, stdout: this.#stdout, stderr }))
+    })
+  }
+
+  /** Waits until the program has printed this. */
+  async says(text: string): Promise<void> {
+    while (!this.#stdout.includes(text)) {
+      if (this.child.exitCode !== null || this.child.signalCode !== null) {
+        throw new Error(`the program ended without saying "${text}"; it said: ${this.#stdout}`)
+      }
+      await new Promise(resolve => setTimeout(resolve, 5))
+    }
+  }
+}
+
+export const sorted = (numbers: readonly number[]): number[] => [...numbers].sort((a, b) => a - b)
+export const unique = (numbers: readonly number[]): number[] => sorted([...new Set(numbers)])
+
+/** Every error the app saw is stored, once; every account in the file adds up; the file is whole. */
+export function expectErrorsKept(scene: Scene, account: StoreAccount): void {
+  const stored = sorted(account.errors)
+  expect(stored, 'no error is stored twice').toEqual(unique(stored))
+  const missing = scene.seen().errors.filter(n => !stored.includes(n))
+  expect(missing, 'no error is lost').toEqual([])
+  expect(imbalances(account), 'produced = stored + dropped in every lane').toEqual(account.lanes.map(() => 0))
+  expect(account.integrity).toBe('ok')
+  expect(sorted(account.calls), 'no call is stored twice').toEqual(unique(account.calls))
+}
+
+/** As above, and not one ordinary call is missing either. */
+export function expectAllKept(scene: Scene, account: StoreAccount): void {
+  expectErrorsKept(scene, account)
+  expect(sorted(account.calls)).toEqual(sorted(scene.seen().calls))
+}

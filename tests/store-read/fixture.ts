@@ -1,0 +1,183 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { loadDriver } from '../../lib/store/driver.js'
+import { APPLICATION_ID, CREATE_SCHEMA, SCHEMA_VERSION } from '../../lib/store/schema.js'
+
+export const BOOT = '5f0c2a9be1d34477'
+export const OTHER_BOOT = '00112233445566ff'
+/** 2026-11-20T10:00:00Z */
+export const T0_MS = Date.UTC(2026, 10, 20, 10)
+
+export interface CallSeed {
+  atMs: number
+  fn?: string
+  process?: number
+  durationMs?: number
+  call?: number
+  trace?: number
+  parent?: number | null
+  weight?: number
+  args?: string | null
+  result?: string | null
+}
+
+export interface ErrorSeed extends CallSeed {
+  error?: string
+  message?: string
+  stack?: string | null
+  details?: string | null
+  cuts?: string | null
+}
+
+type Connection = InstanceType<ReturnType<typeof loadDriver>>
+
+/** A store made by plain INSERTs, so that reading is tested against the file format and not against the writer. */
+export class TestStore {
+  readonly db: Connection
+  readonly path: string
+  #salt = 0
+  #next = 1
+
+  constructor(path: string, options: { wal?: boolean; empty?: boolean } = {}) {
+    const driver = loadDriver()
+    this.path = path
+    this.db = new driver(path)
+    this.db.exec('PRAGMA auto_vacuum = INCREMENTAL')
+    for (const sql of CREATE_SCHEMA) this.db.exec(sql)
+    this.db.exec(`PRAGMA application_id = ${APPLICATION_ID}`)
+    this.db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`)
+    if (options.wal !== false) this.db.exec('PRAGMA journal_mode = WAL')
+    if (options.empty === true) return
+    this.process(1, BOOT, { ended: true })
+  }
+
+  run(sql: string, ...values: unknown[]): void {
+    this.db.prepare(sql).run(...values)
+  }
+
+  process(
+    id: number,
+    boot: string,
+    options: { ended?: boolean; ending?: string; lastSeenMs?: number; host?: string; pid?: number } = {},
+  ): void {
+    const lastSeenUs = (options.lastSeenMs ?? T0_MS) * 1000
+    const ended = options.ended === true || options.ending !== undefined
+    this.run(
+      `INSERT INTO processes VALUES (?, ?, ?, 'app.ts', ?, 'v20', '0.1.0', ?, ?, ?, ?)`,
+      id,
+      boot,
+      options.pid ?? 100 + id,
+      options.host ?? 'elsewhere',
+      T0_MS * 1000,
+      lastSeenUs,
+      ended ? lastSeenUs : null,
+      ended ? (options.ending ?? 'clean') : null,
+    )
+  }
+
+  fn(name: string): number {
+    this.run('INSERT OR IGNORE INTO functions(name) VALUES (?)', name)
+    return Number(this.db.prepare('SELECT function_id FROM functions WHERE name = ?').pluck().get(name))
+  }
+
+  id(atMs: number): bigint {
+    return BigInt(Math.round(atMs * 1000)) * 2048n + BigInt(this.#salt++ % 2048)
+  }
+
+  call(seed: CallSeed): number {
+    const call = seed.call ?? this.#next++
+    this.run(
+      'INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, NULL)',
+      this.id(seed.atMs),
+      this.fn(seed.fn ?? 'Orders.place'),
+      seed.process ?? 1,
+      Math.round((seed.durationMs ?? 1) * 1e6),
+      seed.weight ?? 1,
+      call,
+      seed.trace ?? call,
+      seed.parent ?? null,
+      seed.args ?? null,
+      seed.result ?? null,
+    )
+    return call
+  }
+
+  error(seed: ErrorSeed): number {
+    const call = seed.call ?? this.#next++
+    this.run(
+      `INSERT INTO errors VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, 'ffffffffffffffff', ?)`,
+      this.id(seed.atMs),
+      this.fn(seed.fn ?? 'Orders.place'),
+      seed.process ?? 1,
+      this.#salt,
+      Math.round((seed.durationMs ?? 1) * 1e6),
+      call,
+      seed.trace ?? call,
+      seed.parent ?? null,
+      seed.args ?? null,
+      seed.error ?? 'TypeError',
+      seed.message ?? 'it broke',
+      seed.stack ?? null,
+      seed.details ?? null,
+      seed.cuts ?? null,
+    )
+    return call
+  }
+
+  totals(
+    atMs: number,
+    fn: string,
+    row: { calls: number; errors?: number; kept?: number; sumMs?: number; maxMs?: number; buckets?: object; process?: number },
+  ): void {
+    this.run(
+      'INSERT INTO totals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      Math.floor(atMs / 60_000),
+      this.fn(fn),
+      row.process ?? 1,
+      row.calls,
+      row.errors ?? 0,
+      row.kept ?? row.calls,
+      row.calls,
+      Math.round((row.sumMs ?? row.calls) * 1e6),
+      Math.round((row.maxMs ?? 1) * 1e6),
+      JSON.stringify(row.buckets ?? { 100: row.calls }),
+    )
+  }
+
+  drop(atMs: number, fn: string | null, reason: string, count: number, lane = 0): void {
+    this.run(
+      'INSERT INTO drops VALUES (?, ?, 1, ?, ?, ?, ?, ?)',
+      Math.floor(atMs / 60_000),
+      fn === null ? 0 : this.fn(fn),
+      lane,
+      reason,
+      count,
+      atMs * 1000,
+      atMs * 1000,
+    )
+  }
+
+  expired(kind: 'calls' | 'errors', rows: number, upToMs: number): void {
+    this.run('INSERT INTO expired VALUES (?, ?, ?)', kind, rows, upToMs * 1000)
+  }
+
+  close(): void {
+    this.db.close()
+  }
+}
+
+/** A folder that is removed when the test is over. */
+export function scratch(onEnd: (clean: () => void) => void): string {
+  const folder = mkdtempSync(join(tmpdir(), 'callsight-test-'))
+  onEnd(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+export function traceIdOf(trace: number, boot = BOOT): string {
+  return boot + hex16(trace)
+}
+
+export function hex16(id: number): string {
+  return id.toString(16).padStart(16, '0')
+}

@@ -1,0 +1,343 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { Database } from '../../lib/store/driver.js'
+import { BadRowError, CommitLostError, classify } from '../../lib/store/errors.js'
+import { StoreWriter } from '../../lib/store/insert.js'
+import { openForWriting } from '../../lib/store/open.js'
+import { all, column, errorRow, integrity, kept, registerProcess, T0_US, tempStore } from './temp-store.js'
+
+type CallArgs = Parameters<StoreWriter['call']>
+const callArgs = (over: { startUs?: number; salt?: number; call?: number } = {}): CallArgs => [
+  over.startUs ?? T0_US,
+  over.salt ?? 0,
+  1,
+  1,
+  1_000,
+  1,
+  over.call ?? 1,
+  1,
+  0,
+  0,
+  null,
+  null,
+  null,
+]
+const bigIds = (db: Database, table: string) =>
+  db.prepare(`SELECT id FROM ${table} ORDER BY id`).pluck().safeIntegers().all() as bigint[]
+
+describe('call rows', () => {
+  it('keep every value exactly, up to 2^53 and beyond 32 bits', () => {
+    const { db, writer } = tempStore()
+    const big = Number.MAX_SAFE_INTEGER
+    writer.begin()
+    writer.call(
+      T0_US,
+      2047,
+      3,
+      4,
+      big,
+      2.5,
+      big,
+      big - 1,
+      2 ** 31,
+      5,
+      Buffer.from('"é\\u0000"'),
+      '[]',
+      '{"a":1}',
+    )
+    writer.commit()
+    const [row] = db.prepare('SELECT *, typeof(call) AS t, typeof(args) AS a FROM calls').safeIntegers().all()
+    expect(row).toEqual({
+      id: BigInt(T0_US) * 2048n + 2047n,
+      function_id: 3n,
+      process_id: 4n,
+      duration_ns: BigInt(big),
+      weight: 2.5,
+      call: BigInt(big),
+      trace: BigInt(big) - 1n,
+      parent: 2n ** 31n,
+      flags: 5n,
+      args: '"é\\u0000"',
+      result: '[]',
+      cuts: '{"a":1}',
+      t: 'integer',
+      a: 'text',
+    })
+  })
+
+  it('are all there in any number, with the ids a simple twin gives', () => {
+    const startAndSalt = fc.tuple(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 2045, max: 2047 }))
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(startAndSalt, fc.tuple(fc.nat(10_000), fc.nat(2047))), { maxLength: 130 }),
+        rows => {
+          const { db, writer } = tempStore()
+          writer.begin()
+          rows.forEach(([us, salt], n) => {
+            writer.call(...callArgs({ startUs: T0_US + us, salt, call: n + 1 }))
+          })
+          writer.commit()
+          expect(column(db, 'SELECT call FROM calls ORDER BY call')).toEqual(rows.map((_, n) => n + 1))
+          expect(new Set(bigIds(db, 'calls')).size).toBe(rows.length)
+          // Only a collision may move a row, and never to before its start.
+          const wanted = rows.map(([us, salt]) => BigInt(T0_US + us) * 2048n + BigInt(salt))
+          if (new Set(wanted).size === wanted.length)
+            expect(bigIds(db, 'calls')).toEqual([...wanted].sort((a, b) => (a < b ? -1 : 1)))
+          db.close()
+        },
+      ),
+      { numRuns: 60 },
+    )
+  })
+
+  it('of a stopped clock are all kept, and stay near their start', () => {
+    const { db, writer } = tempStore()
+    writer.begin()
+    for (let n = 0; n < 5_000; n++) writer.call(...callArgs({ salt: n % 7, call: n + 1 }))
+    writer.commit()
+    const ids = bigIds(db, 'calls')
+    expect(ids).toHaveLength(5_000)
+    expect(ids[0]).toBe(BigInt(T0_US) * 2048n)
+    expect(ids.at(-1)! - ids[0]!).toBeLessThan(2048n * 1_000n)
+    expect(integrity(db)).toBe('ok')
+  })
+
+  it('that SQLite refuses are reported one by one; their neighbours are stored', () => {
+    const bad: BadRowError[] = []
+    const { db, writer } = tempStore({ onBadRow: error => bad.push(error) })
+    writer.begin()
+    const p = registerProcess(writer)
+    for (let n = 1; n <= 60; n++) {
+      const row = callArgs({ startUs: T0_US + n, call: n })
+      if (n === 3) row[0] = Number.NaN
+      if (n === 4) row[0] = 1e300
+      if (n === 10) row[5] = 'heavy' as unknown as number
+      if (n === 11) row[6] = 10.5
+      if (n === 12) row[4] = Number.POSITIVE_INFINITY
+      if (n === 13) row[10] = {} as unknown as Buffer
+      if (n === 14) row[7] = Number.NaN
+      if (n === 58) row[12] = Symbol('x') as unknown as string
+      row[3] = p
+      writer.call(...row)
+    }
+    writer.commit()
+    const refused = [3, 4, 10, 10.5, 12, 13, 14, 58]
+    expect(bad.map(error => error.row.call)).toEqual(refused)
+    for (const error of bad) {
+      expect(error).toBeInstanceOf(BadRowError)
+      expect(classify(error)).toBe('data')
+      expect(error.message).toMatch(/cannot be stored/)
+    }
+    expect(column(db, 'SELECT count(*) FROM calls')).toEqual([52])
+    expect(integrity(db)).toBe('ok')
+  })
+})
+
+describe('error rows', () => {
+  it('delivered twice are stored once, also with another id', () => {
+    const { db, writer } = tempStore()
+    writer.begin()
+    expect(writer.error(errorRow())).toBe(true)
+    expect(writer.error(errorRow())).toBe(false)
+    expect(writer.error(errorRow({ salt: 9, startUs: T0_US + 5 }))).toBe(false)
+    writer.commit()
+    writer.begin()
+    expect(writer.error(errorRow())).toBe(false)
+    writer.commit()
+    expect(column(db, 'SELECT count(*) FROM errors')).toEqual([1])
+  })
+
+  it('agree with a set of (process, ring, seq), whatever ids collide', () => {
+    const key = fc.tuple(fc.nat(1), fc.nat(2), fc.nat(6), fc.nat(2))
+    fc.assert(
+      fc.property(fc.array(key, { maxLength: 60 }), deliveries => {
+        const { db, writer } = tempStore()
+        const twin = new Set<string>()
+        writer.begin()
+        for (const [process, ring, seq, salt] of deliveries) {
+          const name = `${process} ${ring} ${seq}`
+          expect(writer.error(errorRow({ processId: process, ring, seq, salt }))).toBe(!twin.has(name))
+          twin.add(name)
+        }
+        writer.commit()
+        const stored = column(db, `SELECT process_id || ' ' || ring || ' ' || seq FROM errors`)
+        expect(new Set(stored)).toEqual(twin)
+        expect(stored).toHaveLength(twin.size)
+        db.close()
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('that SQLite refuses throw and leave the batch usable', () => {
+    const { db, writer } = tempStore()
+    writer.begin()
+    expect(() => writer.error(errorRow({ startUs: Number.NaN }))).toThrow(BadRowError)
+    expect(() => writer.error(errorRow({ message: null as unknown as string }))).toThrow(BadRowError)
+    expect(() => writer.error(errorRow({ details: {} as unknown as string }))).toThrow(BadRowError)
+    expect(writer.error(errorRow({ seq: 2 }))).toBe(true)
+    writer.commit()
+    expect(column(db, 'SELECT seq FROM errors')).toEqual([2])
+  })
+})
+
+describe('a batch', () => {
+  it('rolled back leaves nothing behind, in the file, the queue or the caches', () => {
+    const { db, writer } = tempStore()
+    writer.begin()
+    writer.functionId('kept')
+    writer.commit()
+    writer.begin()
+    const p = registerProcess(writer)
+    const lost = writer.functionId('lost')
+    for (let n = 0; n < 40; n++) writer.call(...callArgs({ startUs: T0_US + n }))
+    writer.error(errorRow())
+    writer.lane(p, 0, 0, 1, 1, '{}', 1)
+    writer.rollback()
+    writer.rollback()
+    for (const table of ['calls', 'errors', 'lanes', 'processes'])
+      expect(column(db, `SELECT count(*) FROM ${table}`)).toEqual([0])
+    writer.begin()
+    const other = writer.functionId('other')
+    expect(other).toBe(lost)
+    expect(writer.functionId('lost')).not.toBe(other)
+    writer.commit()
+    expect(all(db, 'SELECT name FROM functions ORDER BY 1')).toEqual(
+      ['kept', 'lost', 'other'].map(name => ({ name })),
+    )
+    expect(column(db, 'SELECT count(*) FROM calls')).toEqual([0])
+  })
+
+  it('does not count as committed when COMMIT fails without a word, or the transaction was lost before', () => {
+    const { db } = tempStore()
+    let mute = false
+    // What a thread that is being terminated sees: the statement fails, and run() just returns.
+    const failing: Database = {
+      get open() {
+        return db.open
+      },
+      get inTransaction() {
+        return db.inTransaction
+      },
+      exec: sql => db.exec(sql),
+      close: () => db.close(),
+      prepare: sql => {
+        const statement = db.prepare(sql)
+        if (sql !== 'COMMIT') return statement
+        const run = (...values: unknown[]) => (mute ? undefined : statement.run(...values))
+        return new Proxy(statement, {
+          get: (target, key) => (key === 'run' ? run : Reflect.get(target, key)),
+        })
+      },
+    }
+    const writer = new StoreWriter(failing)
+    writer.begin()
+    mute = true
+    expect(() => writer.commit()).toThrow(CommitLostError)
+    mute = false
+    writer.rollback()
+    // SQLite has ended the transaction itself and something began another one.
+    writer.begin()
+    writer.lane(1, 0, 0, 5, 5, '{}', 5)
+    db.exec('ROLLBACK; BEGIN')
+    expect(() => writer.commit()).toThrow(CommitLostError)
+  })
+
+  it('waits for no one longer than the busy timeout, and says busy', () => {
+    const { path, db, writer } = tempStore()
+    const other = kept(openForWriting(path, { busyTimeoutMs: 1 }))
+    writer.begin()
+    let seen: unknown
+    try {
+      new StoreWriter(other).begin()
+    } catch (error) {
+      seen = error
+    }
+    expect(classify(seen)).toBe('busy')
+    writer.commit()
+    expect(db.inTransaction).toBe(false)
+  })
+})
+
+describe('accounts', () => {
+  it('a process is registered once for each boot, and its last_seen_us follows its records', () => {
+    const { db, writer } = tempStore()
+    writer.begin()
+    const p = registerProcess(writer)
+    expect(registerProcess(writer)).toBe(p)
+    expect(registerProcess(writer, 'b')).not.toBe(p)
+    writer.call(T0_US + 77.5, 0, 1, p, 1, 1, 1, 1, 0, 0, null, null, null)
+    writer.error(errorRow({ startUs: T0_US + 50, processId: p }))
+    writer.endProcess(p, T0_US + 90.5, 'clean')
+    writer.commit()
+    expect(all(db, 'SELECT last_seen_us, ended_us, ending FROM processes WHERE process_id = ?', p)).toEqual([
+      { last_seen_us: T0_US + 77, ended_us: T0_US + 90, ending: 'clean' },
+    ])
+  })
+
+  it('lanes and reported counters are read back as last written', () => {
+    const { db, writer } = tempStore()
+    expect(writer.laneState(1, 0, 0)).toBeNull()
+    expect(writer.reported(1, 0, 3)).toBeNull()
+    for (const n of [1, 2]) {
+      writer.begin()
+      writer.lane(1, 0, 0, 10 * n, 8 * n, `{"queue_full":${n}}`, 9 * n)
+      writer.lane(1, 0, 1, 5, 5, '{}', 5)
+      writer.setReported(1, 0, 3, `[${n}]`)
+      writer.commit()
+    }
+    expect(writer.laneState(1, 0, 0)).toEqual({ stored: 16, storedSeq: 18 })
+    expect(writer.laneState(1, 0, 1)).toEqual({ stored: 5, storedSeq: 5 })
+    expect(writer.reported(1, 0, 3)).toBe('[2]')
+    expect(column(db, 'SELECT dropped FROM lanes WHERE lane = 0')).toEqual(['{"queue_full":2}'])
+  })
+
+  it('totals add up, the maximum is kept, and buckets are merged', () => {
+    const { db, writer } = tempStore()
+    const delta = (n: number, buckets: [number, number][]) => ({
+      calls: n,
+      errors: 1,
+      kept: 2,
+      timed: n,
+      durationSumNs: n + 0.4,
+      durationMaxNs: n,
+      buckets: new Map(buckets),
+    })
+    writer.begin()
+    writer.addTotals(
+      5,
+      1,
+      1,
+      delta(4, [
+        [1, 3],
+        [2, 1],
+      ]),
+    )
+    writer.addTotals(
+      5,
+      1,
+      1,
+      delta(3, [
+        [2, 2],
+        [287, 1],
+      ]),
+    )
+    writer.addTotals(6, 1, 1, delta(1, []))
+    writer.commit()
+    expect(all(db, 'SELECT * FROM totals WHERE minute = 5')).toEqual([
+      {
+        minute: 5,
+        function_id: 1,
+        process_id: 1,
+        calls: 7,
+        errors: 2,
+        kept: 4,
+        timed: 7,
+        duration_sum_ns: 7,
+        duration_max_ns: 4,
+        buckets: '{"1":3,"2":3,"287":1}',
+      },
+    ])
+    expect(column(db, 'SELECT buckets FROM totals WHERE minute = 6')).toEqual(['{}'])
+  })
+})

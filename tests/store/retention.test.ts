@@ -1,0 +1,203 @@
+import { readFileSync, statSync } from 'node:fs'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { Database } from '../../lib/store/driver.js'
+import type { StoreWriter } from '../../lib/store/insert.js'
+import { Retention, type SweepResult } from '../../lib/store/retention.js'
+import { all, column, errorRow, integrity, registerProcess, T0_US, tempStore } from './temp-store.js'
+
+const MINUTE_US = 60_000_000
+const NO_LIMIT = 1024 ** 4
+
+function sweep(retention: Retention, nowUs: number, budgetRows = 1_000): SweepResult[] {
+  const slices: SweepResult[] = []
+  do slices.push(retention.sweepSlice(nowUs, budgetRows))
+  while (slices.at(-1)!.more && slices.length < 10_000)
+  return slices
+}
+
+function fill(writer: StoreWriter, rows: number, text: string, withErrors = 0): void {
+  writer.begin()
+  const p = registerProcess(writer)
+  const f = writer.functionId('f')
+  for (let n = 0; n < rows; n++) writer.call(T0_US + n, 0, f, p, 1, 1, n + 1, n + 1, 0, 0, text, null, null)
+  for (let n = 0; n < withErrors; n++)
+    writer.error(errorRow({ startUs: T0_US + n, functionId: f, processId: p, seq: n + 1, stack: text }))
+  writer.commit()
+}
+
+const starts = (db: Database, table: string) => column(db, `SELECT id >> 11 FROM ${table} ORDER BY id`)
+const count = (db: Database, table: string) => Number(column(db, `SELECT count(*) FROM ${table}`)[0])
+
+describe('the age limit', () => {
+  it('agrees with a filtered array, whatever the slices, and counts what expired', () => {
+    const offset = fc.integer({ min: 0, max: 50 })
+    fc.assert(
+      fc.property(
+        fc.array(offset, { maxLength: 60 }),
+        fc.array(offset, { maxLength: 30 }),
+        fc.array(fc.integer({ min: 0, max: 70 }), { minLength: 1, maxLength: 4 }),
+        fc.integer({ min: 1, max: 40 }),
+        (calls, errors, nows, budget) => {
+          const { path, db, writer } = tempStore()
+          writer.begin()
+          const p = registerProcess(writer)
+          calls.forEach((us, n) => {
+            writer.call(T0_US + us, n, 1, p, 1, 1, n, n, 0, 0, null, null, null)
+          })
+          errors.forEach((us, n) => {
+            writer.error(errorRow({ startUs: T0_US + us, salt: n, processId: p, seq: n }))
+          })
+          writer.commit()
+          // 0.01 ms of window: a row is too old when it started more than 10 us before now.
+          const retention = new Retention(db, { path, retentionMs: 0.01, maxBytes: NO_LIMIT })
+          let cutoff = 0
+          for (const now of nows) {
+            cutoff = Math.max(cutoff, now - 10)
+            const slices = sweep(retention, T0_US + now, budget)
+            for (const slice of slices) expect(slice.deleted).toBeLessThanOrEqual(budget)
+          }
+          const young = (list: number[]) =>
+            list
+              .filter(us => us >= cutoff)
+              .sort((a, b) => a - b)
+              .map(us => T0_US + us)
+          expect(starts(db, 'calls')).toEqual(young(calls))
+          expect(starts(db, 'errors')).toEqual(young(errors))
+          const expired = all(db, 'SELECT * FROM expired ORDER BY kind')
+          const expected = [['calls', calls] as const, ['errors', errors] as const].flatMap(
+            ([kind, list]) => {
+              const old = list.filter(us => us < cutoff)
+              return old.length === 0 ? [] : [{ kind, rows: old.length, up_to_us: T0_US + Math.max(...old) }]
+            },
+          )
+          expect(expired).toEqual(expected)
+          expect(integrity(db)).toBe('ok')
+          db.close()
+        },
+      ),
+      { numRuns: 60 },
+    )
+  })
+
+  it('takes whole minutes of totals and drops, and keeps the minute the limit is in', () => {
+    const { path, db, writer } = tempStore()
+    const minute = Math.floor(T0_US / MINUTE_US)
+    writer.begin()
+    const p = registerProcess(writer)
+    for (const m of [minute - 2, minute - 1, minute]) {
+      const zero = { calls: 1, errors: 0, kept: 0, timed: 0, durationSumNs: 0, durationMaxNs: 0 }
+      writer.addTotals(m, 1, p, { ...zero, buckets: new Map() })
+      writer.addDrops(m, 1, p, 0, 'queue_full', 1, 1, 1)
+    }
+    writer.commit()
+    const retention = new Retention(db, { path, retentionMs: 0, maxBytes: NO_LIMIT })
+    sweep(retention, (minute - 1) * MINUTE_US + 30_000_000, 1)
+    expect(column(db, 'SELECT minute FROM totals')).toEqual([minute - 1, minute])
+    expect(column(db, 'SELECT minute FROM drops')).toEqual([minute - 1, minute])
+  })
+
+  it('removes a dead process with its account only when nothing of it is left', () => {
+    const { path, db, writer } = tempStore()
+    const retention = new Retention(db, { path, retentionMs: 1, maxBytes: NO_LIMIT })
+    writer.begin()
+    const empty = registerProcess(writer, '00000000000000a1')
+    const withDrop = registerProcess(writer, '00000000000000a2')
+    const busy = registerProcess(writer, '00000000000000a3')
+    const live = registerProcess(writer, '00000000000000a4')
+    const newest = registerProcess(writer, '00000000000000a5')
+    writer.addDrops(Math.floor((T0_US + 9_000) / MINUTE_US), 1, withDrop, 0, 'oversize', 1, 1, 1)
+    writer.call(T0_US + 8_500, 0, 1, busy, 1, 1, 1, 1, 0, 0, null, null, null)
+    writer.touchProcess(live, T0_US + 9_000)
+    for (const p of [empty, withDrop, busy, live, newest]) {
+      writer.lane(p, 0, 0, 1, 1, '{}', 1)
+      writer.setReported(p, 0, 0, '{}')
+    }
+    writer.endProcess(empty, T0_US + 1, 'clean')
+    writer.commit()
+    sweep(retention, T0_US + 9_000)
+    expect(column(db, 'SELECT process_id FROM processes')).toEqual([withDrop, busy, live, newest])
+    expect(column(db, 'SELECT process_id FROM lanes')).toEqual([withDrop, busy, live, newest])
+    expect(column(db, 'SELECT process_id FROM reported')).toEqual([withDrop, busy, live, newest])
+    // A process that only slept is told, and gets an id nobody else has.
+    expect(writer.touchProcess(empty, T0_US + 9_000)).toBe(false)
+    expect(registerProcess(writer, '00000000000000a1')).toBeGreaterThan(newest)
+  })
+
+  it('deletes nothing when the time it is given is nonsense or lies before every record', () => {
+    const { path, db, writer } = tempStore()
+    fill(writer, 10, '1', 10)
+    const retention = new Retention(db, { path, retentionMs: 1_000, maxBytes: NO_LIMIT })
+    for (const now of [0, -1, Number.NaN, T0_US - 86_400_000_000]) sweep(retention, now)
+    expect([count(db, 'calls'), count(db, 'errors')]).toEqual([10, 10])
+  })
+
+  it('refuses to run inside a batch', () => {
+    const { path, db, writer } = tempStore()
+    const retention = new Retention(db, { path, retentionMs: 1, maxBytes: NO_LIMIT })
+    writer.begin()
+    expect(() => retention.sweepSlice(T0_US, 1)).toThrow(/inside a batch/)
+    writer.rollback()
+  })
+})
+
+describe('the size limit', () => {
+  it('takes the oldest calls first, keeps the youngest and all errors, and shrinks the file', () => {
+    const { path, db, writer } = tempStore()
+    fill(writer, 8_000, `"${'x'.repeat(400)}"`, 500)
+    const maxBytes = 3_000_000
+    const retention = new Retention(db, { path, retentionMs: 3_600_000, maxBytes })
+    const slices = sweep(retention, T0_US + 10_000, 500)
+    const left = starts(db, 'calls')
+    expect(slices[0]!.bytesBefore).toBeGreaterThan(maxBytes)
+    expect(slices.at(-1)!.bytesAfter).toBeLessThanOrEqual(maxBytes)
+    expect(statSync(path).size + statSync(`${path}-wal`).size).toBeLessThanOrEqual(maxBytes)
+    expect(left.length).toBeGreaterThan(2_000)
+    expect(left).toEqual(Array.from({ length: left.length }, (_, n) => T0_US + 8_000 - left.length + n))
+    expect(count(db, 'errors')).toBe(500)
+    expect(all(db, 'SELECT kind, rows FROM expired')).toEqual([{ kind: 'calls', rows: 8_000 - left.length }])
+    expect(integrity(db)).toBe('ok')
+  })
+
+  it('takes errors when nothing else is left, and ends when even an empty store is too large', () => {
+    const { path, db, writer } = tempStore()
+    fill(writer, 2_000, `"${'x'.repeat(400)}"`, 2_000)
+    const roomy = new Retention(db, { path, retentionMs: 3_600_000, maxBytes: 1_000_000 })
+    sweep(roomy, T0_US + 10_000, 300)
+    expect(count(db, 'calls')).toBe(0)
+    const left = starts(db, 'errors')
+    expect(left.length).toBeGreaterThan(200)
+    expect(left.at(-1)).toBe(T0_US + 1_999)
+    const tiny = new Retention(db, { path, retentionMs: 3_600_000, maxBytes: 10_000 })
+    const slices = sweep(tiny, T0_US + 10_000)
+    expect(slices.at(-1)!.more).toBe(false)
+    expect(count(db, 'errors')).toBe(0)
+    expect(integrity(db)).toBe('ok')
+  })
+
+  it('gives the space of expired rows back but for a small reserve', () => {
+    const { path, db, writer } = tempStore()
+    fill(writer, 20_000, `"${'x'.repeat(400)}"`)
+    const retention = new Retention(db, { path, retentionMs: 1, maxBytes: NO_LIMIT })
+    const slices = sweep(retention, T0_US + 1_000_000_000, 3_000)
+    expect(slices[0]!.bytesBefore).toBeGreaterThan(9_000_000)
+    expect(statSync(path).size).toBeLessThan(1_500_000)
+    expect(readFileSync(path).length).toBe(Number(column(db, 'PRAGMA page_count')[0]) * 4096)
+    expect(integrity(db)).toBe('ok')
+  })
+
+  it('a reader that holds the log neither stops the sweep nor costs every call', () => {
+    const { path, db, writer } = tempStore()
+    fill(writer, 4_000, `"${'x'.repeat(400)}"`)
+    const reader = new (db.constructor as new (path: string) => Database)(path)
+    reader.exec('BEGIN')
+    expect(count(reader, 'calls')).toBe(4_000)
+    const retention = new Retention(db, { path, retentionMs: 3_600_000, maxBytes: 2_000_000 })
+    sweep(retention, T0_US + 10_000, 500)
+    expect(count(db, 'calls')).toBeGreaterThan(1_000)
+    expect(count(reader, 'calls')).toBe(4_000)
+    reader.close()
+    sweep(retention, T0_US + 10_000, 500)
+    expect(statSync(path).size + statSync(`${path}-wal`).size).toBeLessThanOrEqual(2_000_000)
+  })
+})

@@ -1,0 +1,181 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { bucketUpperNs } from '../../lib/totals/layout.js'
+import { bucketOf } from '../../lib/totals/totals.js'
+import { all, column, errorRow, registerProcess, T0_US, tempStore } from './temp-store.js'
+
+const plan = (db: Parameters<typeof all>[0], sql: string) =>
+  all(db, `EXPLAIN QUERY PLAN ${sql}`).map(step => String(step['detail']))
+
+describe('the views are the contract', () => {
+  it.each([
+    ['recent_errors', 'at function error message duration_ms args stack trace_id call_id process'],
+    ['recent_calls', 'at function outcome duration_ms args result weight trace_id parent_id call_id process'],
+    ['function_totals', 'function calls errors mean_ms p50_ms p95_ms p99_ms max_ms'],
+    ['losses', 'minute function reason count'],
+  ])('%s has its columns in order', (view, columns) => {
+    const { db } = tempStore()
+    expect(all(db, `PRAGMA table_info(${view})`).map(c => c['name'])).toEqual(columns.split(' '))
+  })
+
+  it('show calls and errors newest first, with the values written', () => {
+    const { db, writer } = tempStore()
+    writer.begin()
+    const p = registerProcess(writer)
+    const f = writer.functionId('Orders.place')
+    const args = Buffer.from('[{"id":1,"naïve":"✓"}]')
+    writer.call(T0_US, 5, f, p, 1_500_000, 4, 1, 1, 0, 0, args, Buffer.from('true'), null)
+    writer.call(T0_US + 2_000, 5, f, p, 1_000, 1, 3, 1, 1, 0, null, null, '{"items":1}')
+    writer.error(
+      errorRow({ startUs: T0_US + 1_000, functionId: f, processId: p, call: 2, trace: 1, parent: 1 }),
+    )
+    writer.commit()
+    const trace = '00000000000000aa0000000000000001'
+    expect(all(db, 'SELECT * FROM recent_calls')).toEqual([
+      {
+        at: '2026-01-02T03:04:05.680Z',
+        function: 'Orders.place',
+        outcome: 'ok',
+        duration_ms: 0.001,
+        args: null,
+        result: null,
+        weight: 1,
+        trace_id: trace,
+        parent_id: '0000000000000001',
+        call_id: '0000000000000003',
+        process: 'app.js[4711]',
+      },
+      expect.objectContaining({
+        at: '2026-01-02T03:04:05.679Z',
+        outcome: 'error',
+        duration_ms: 2.5,
+        result: null,
+      }),
+      expect.objectContaining({
+        at: '2026-01-02T03:04:05.678Z',
+        outcome: 'ok',
+        duration_ms: 1.5,
+        args: '[{"id":1,"naïve":"✓"}]',
+        result: 'true',
+        weight: 4,
+        parent_id: null,
+      }),
+    ])
+    expect(all(db, 'SELECT * FROM recent_errors')).toEqual([
+      {
+        at: '2026-01-02T03:04:05.679Z',
+        function: 'Orders.place',
+        error: 'TypeError',
+        message: 'no',
+        duration_ms: 2.5,
+        args: '[1]',
+        stack: 'TypeError: no\n  at x',
+        trace_id: trace,
+        call_id: '0000000000000002',
+        process: 'app.js[4711]',
+      },
+    ])
+  })
+
+  it('read the newest rows through the primary key, without sorting the table', () => {
+    const { db, writer } = tempStore()
+    writer.begin()
+    const p = registerProcess(writer)
+    const f = writer.functionId('f')
+    for (let n = 0; n < 3_000; n++) {
+      writer.call(T0_US + n, 0, f, p, 1, 1, n + 1, n + 1, 0, 0, null, null, null)
+      if (n % 3 === 0) writer.error(errorRow({ startUs: T0_US + n, functionId: f, processId: p, seq: n + 1 }))
+    }
+    writer.commit()
+    for (const view of ['recent_calls', 'recent_errors']) {
+      for (const stats of [false, true]) {
+        if (stats) db.exec('ANALYZE')
+        const steps = plan(db, `SELECT * FROM ${view} LIMIT 10`).join('\n')
+        expect(steps).not.toMatch(/TEMP B-TREE|AUTOMATIC/)
+        expect(steps).toMatch(/SCAN r\n(.*LEFT-JOIN\n)*RIGHT\nSCAN r|^SCAN e\n/)
+      }
+    }
+    const ats = column(db, 'SELECT at FROM recent_calls LIMIT 500')
+    expect(ats).toEqual([...ats].sort().reverse())
+  })
+})
+
+describe('function_totals', () => {
+  const deltaOf = (durations: readonly number[]) => {
+    const buckets = new Map<number, number>()
+    for (const ns of durations) buckets.set(bucketOf(ns), (buckets.get(bucketOf(ns)) ?? 0) + 1)
+    return {
+      calls: durations.length,
+      errors: 1,
+      kept: 0,
+      timed: durations.length,
+      durationSumNs: durations.reduce((a, b) => a + b, 0),
+      durationMaxNs: Math.max(...durations),
+      buckets,
+    }
+  }
+
+  it('agrees with a sorted list of all durations, to the bucket, however the deltas were cut', () => {
+    const duration = fc.integer({ min: 1, max: 10_000_000_000 })
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.tuple(fc.integer({ min: 0, max: 2 }), fc.array(duration, { minLength: 1, maxLength: 30 })),
+          {
+            minLength: 1,
+            maxLength: 6,
+          },
+        ),
+        parts => {
+          const { db, writer } = tempStore()
+          writer.begin()
+          const p = registerProcess(writer)
+          const f = writer.functionId('f')
+          for (const [minute, durations] of parts) writer.addTotals(100 + minute, f, p, deltaOf(durations))
+          writer.commit()
+          const sorted = parts.flatMap(([, d]) => d).sort((a, b) => a - b)
+          const max = sorted.at(-1)!
+          const percentile = (q: number) => {
+            const nth = sorted[Math.ceil(q * sorted.length) - 1]!
+            return Math.min(bucketUpperNs(bucketOf(nth)), max) / 1e6
+          }
+          const [row] = all(db, 'SELECT * FROM function_totals')
+          expect(row).toMatchObject({
+            function: 'f',
+            calls: sorted.length,
+            errors: parts.length,
+            max_ms: max / 1e6,
+          })
+          expect(row?.['p50_ms']).toBeCloseTo(percentile(0.5), 9)
+          expect(row?.['p95_ms']).toBeCloseTo(percentile(0.95), 9)
+          expect(row?.['p99_ms']).toBeCloseTo(percentile(0.99), 9)
+          expect(row?.['mean_ms']).toBeCloseTo(sorted.reduce((a, b) => a + b, 0) / sorted.length / 1e6, 6)
+          db.close()
+        },
+      ),
+      { numRuns: 40 },
+    )
+  })
+})
+
+describe('losses', () => {
+  it('adds up by minute, function and reason, and keeps the span of the gap', () => {
+    const { db, writer } = tempStore()
+    writer.begin()
+    const a = registerProcess(writer, '00000000000000aa')
+    const b = registerProcess(writer, '00000000000000bb')
+    const f = writer.functionId('f')
+    writer.addDrops(29_000_000, f, a, 0, 'queue_full', 3, 50, 60)
+    writer.addDrops(29_000_000, f, a, 0, 'queue_full', 4, 40, 55)
+    writer.addDrops(29_000_000, f, b, 0, 'queue_full', 10, 1, 2)
+    writer.addDrops(29_000_001, 0, a, 0, 'oversize', 1, 7, 7)
+    writer.commit()
+    expect(all(db, 'SELECT * FROM losses')).toEqual([
+      { minute: '2025-02-19T21:21Z', function: '(unknown)', reason: 'oversize', count: 1 },
+      { minute: '2025-02-19T21:20Z', function: 'f', reason: 'queue_full', count: 17 },
+    ])
+    expect(
+      all(db, 'SELECT count, first_us, last_us FROM drops WHERE process_id = ? AND function_id = ?', a, f),
+    ).toEqual([{ count: 7, first_us: 40, last_us: 60 }])
+  })
+})

@@ -1,0 +1,18 @@
+import { execFileSync } from 'node:child_process'
+import { rmSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const DIALECTS = ['standard', 'legacy']
+
+/** Compiles the programs under test in both decorator dialects, by the compiler users have. */
+export default function setup(): void {
+  rmSync(`${root}tests/.build`, { recursive: true, force: true })
+  for (const dialect of DIALECTS) {
+    execFileSync(process.execPath, [
+      `${root}node_modules/typescript/bin/tsc`,
+      '-p',
+      `${root}tests/fixtures/tsconfig.${dialect}.json`,
+    ], { stdio: 'inherit' })
+  }
+}
