@@ -17,3 +17,16 @@ export type { Account, LaneAccount } from './queue/account.js'
 export type { DropReason } from './queue/layout.js'
 export type { Health } from './recorder.js'
 export { configure, flush, health, shutdown, tune } from './recorder.js'
+export type { Coverage, Expired, ProcessInfo, ProcessState } from './store/coverage.js'
+export type { CallFilter, ErrorFilter, LossFilter, Moment, Outcome, TotalFilter } from './store/filter.js'
+export type {
+  CallRow,
+  ErrorDetail,
+  ErrorRow,
+  FunctionTotals,
+  LossRow,
+  TraceRow,
+} from './store/queries.js'
+export type { OpenStoreOptions, Store } from './store/read.js'
+export { openStore } from './store/read.js'
+export { ForeignStoreError, StoreNotFoundError, StoreQueryError, StoreReadError } from './store/read-errors.js'

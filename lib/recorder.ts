@@ -77,6 +77,8 @@ interface Parts {
 
 const FLUSH_TIMEOUT_MS = 10_000
 const POLL_MS = 2
+/** A writer that dies while it is being stopped is started again this often before the rest goes to the journal. */
+const SHUTDOWN_REVIVALS = 2
 /** How often errors that wait in memory (disk and ring refused them) are offered to the disk again. */
 const RETRY_HELD_MS = 1_000
 /** Longest delay a timer takes. */
@@ -304,9 +306,10 @@ function poll(done: () => boolean, timeoutMs: number): Promise<boolean> {
  */
 export async function flush(): Promise<Account> {
   if (phase.kind !== 'recording') return account()
-  const { control, producer } = phase.parts
+  const { control, producer, supervisor } = phase.parts
   producer.retryHeld()
   const ticket = control.requestFlush()
+  supervisor.startNow()
   await poll(() => control.flushReached(ticket) || control.writerState === 'stopped', FLUSH_TIMEOUT_MS)
   return account()
 }
@@ -325,15 +328,19 @@ export async function shutdown(): Promise<Account> {
   if (phase.kind !== 'recording') return account()
   const { parts } = phase
   const { control, producer, supervisor, settings } = parts
-  supervisor.abandon()
   producer.retryHeld()
   producer.route = 'errors-only'
   control.requestStop()
+  let revivals = SHUTDOWN_REVIVALS
   const ended = await poll(
-    () => control.writerState === 'stopped' || control.writerState === 'failed',
+    () => {
+      if (control.writerState === 'failed' && revivals-- > 0) supervisor.startNow()
+      return control.writerState === 'stopped' || control.writerState === 'failed'
+    },
     Math.max(settings.exitTimeoutMs, FLUSH_TIMEOUT_MS),
   )
   if (!ended || control.writerState !== 'stopped') producer.saveRing()
+  supervisor.abandon()
   producer.endJournal()
   parts.stopListening()
   phase = { kind: 'stopped', parts }

@@ -30,16 +30,10 @@ export function renderTable<Row>(
   options: TableOptions<Row> = {},
 ): string {
   const cells = rows.map(row => columns.map(column => visible(column.value(row))))
-  const widths = fitWidths(columns, cells, screen.width)
-  const lines = [
-    line(
-      columns,
-      columns.map(column => column.header),
-      widths,
-      screen,
-      () => 'dim',
-    ),
-  ]
+  // Names of columns can come from a query, and are text like any other.
+  const headers = columns.map(column => visible(column.header))
+  const widths = fitWidths(columns, [headers, ...cells], screen.width)
+  const lines = [line(columns, headers, widths, screen, () => 'dim')]
   rows.forEach((row, i) => {
     lines.push(line(columns, cells[i] ?? [], widths, screen, column => column.style?.(row) ?? null))
     if (options.below !== undefined) lines.push(...belowLines(options.below(row), screen.width))
@@ -84,10 +78,7 @@ function fitWidths<Row>(
   screenWidth: number | null,
 ): number[] {
   const widths = columns.map((column, i) => {
-    const natural = cells.reduce(
-      (most, row) => Math.max(most, displayWidth(row[i] ?? '')),
-      displayWidth(column.header),
-    )
+    const natural = cells.reduce((most, row) => Math.max(most, displayWidth(row[i] ?? '')), 0)
     return i === columns.length - 1 || screenWidth === null
       ? natural
       : Math.min(natural, column.max ?? natural)

@@ -119,11 +119,23 @@ function thrownType(thrown: unknown): string {
   return prototypeInfo(thrown, getPrototypeOf(thrown) as object | null).className || 'object'
 }
 
-/** Of an object that is no error, its own `message`; of anything else, the value itself. */
+/** Of an object that is no error, its own `message`; of a primitive, its text. Always a string, as the column is. */
 function writeThrownMessage(walk: Walk, thrown: unknown, messageUnits: number): boolean {
-  if (typeof thrown === 'string') return walk.text(thrown, messageUnits)
-  if (typeof thrown !== 'object' || thrown === null) return walk.value(thrown)
-  const message = isProxy(thrown) ? undefined : ownData(thrown, 'message')
+  switch (typeof thrown) {
+    case 'string':
+      return walk.text(thrown, messageUnits)
+    case 'number':
+    case 'boolean':
+    case 'undefined':
+      return walk.text(`${thrown}`, messageUnits)
+    case 'bigint':
+    case 'symbol':
+    case 'function':
+      return walk.value(thrown)
+    case 'object':
+      break
+  }
+  const message = thrown === null || isProxy(thrown) ? undefined : ownData(thrown, 'message')
   if (typeof message === 'string') return walk.text(message, messageUnits)
   return walk.label(Reason.none, typeText(thrown, false, walk))
 }

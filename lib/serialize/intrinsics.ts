@@ -11,7 +11,7 @@ type Uncurried<F extends Method> = (self: ThisParameterType<F>, ...args: Paramet
 
 const { bind, call } = Function.prototype
 // The bound pair is inlined by the optimizing compiler: measured as fast as a method call.
-const uncurry: <F extends Method>(method: F) => Uncurried<F> = bind.bind(call) as never
+export const uncurry: <F extends Method>(method: F) => Uncurried<F> = bind.bind(call) as never
 
 const descriptorOf = Object.getOwnPropertyDescriptor
 function getter<This, Value>(prototype: object, key: PropertyKey): (self: This) => Value {
@@ -62,7 +62,6 @@ export const UrlPrototype: object = URL.prototype
 export const charCodeAt = uncurry(String.prototype.charCodeAt)
 export const stringSlice = uncurry(String.prototype.slice)
 export const indexOf = uncurry(String.prototype.indexOf)
-export const lastIndexOf = uncurry(String.prototype.lastIndexOf)
 export const toLowerCase = uncurry(String.prototype.toLowerCase)
 export const bigintToString = uncurry(BigInt.prototype.toString)
 export const execRegExp = uncurry(RegExp.prototype.exec)

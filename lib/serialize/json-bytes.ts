@@ -103,10 +103,10 @@ export class JsonBytes {
     let { at } = this
     for (let i = from; i < end; i++) {
       const code = bytes[i] as number
-      const escape = ESCAPES[code] as number
-      if (escape === 0) {
+      const form = ESCAPES[code] as number
+      if (form === 0) {
         buffer[at++] = code
-      } else if (escape === 2) {
+      } else if (form === 2) {
         const length = utf8Length(bytes, i, end)
         if (length === 0) {
           buffer[at++] = 0xef
@@ -118,14 +118,14 @@ export class JsonBytes {
         }
       } else {
         buffer[at++] = BACKSLASH
-        if (escape === 1) {
+        if (form === 1) {
           buffer[at++] = 0x75
           buffer[at++] = ZERO
           buffer[at++] = ZERO
           buffer[at++] = HEX[code >>> 4] as number
           buffer[at++] = HEX[code & 15] as number
         } else {
-          buffer[at++] = escape
+          buffer[at++] = form
         }
       }
     }

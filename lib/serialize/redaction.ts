@@ -185,7 +185,7 @@ class NameRules {
     const found = screen(key, key.length)
     // A key with a secret in its text is never cached: the cache would keep the secret alive.
     if ((found & ~Trait.wide) !== 0 && scrub(key, found, key.length, false, this) !== null) return traits
-    if (found === 0 && key !== '__proto__' && key !== PROTO_KEY) traits |= KeyTrait.clean
+    if ((found & Trait.wide) === 0 && key !== '__proto__' && key !== PROTO_KEY) traits |= KeyTrait.clean
     remember(this.#keys, key, traits)
     return traits
   }

@@ -1,4 +1,4 @@
-import { charCodeAt, lastIndexOf, stringSlice, toLowerCase } from './intrinsics.js'
+import { charCodeAt, stringSlice, toLowerCase } from './intrinsics.js'
 import type { Spans } from './secret-spans.js'
 
 /** What is asked about the name in front of a `=` or `:`. */
@@ -8,6 +8,7 @@ export interface NameJudge {
   isWholeLineName(text: string): boolean
 }
 
+const MIN_NAME_UNITS = 3
 const MAX_NAME_UNITS = 64
 const MAX_GAP_UNITS = 8
 const TAB = 9
@@ -19,6 +20,7 @@ const SINGLE_QUOTE = 39
 const COLON = 58
 const EQUALS = 61
 const GREATER = 62
+const AT = 64
 const BACKSLASH = 92
 const BACKTICK = 96
 
@@ -55,7 +57,10 @@ function nameBefore(text: string, at: number): string {
   if (end > 0 && isQuote(charCodeAt(text, end - 1))) end--
   let start = end
   while (start > 0 && end - start < MAX_NAME_UNITS && isNameUnit(charCodeAt(text, start - 1))) start--
-  return end - start < 3 ? '' : stringSlice(text, start, end)
+  if (end - start < MIN_NAME_UNITS) return ''
+  // Times and line numbers; no name of the lists begins and ends with a digit.
+  if (isDigit(charCodeAt(text, start)) && isDigit(charCodeAt(text, end - 1))) return ''
+  return stringSlice(text, start, end)
 }
 
 /** Marks the value behind the separator at `at`; returns its end, or `at` when there is none. */
@@ -178,31 +183,43 @@ function isScheme(word: string): boolean {
 function markUserInfo(text: string, from: number, truncated: boolean, spans: Spans): number {
   let end = from
   let authorityEnd = -1
+  let authorityAt = -1
+  let lastAt = -1
+  let colon = -1
   for (; end < text.length; end++) {
     const code = charCodeAt(text, end)
     if (code <= SPACE || code === DOUBLE_QUOTE || code === SINGLE_QUOTE || code === 60 || code === GREATER)
       break
-    if (authorityEnd < 0 && (code === 47 || code === 63 || code === 35)) authorityEnd = end
+    if (code === AT) {
+      lastAt = end
+      if (authorityEnd < 0) authorityAt = end
+    } else if (authorityEnd < 0) {
+      if (code === 47 || code === 63 || code === 35) authorityEnd = end
+      else if (code === COLON) colon = end
+    }
   }
   if (authorityEnd < 0) authorityEnd = end
-  const authority = stringSlice(text, from, authorityEnd)
-  let at = lastIndexOf(authority, '@')
-  if (at < 0 && lastIndexOf(authority, ':') >= 0 && !endsInPort(authority)) {
-    at = lastIndexOf(stringSlice(text, from, end), '@')
-    if (at < 0 && truncated && end === text.length) at = end - from
+  let hidden = authorityAt
+  if (hidden < 0 && colon >= 0 && !isPort(text, colon + 1, authorityEnd)) {
+    hidden = lastAt < 0 && truncated && end === text.length ? end : lastAt
   }
-  if (at <= 0) return from - 1
-  spans.add(from, from + at)
-  return from + at
+  if (hidden <= from) return from - 1
+  spans.add(from, hidden)
+  return hidden
 }
 
-function endsInPort(authority: string): boolean {
-  const colon = lastIndexOf(authority, ':')
-  for (let i = colon + 1; i < authority.length; i++) {
-    const code = charCodeAt(authority, i)
-    if ((code < 48 || code > 57) && code !== 44 && code !== 93) return false
+/** Digits, also those of a list of hosts (`a:1,b:2`) and of an IPv6 address, which closes with a bracket. */
+function isPort(text: string, from: number, end: number): boolean {
+  if (end - from > 5) return false
+  for (let i = from; i < end; i++) {
+    const code = charCodeAt(text, i)
+    if (!isDigit(code) && code !== 93) return false
   }
-  return authority.length - colon <= 6
+  return true
+}
+
+function isDigit(code: number): boolean {
+  return code >= 48 && code <= 57
 }
 
 function unitAt(text: string, at: number): number {

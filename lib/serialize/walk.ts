@@ -75,8 +75,7 @@ export class Walk extends MsgpackWriter {
 
   /** Forgets what was captured; also after a walk that was broken off. */
   end(): void {
-    for (let i = 0; i < this.ancestors.length; i++) this.ancestors[i] = null
-    this.level = 0
+    while (this.level > 0) this.leave()
     this.site = NO_SITE
     this.path = null
   }

@@ -27,21 +27,26 @@ const MAX_START_US = 2 ** 63 / ID_SALT_SPAN
 
 type Value = number | string | Buffer | null
 
-/** Ids a record may be moved by one at a time; then the steps double, so a stopped clock stays cheap. */
-const SINGLE_STEPS = 16
+/** Ids tried one after the other; then places are drawn from a range that grows fourfold each time. */
+const STEPS = 4
+/** Half a second of ids: room for more records than a batch can hold. */
+const WIDEST_RANGE = 2 ** 30
 
 /**
  * Runs an INSERT with ever higher salts until its id is free, so that two records that start in the same
- * microsecond with the same salt are both kept.
+ * microsecond with the same salt are both kept. Drawing keeps that cheap when a clock stands still and thousands
+ * of records want one id.
  */
 export function insertAtFreeId<T>(salt: number, insert: (salt: number) => T): T {
-  for (let tries = 0, step = 1; ; tries++) {
+  for (let tries = 0, place = salt; ; tries++) {
     try {
-      return insert(salt)
+      return insert(place)
     } catch (error) {
       if (codeOf(error) !== 'SQLITE_CONSTRAINT_PRIMARYKEY') throw error
-      if (tries >= SINGLE_STEPS) step *= 2
-      salt += step
+      place =
+        tries < STEPS
+          ? place + 1
+          : salt + STEPS + Math.floor(Math.random() * Math.min(STEPS * 4 ** (tries - STEPS), WIDEST_RANGE))
     }
   }
 }
@@ -53,7 +58,9 @@ export function isStart(startUs: number): boolean {
 
 /** `true` for what better-sqlite3 or SQLite say about the values of a row rather than about the store. */
 export function isBadData(error: unknown): boolean {
-  return classify(error) === 'data' || (error instanceof RangeError && codeOf(error) === '')
+  if (classify(error) === 'data') return true
+  const isOfDriver = error instanceof TypeError || error instanceof RangeError
+  return isOfDriver && /\bbind|parameter value/.test(error.message)
 }
 
 /** Collects call rows and writes them with multi-row statements. */

@@ -194,7 +194,7 @@ export class StoreWriter {
         return done.changes === 1
       })
     } catch (cause) {
-      if (!isBadData(cause)) throw cause
+      if (!isBadData(cause) && isStart(startUs)) throw cause
       throw new BadRowError({ table: 'errors', functionId, processId, call }, cause)
     }
   }

@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   constants,
   copyFileSync,
   existsSync,
@@ -228,7 +229,10 @@ function copyUnchanged(real: string, copy: string, given: string): void {
     const before = stamp().join()
     for (const part of parts) {
       rmSync(copy + part, { force: true })
-      if (existsSync(real + part)) copyFileSync(real + part, copy + part, constants.COPYFILE_FICLONE)
+      if (!existsSync(real + part)) continue
+      copyFileSync(real + part, copy + part, constants.COPYFILE_FICLONE)
+      // A copy takes over the mode, which may forbid what SQLite has to do with it.
+      chmodSync(copy + part, 0o600)
     }
     if (stamp().join() === before) return
   }

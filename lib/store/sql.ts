@@ -11,7 +11,7 @@ export type SqlParams =
 
 // ATTACH, VACUUM INTO, PRAGMA and BEGIN count as read-only for SQLite, and some of them create files.
 const QUERY = /^(?:\s|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*(?:SELECT|WITH|VALUES|EXPLAIN)\b/i
-const COMMENT_MAX_LENGTH = 1_000_000
+const MAX_QUERY_LENGTH = 1_000_000
 
 export function runSql(file: ReadFile, text: string, params: SqlParams, limit: number): SqlRow[] {
   const statement = prepareQuery(file, text)
@@ -23,9 +23,11 @@ export function runSql(file: ReadFile, text: string, params: SqlParams, limit: n
 }
 
 function prepareQuery(file: ReadFile, text: string): ReadStatement {
-  if (typeof text !== 'string' || text.length > COMMENT_MAX_LENGTH || !QUERY.test(text)) {
+  if (typeof text !== 'string' || text.length > MAX_QUERY_LENGTH || !QUERY.test(text)) {
     throw new StoreQueryError('Only one query is accepted: SELECT, WITH … SELECT, VALUES or EXPLAIN.')
   }
+  // SQLite would silently take the text up to there for the whole query.
+  if (text.includes('\0')) throw new StoreQueryError('The query holds a NUL character. Remove it.')
   let statement: ReadStatement
   try {
     // The blank keeps this statement, whose rows are arrays of exact integers, apart from the store's own.

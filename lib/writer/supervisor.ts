@@ -60,6 +60,13 @@ export class WriterSupervisor {
     }, BOOT_TIMEOUT_MS).unref()
   }
 
+  /** A writer that waits for its restart is started now: somebody waits for it. */
+  startNow(): void {
+    if (this.#restart === null) return
+    clearTimeout(this.#restart)
+    this.start()
+  }
+
   /** Frees the thread. Only after it has stopped, or when the process ends anyway. */
   async close(): Promise<void> {
     this.#closed = true

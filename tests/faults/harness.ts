@@ -1,5 +1,5 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -64,7 +64,8 @@ export class Scene {
 
   /** What the app saw: numbers of calls that returned, and of errors that reached it. */
   seen(): { calls: number[]; errors: number[] } {
-    const lines = readFileSync(this.truth, 'utf8').split('\n')
+    // Killed before it could open its log, the program has seen nothing.
+    const lines = existsSync(this.truth) ? readFileSync(this.truth, 'utf8').split('\n') : []
     // A kill may tear the last line; what is not whole was not finished.
     const numbers = (kind: string): number[] =>
       lines.slice(0, -1).flatMap(line => (line.startsWith(`${kind} `) ? [Number(line.slice(2))] : []))

@@ -39,7 +39,7 @@ describe('row 18: retention under load', () => {
   it('no row older than the window and one sweep stays, none younger is deleted', async () => {
     const windowMs = 2_000
     const ended = await scene.run(
-      { calls: 120_000, errorEvery: 50, chunk: 400, retention: '2s', ending: 'natural', print: 'health' },
+      { calls: 120_000, errorEvery: 50, chunk: 200, pauseMs: 10, retention: '2s', ending: 'natural', print: 'health' },
       { truth: false },
     )
     expect(ended.code).toBe(0)

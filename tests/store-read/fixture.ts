@@ -128,7 +128,15 @@ export class TestStore {
   totals(
     atMs: number,
     fn: string,
-    row: { calls: number; errors?: number; kept?: number; sumMs?: number; maxMs?: number; buckets?: object; process?: number },
+    row: {
+      calls: number
+      errors?: number
+      kept?: number
+      sumMs?: number
+      maxMs?: number
+      buckets?: object
+      process?: number
+    },
   ): void {
     this.run(
       'INSERT INTO totals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',

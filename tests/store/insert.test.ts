@@ -111,6 +111,7 @@ describe('call rows', () => {
       const row = callArgs({ startUs: T0_US + n, call: n })
       if (n === 3) row[0] = Number.NaN
       if (n === 4) row[0] = 1e300
+      if (n === 5) row[0] = -7
       if (n === 10) row[5] = 'heavy' as unknown as number
       if (n === 11) row[6] = 10.5
       if (n === 12) row[4] = Number.POSITIVE_INFINITY
@@ -121,14 +122,14 @@ describe('call rows', () => {
       writer.call(...row)
     }
     writer.commit()
-    const refused = [3, 4, 10, 10.5, 12, 13, 14, 58]
+    const refused = [3, 4, 5, 10, 10.5, 12, 13, 14, 58]
     expect(bad.map(error => error.row.call)).toEqual(refused)
     for (const error of bad) {
       expect(error).toBeInstanceOf(BadRowError)
       expect(classify(error)).toBe('data')
       expect(error.message).toMatch(/cannot be stored/)
     }
-    expect(column(db, 'SELECT count(*) FROM calls')).toEqual([52])
+    expect(column(db, 'SELECT count(*) FROM calls')).toEqual([51])
     expect(integrity(db)).toBe('ok')
   })
 })

@@ -80,6 +80,19 @@ describe('the age limit', () => {
     )
   })
 
+  it('keeps a row exactly at the limit, and takes the one a microsecond older', () => {
+    const { path, db, writer } = tempStore()
+    writer.begin()
+    for (const us of [-1, 0]) {
+      writer.call(T0_US + us, us === 0 ? 0 : 2047, 1, 1, 1, 1, 1, 1, 0, 0, null, null, null)
+      writer.error(errorRow({ startUs: T0_US + us, salt: us === 0 ? 0 : 2047, seq: us + 2 }))
+    }
+    writer.commit()
+    sweep(new Retention(db, { path, retentionMs: 1, maxBytes: NO_LIMIT }), T0_US + 1_000)
+    expect(starts(db, 'calls')).toEqual([T0_US])
+    expect(starts(db, 'errors')).toEqual([T0_US])
+  })
+
   it('takes whole minutes of totals and drops, and keeps the minute the limit is in', () => {
     const { path, db, writer } = tempStore()
     const minute = Math.floor(T0_US / MINUTE_US)

@@ -5,6 +5,7 @@ import { afterEach } from 'vitest'
 import type { Database } from '../../lib/store/driver.js'
 import { type ErrorRow, StoreWriter, type StoreWriterOptions } from '../../lib/store/insert.js'
 import { openForWriting } from '../../lib/store/open.js'
+import { errorFields } from './error-fields.js'
 
 const folders: string[] = []
 const connections: Database[] = []
@@ -47,27 +48,7 @@ export function registerProcess(writer: StoreWriter, boot = '00000000000000aa', 
 }
 
 export function errorRow(over: Partial<ErrorRow> = {}): ErrorRow {
-  return {
-    startUs: T0_US,
-    salt: 0,
-    functionId: 1,
-    processId: 1,
-    ring: 0,
-    seq: 1,
-    durationNs: 2_500_000,
-    call: 7,
-    trace: 7,
-    parent: 0,
-    flags: 1,
-    args: '[1]',
-    error: 'TypeError',
-    message: 'no',
-    stack: 'TypeError: no\n  at x',
-    details: null,
-    fingerprint: '0123456789abcdef',
-    cuts: null,
-    ...over,
-  }
+  return { ...errorFields, startUs: T0_US, ...over }
 }
 
 export function all(db: Database, sql: string, ...values: unknown[]): Record<string, unknown>[] {

@@ -14,13 +14,14 @@ export interface LaneRow {
 /** What a store file says about itself, read with SQLite alone. */
 export interface StoreAccount {
   readonly lanes: readonly LaneRow[]
-  /** Numbers found as first argument of stored calls and errors. */
+  /** Numbers of the calls and errors of the program under test. */
   readonly calls: readonly number[]
   readonly errors: readonly number[]
   readonly integrity: string
 }
 
 const firstArgument = (json: string | null): number => (JSON.parse(json ?? '[null]') as [number])[0]
+const numberInMessage = (message: string | null): number => Number(/^number (\d+) is/.exec(message ?? '')?.[1])
 
 export function readStore(path: string): StoreAccount {
   if (!existsSync(path)) throw new Error(`there is no store at ${path}`)
@@ -29,12 +30,12 @@ export function readStore(path: string): StoreAccount {
     const lanes = db
       .prepare('SELECT boot, ring, lane, produced, stored, dropped, ending FROM lanes JOIN processes USING (process_id)')
       .all() as (Omit<LaneRow, 'dropped'> & { dropped: string })[]
-    const numbers = (table: string): number[] =>
-      (db.prepare(`SELECT args FROM ${table}`).pluck().all() as (string | null)[]).map(firstArgument)
+    const column = (sql: string): (string | null)[] => db.prepare(sql).pluck().all() as (string | null)[]
     return {
       lanes: lanes.map(row => ({ ...row, dropped: JSON.parse(row.dropped) as Record<string, number> })),
-      calls: numbers('calls'),
-      errors: numbers('errors'),
+      calls: column('SELECT args FROM calls').map(firstArgument).filter(Number.isInteger),
+      // The message, because an error above the rate of full records has no arguments.
+      errors: column('SELECT message FROM errors').map(numberInMessage).filter(Number.isInteger),
       integrity: db.pragma('integrity_check', { simple: true }) as string,
     }
   } finally {

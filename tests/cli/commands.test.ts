@@ -1,0 +1,347 @@
+import { spawn } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { run } from '../../lib/cli/program.js'
+import type { Screen } from '../../lib/cli/screen.js'
+import { displayWidth } from '../../lib/cli/text.js'
+import { hex16, scratch, T0_MS, TestStore, traceIdOf } from '../store-read/fixture.js'
+import { callsight, NODE_ARGS } from './child.js'
+
+const EVIL = '\x1b[2J\x1b]0;owned\x07\u009b31m\u202e\r\n\u200b漢字'
+const VIEWS = ['errors', 'calls', 'top', 'losses']
+const cleanups: (() => void)[] = []
+let home: string
+let db: string
+let evil: string
+let root: number
+let failed: number
+
+beforeAll(() => {
+  home = scratch(clean => cleanups.push(clean))
+  const made = new TestStore((db = join(home, 'calls.db')))
+  root = made.call({ atMs: T0_MS, fn: 'Orders.place', durationMs: 12.34, args: '[1]', result: '{"ok":true}' })
+  failed = made.error({
+    atMs: T0_MS + 2,
+    fn: 'Http.post',
+    trace: root,
+    parent: root,
+    durationMs: 3400,
+    message: 'no answer',
+    stack: 'TypeError: no answer\n    at Http.post (http.ts:1:2)',
+    args: '[{"url":"x"}]',
+    details: '{"cause":{"name":"ECONNRESET"}}',
+  })
+  made.error({ atMs: T0_MS + 3, error: 'RangeError', fn: 'Orders.cancel' })
+  made.totals(T0_MS, 'Orders.place', { calls: 98_312, kept: 101 })
+  made.drop(T0_MS, 'Orders.place', 'queue_full', 12)
+  made.expired('calls', 1_204, T0_MS)
+  made.close()
+
+  const hostile = new TestStore((evil = join(home, 'evil.db')))
+  const id = hostile.error({
+    atMs: T0_MS,
+    fn: EVIL,
+    error: EVIL,
+    message: EVIL,
+    stack: EVIL,
+    args: EVIL,
+    details: EVIL,
+  })
+  hostile.call({ atMs: T0_MS, fn: EVIL, args: EVIL, result: EVIL, trace: id, parent: id })
+  hostile.call({ atMs: T0_MS, call: 77, trace: id, parent: 77 })
+  hostile.run('UPDATE processes SET script = ?', EVIL)
+  hostile.totals(T0_MS, EVIL, { calls: 1 })
+  hostile.drop(T0_MS, EVIL, EVIL, 1)
+  hostile.close()
+})
+afterAll(() => {
+  for (const clean of cleanups) clean()
+})
+
+/** Runs in this process on a terminal of some width, with marks in the place of colours. */
+function onTerminal(args: string[], width: number, colours = false) {
+  let out = ''
+  let err = ''
+  const screen: Screen = {
+    width,
+    isTerminal: true,
+    style: (style, text) => (colours && style !== null ? `<${style}>${text}</${style}>` : text),
+    write: text => {
+      out += text
+    },
+    writeError: text => {
+      err += text
+    },
+  }
+  return { code: run(args, screen), out, err }
+}
+
+describe('an answer in a pipe', () => {
+  it('is plain aligned text, newest first, that ends with what it does not contain', () => {
+    const { code, out, err } = callsight(['errors', '--db', db])
+    expect([code, err]).toEqual([0, ''])
+    expect(out).toBe(
+      [
+        'AT                        CALL              FUNCTION       DURATION  ERROR: MESSAGE',
+        `2026-11-20T10:00:00.003Z  ${hex16(3)}  Orders.cancel   1.00 ms  RangeError: it broke`,
+        `2026-11-20T10:00:00.002Z  ${hex16(2)}  Http.post        3.40 s  TypeError: no answer`,
+        'Complete: every error is recorded',
+        '',
+      ].join('\n'),
+    )
+    expect(callsight(['calls', '--db', db]).out).toMatch(
+      /\nNot shown: 98,211 calls sampled out · 12 dropped \(queue_full\) · 1,204 expired before 2026-11-20T10:00Z\n$/,
+    )
+    expect(callsight(['top', '--db', db]).out).toMatch(
+      /Orders\.place +98,312 [^]*\nComplete: totals count every call, recorded or not, since 2026-11-20T10:00Z\n$/,
+    )
+  })
+
+  it('is one JSON object of rows and coverage with --json', () => {
+    for (const args of [
+      ...VIEWS.map(view => [view]),
+      ['doctor'],
+      ['trace', hex16(root)],
+      ['errors', hex16(failed)],
+      ['sql', 'SELECT 1 a'],
+    ]) {
+      const { out } = callsight([...args, '--db', db, '--json'])
+      const answer: { rows: unknown[]; coverage: { sampledOut: number } } = JSON.parse(out)
+      expect(Object.keys(answer), args[0]).toEqual(['rows', 'coverage'])
+      expect(answer.rows.length, args[0]).toBeGreaterThan(0)
+      expect(answer.coverage.sampledOut).toBe(98_211)
+      expect(out.trimEnd()).not.toContain('\n')
+    }
+  })
+
+  it('writes integers beyond 2^53, infinities and bytes exactly as JSON text', () => {
+    const { out } = callsight([
+      'sql',
+      "SELECT 9223372036854775807 a, 9e999 b, x'0aff' c, 3 d",
+      '--json',
+      '--db',
+      db,
+    ])
+    expect(JSON.parse(out).rows).toEqual([{ a: '9223372036854775807', b: 'Infinity', c: '0x0aff', d: 3 }])
+  })
+
+  it('says when sql was cut at the limit, and only then', () => {
+    const three = 'SELECT 1 n UNION ALL SELECT 2 UNION ALL SELECT 3'
+    expect(callsight(['sql', three, '--limit', '2', '--db', db]).out).toContain(
+      'Not shown: rows beyond --limit 2 · ',
+    )
+    expect(callsight(['sql', three, '--limit', '3', '--db', db]).out).not.toContain('--limit')
+    expect(JSON.parse(callsight(['sql', three, '--limit', '2', '--json', '--db', db]).out)).toMatchObject({
+      truncated: true,
+    })
+  })
+
+  it('fits COLUMNS when that is set', () => {
+    const { out } = callsight(['calls', '--db', db], { env: { COLUMNS: '60' } })
+    for (const line of out.split('\n').slice(0, -2)) expect(displayWidth(line)).toBeLessThanOrEqual(60)
+  })
+
+  it('ends quietly when the reader has seen enough', async () => {
+    const made = new TestStore(join(home, 'many.db'))
+    made.db.exec('BEGIN')
+    for (let i = 0; i < 20_000; i++) made.call({ atMs: T0_MS + i, args: `["${'x'.repeat(50)}"]` })
+    made.db.exec('COMMIT')
+    made.close()
+    const child = spawn(process.execPath, [...NODE_ARGS, 'calls', '--limit', '20000', '--db', made.path])
+    let err = ''
+    child.stderr.on('data', data => (err += data))
+    child.stdout.once('data', () => child.stdout.destroy())
+    const code = await new Promise(done => child.once('exit', done))
+    expect([code, err]).toEqual([0, ''])
+  })
+})
+
+describe('filters of the command line', () => {
+  it.each([
+    [['errors', '--error', 'RangeError'], 1],
+    [['errors', '--function', 'Http.*'], 1],
+    [['errors', '--function', 'Nobody'], 0],
+    [['errors', '--limit', '1'], 1],
+    [['errors', '--since', '2026-11-20T10:00:00.003Z'], 1],
+    [['errors', '--until', '2026-11-20T10:00:00.003Z'], 1],
+    [['calls', '--min-duration', '10ms'], 2],
+    [['calls', '--min-duration', '10'], 2],
+    [['calls', '--min-duration', '1s', '--outcome', 'ok'], 0],
+    [['calls', '--outcome', 'error'], 2],
+    [['top', '--sort', 'errors', '--function', 'Orders.*'], 1],
+    [['losses', '--until', '2026-11-20'], 0],
+  ] as [string[], number][])('%j gives %i rows', (args, rows) => {
+    const { code, out } = onTerminalJson(args)
+    expect(code).toBe(0)
+    expect(JSON.parse(out).rows.length).toBe(rows)
+  })
+
+  const onTerminalJson = (args: string[]) => onTerminal([...args, '--json', '--db', db], 80)
+
+  it.each([
+    ['--limit', '0'],
+    ['--limit', '-1'],
+    ['--limit', '1e3'],
+    ['--limit', '10; DROP TABLE calls'],
+    ['--limit', '99999999999999999999'],
+    ['--limit', ''],
+    ['--since', 'yesterday'],
+    ['--since', ''],
+    ['--since', '1e999m'],
+    ['--since', '-5m'],
+    ['--until', '2026-02-30T25:00Z'],
+    ['--min-duration', 'fast'],
+    ['--outcome', 'maybe'],
+    ['--function', ''],
+    ['--colour', 'x'],
+    ['extra', 'x'],
+  ])('refuse %s %j with exit code 2 and one line', (...args) => {
+    const { code, out, err } = onTerminal(['calls', ...args, '--db', db], 80)
+    expect([code, out]).toEqual([2, ''])
+    expect(err.trimEnd().split('\n').length).toBe(1)
+    expect(err).toMatch(/^(error|callsight): /)
+  })
+
+  it('refuse an unknown command, and a missing one with the help', () => {
+    expect(callsight(['erors']).code).toBe(2)
+    const none = callsight([])
+    expect(none.code).toBe(2)
+    expect(none.err).toContain('Usage: callsight')
+    expect(callsight(['trace', 'nonsense', '--db', db])).toMatchObject({ code: 2, out: '' })
+    expect(callsight(['trace', 'abc', '--db', db]).err).toContain('Nothing of trace or call abc')
+    expect(callsight(['errors', hex16(root), '--db', db]).err).toContain('No error with call id')
+    expect(callsight(['sql', 'DELETE FROM calls', '--db', db])).toMatchObject({ code: 2, out: '' })
+  })
+})
+
+describe('a path that holds no recording', () => {
+  it.each([...VIEWS.map(view => [view]), ['trace', '1'], ['sql', 'SELECT 1']])(
+    'ends %s with 2 and a line that says the fix, and leaves nothing behind',
+    (...args) => {
+      const place = join(
+        scratch(clean => cleanups.push(clean)),
+        'place',
+      )
+      mkdirSync(place)
+      writeFileSync(join(place, 'text'), 'hello '.repeat(1_000))
+      writeFileSync(join(place, 'zero'), '')
+      const paths = ['missing', 'no/such/folder/calls.db', 'text', 'zero', '.']
+      for (const path of paths) {
+        const { code, out, err } = onTerminal([...args, '--db', join(place, path)], 80)
+        expect(code, path).toBe(2)
+        expect(out, path).toBe('')
+        expect(err, path).toContain(
+          path.startsWith('missing') || path.startsWith('no/') ? 'No recording at' : 'Point --db',
+        )
+        expect(err.trimEnd().split('\n').length).toBe(1)
+      }
+      expect(readdirSync(place).sort()).toEqual(['text', 'zero'])
+      expect(readFileSync(join(place, 'text'), 'utf8')).toBe('hello '.repeat(1_000))
+    },
+  )
+
+  it('is the default in an empty working directory, which stays empty', () => {
+    const cwd = scratch(clean => cleanups.push(clean))
+    const { code, out, err } = callsight(['errors'], { cwd })
+    expect([code, out]).toEqual([2, ''])
+    expect(err).toBe(
+      `callsight: No recording at ${join(cwd, '.callsight/calls.db')}. Run your program with @monitor() first, or point --db (or CALLSIGHT_DB) at a calls.db.\n`,
+    )
+    expect(existsSync(join(cwd, '.callsight'))).toBe(false)
+    expect(callsight(['errors'], { cwd, env: { CALLSIGHT_DB: db } }).code).toBe(0)
+  })
+})
+
+describe('captured text', () => {
+  const all = (): string[][] => [
+    ...VIEWS.map(view => [view]),
+    ['trace', '1'],
+    ['errors', '1'],
+    ['sql', 'SELECT * FROM recent_errors'],
+    ['sql', `SELECT 1 AS "${EVIL}"`],
+    ['calls', '--since', EVIL],
+    ['calls', '--db', `/nowhere/${EVIL}`],
+    [EVIL],
+    ['calls', `--${EVIL}`],
+    ['sql', `SELECT ${EVIL}`],
+  ]
+
+  it('never sends a control, direction or invisible character to a pipe or terminal', () => {
+    for (const args of all()) {
+      for (const form of [[], ['--json']]) {
+        const full = [...args, ...form, ...(args.includes('--db') ? [] : ['--db', evil])]
+        for (const width of [20, 80, 140]) {
+          const { out, err } = onTerminal(full, width)
+          const printed = (out + err).replaceAll('\n', '')
+          expect(printed, JSON.stringify(full)).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}]/u)
+        }
+      }
+    }
+    for (const args of [['errors'], ['doctor'], ['doctor', '--json']]) {
+      const child = callsight([...args, '--db', evil])
+      expect(child.out.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}]/u)
+      expect(child.out).toContain(args[1] === '--json' ? '\\u001b[2J' : '\\x1b[2J')
+    }
+  })
+
+  it('that makes a trace its own parent is still shown, once', () => {
+    const { out } = onTerminal(['trace', '1', '--db', evil], 140)
+    expect(out.match(new RegExp(hex16(77), 'g'))?.length).toBe(1)
+  })
+})
+
+describe('a terminal', () => {
+  it.each([20, 40, 60, 80, 100, 119, 140, 200])('of %i columns holds every line', width => {
+    for (const file of [db, evil]) {
+      for (const args of [
+        ['errors'],
+        ['calls'],
+        ['top'],
+        ['losses'],
+        ['trace', '1'],
+        ['sql', 'SELECT * FROM recent_calls'],
+      ]) {
+        const { out } = onTerminal([...args, '--db', file], width)
+        for (const line of out.split('\n')) {
+          // The id of a trace is there to be copied: it is never cut.
+          if (!line.startsWith('Trace '))
+            expect(displayWidth(line), `${args[0]}: ${line}`).toBeLessThanOrEqual(width)
+        }
+      }
+    }
+  })
+
+  it('gets colours when it wants them, a pipe none', () => {
+    expect(onTerminal(['errors', '--db', db], 80, true).out).toContain('<red>TypeError')
+    expect(callsight(['errors', '--db', db], { env: { FORCE_COLOR: '1' } }).out).not.toContain('\x1b')
+  })
+
+  it('shows one error whole: message, arguments, stack, cause and the calls around it', () => {
+    const { out } = onTerminal(['errors', hex16(failed), '--db', db], 80)
+    for (const part of [
+      'TypeError: no answer',
+      'duration  3.40 s',
+      `"url": "x"`,
+      '  at Http.post (http.ts:1:2)',
+      '"name": "ECONNRESET"',
+      `Trace ${traceIdOf(root)}`,
+      'Orders.place',
+      '  Http.post',
+    ]) {
+      expect(out).toContain(part)
+    }
+  })
+})
+
+describe('help', () => {
+  it('has examples for every command, and the version is that of the package', () => {
+    for (const name of ['errors', 'calls', 'top', 'sql', 'losses', 'trace', 'doctor']) {
+      const { code, out } = onTerminal([name, '--help'], 80)
+      expect(code).toBe(0)
+      expect(out).toContain(`$ callsight ${name}`)
+    }
+    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+    expect(callsight(['--version'])).toEqual({ code: 0, out: `${version}\n`, err: '' })
+  })
+})

@@ -1,0 +1,118 @@
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { openStore } from '../../lib/store/read.js'
+import { OTHER_BOOT, scratch, T0_MS, TestStore } from './fixture.js'
+
+const cleanups: (() => void)[] = []
+afterEach(() => {
+  for (const clean of cleanups.splice(0).reverse()) clean()
+})
+
+function newStore(nowMs = T0_MS + 600_000) {
+  const made = new TestStore(
+    join(
+      scratch(clean => cleanups.push(clean)),
+      'calls.db',
+    ),
+  )
+  const store = openStore(made.path, { now: () => nowMs })
+  cleanups.push(() => {
+    store.close()
+    made.close()
+  })
+  return { made, store }
+}
+
+describe('coverage', () => {
+  it('of an untouched store is complete', () => {
+    const { store } = newStore()
+    expect(store.coverage()).toEqual({
+      calls: 0,
+      errors: 0,
+      sampledOut: 0,
+      totalsSince: null,
+      dropped: { calls: {}, errors: {} },
+      expired: { calls: null, errors: null },
+      processes: { writing: 0, ended: 1, endedUncleanly: 0 },
+      unaccounted: 0,
+    })
+  })
+
+  it('adds up what was sampled out, dropped by reason and lane, and expired', () => {
+    const { made, store } = newStore()
+    made.totals(T0_MS, 'A', { calls: 100, errors: 3, kept: 10 })
+    made.totals(T0_MS + 60_000, 'B', { calls: 50, kept: 50 })
+    made.drop(T0_MS, 'A', 'queue_full', 2)
+    made.drop(T0_MS + 60_000, 'A', 'queue_full', 5)
+    made.drop(T0_MS, 'B', 'oversize', 1)
+    made.drop(T0_MS, null, 'poison', 4, 1)
+    made.expired('calls', 7, T0_MS - 1)
+    expect(store.coverage()).toMatchObject({
+      calls: 150,
+      errors: 3,
+      sampledOut: 90,
+      totalsSince: '2026-11-20T10:00:00.000Z',
+      dropped: { calls: { queue_full: 7, oversize: 1 }, errors: { poison: 4 } },
+      expired: { calls: { rows: 7, upTo: '2026-11-20T09:59:59.999Z' }, errors: null },
+    })
+    expect(store.coverage({ function: 'B' })).toMatchObject({
+      calls: 50,
+      sampledOut: 0,
+      dropped: { calls: { oversize: 1 } },
+    })
+    expect(store.coverage({ since: new Date(T0_MS + 60_000) })).toMatchObject({
+      sampledOut: 0,
+      dropped: { calls: { queue_full: 5 } },
+    })
+  })
+
+  it('does not count rows that had expired before the span asked for', () => {
+    const { made, store } = newStore()
+    made.expired('errors', 7, T0_MS)
+    expect(store.coverage({ since: new Date(T0_MS) }).expired.errors).toEqual({
+      rows: 7,
+      upTo: '2026-11-20T10:00:00.000Z',
+    })
+    expect(store.coverage({ since: new Date(T0_MS + 1) }).expired.errors).toBeNull()
+  })
+
+  it('tells programs that write from those that ended, cleanly or not', () => {
+    const nowMs = T0_MS + 600_000
+    const { made, store } = newStore(nowMs)
+    made.process(2, OTHER_BOOT, { ending: 'lost' })
+    made.process(3, '3'.repeat(16), { lastSeenMs: nowMs - 1_000 })
+    made.process(4, '4'.repeat(16), { lastSeenMs: nowMs - 120_000 })
+    made.process(5, '5'.repeat(16), { lastSeenMs: nowMs - 120_000, host: hostname(), pid: process.pid })
+    made.process(6, '6'.repeat(16), { lastSeenMs: nowMs - 120_000, host: hostname(), pid: 0 })
+    made.process(7, '7'.repeat(16), { lastSeenMs: nowMs - 120_000, host: hostname(), pid: -1 })
+    expect(store.processes().map(process => process.state)).toEqual([
+      'ended',
+      'ended uncleanly',
+      'writing',
+      'ended uncleanly',
+      'writing',
+      'ended uncleanly',
+      'ended uncleanly',
+    ])
+    expect(store.coverage().processes).toEqual({ writing: 2, ended: 1, endedUncleanly: 4 })
+  })
+
+  it('counts records of unclean ends that are neither stored nor dropped, and of those only', () => {
+    const { made, store } = newStore()
+    made.process(2, OTHER_BOOT, { ending: 'lost' })
+    const lane = (process: number, ring: number, produced: number, stored: number, dropped: object) =>
+      made.run(
+        'INSERT INTO lanes VALUES (?, ?, 0, ?, ?, ?, 0)',
+        process,
+        ring,
+        produced,
+        stored,
+        JSON.stringify(dropped),
+      )
+    lane(1, 1, 100, 50, {})
+    lane(2, 1, 100, 90, { queue_full: 3, oversize: 2 })
+    lane(2, 2, 10, 12, {})
+    expect(store.coverage().unaccounted).toBe(5)
+  })
+})

@@ -1,0 +1,128 @@
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { loadDriver } from '../../lib/store/driver.js'
+import { TRACE_SQL } from '../../lib/store/queries.js'
+import { openStore } from '../../lib/store/read.js'
+import { hex16, OTHER_BOOT, scratch, T0_MS, TestStore, traceIdOf } from './fixture.js'
+
+const cleanups: (() => void)[] = []
+afterEach(() => {
+  for (const clean of cleanups.splice(0).reverse()) clean()
+})
+
+function newStore() {
+  const made = new TestStore(
+    join(
+      scratch(clean => cleanups.push(clean)),
+      'calls.db',
+    ),
+  )
+  made.process(2, OTHER_BOOT, { ended: true })
+  const store = openStore(made.path)
+  cleanups.push(() => {
+    store.close()
+    made.close()
+  })
+  return { made, store }
+}
+
+describe('a trace', () => {
+  it('is every call and error of it in start order, with parent links, and nothing of another process', () => {
+    const { made, store } = newStore()
+    made.call({ atMs: T0_MS, call: 42, durationMs: 9 })
+    made.error({ atMs: T0_MS + 3, call: 44, trace: 42, parent: 43, error: 'E', message: 'm' })
+    made.call({ atMs: T0_MS + 1, call: 43, trace: 42, parent: 42 })
+    made.call({ atMs: T0_MS + 1, call: 42, process: 2 })
+    const rows = store.trace(traceIdOf(42))
+    expect(rows.map(row => [row.call_id, row.parent_id, row.outcome, row.error])).toEqual([
+      [hex16(42), null, 'ok', null],
+      [hex16(43), hex16(42), 'ok', null],
+      [hex16(44), hex16(43), 'error', 'E'],
+    ])
+    expect(rows[1]?.start_us).toBe((T0_MS + 1) * 1000)
+    expect(store.trace(traceIdOf(42).toUpperCase())).toEqual(rows)
+    expect(store.trace(traceIdOf(42), { limit: 2 })).toEqual(rows.slice(0, 2))
+    expect(store.trace(traceIdOf(42, 'ffffffffffffffff'))).toEqual([])
+    expect(store.trace(traceIdOf(43))).toEqual([])
+  })
+
+  it.each([
+    ['of the root', 42],
+    ['of a nested call', 43],
+    ['of a nested error', 44],
+    ['far from its root', 900_000],
+  ])('is found by the id of one of its calls: %s', (_, call) => {
+    const { made, store } = newStore()
+    made.call({ atMs: T0_MS, call: 42 })
+    made.call({ atMs: T0_MS, call: 43, trace: 42, parent: 42 })
+    made.error({ atMs: T0_MS, call: 44, trace: 42, parent: 43 })
+    made.call({ atMs: T0_MS, call: 900_000, trace: 42, parent: 42 })
+    made.call({ atMs: T0_MS, call: 45 })
+    expect(store.trace(hex16(call)).map(row => row.trace_id)).toEqual(Array(4).fill(traceIdOf(42)))
+    expect(store.trace(call.toString(16)).length).toBe(4)
+  })
+
+  it('is given once per process when several processes have the call id, newest first', () => {
+    const { made, store } = newStore()
+    made.call({ atMs: T0_MS, call: 7 })
+    made.call({ atMs: T0_MS + 1, call: 8, trace: 7, parent: 7 })
+    made.call({ atMs: T0_MS + 2, call: 7, process: 2 })
+    expect(store.trace('7').map(row => row.trace_id)).toEqual([
+      traceIdOf(7, OTHER_BOOT),
+      traceIdOf(7),
+      traceIdOf(7),
+    ])
+  })
+
+  it('keeps ids of 53 bits apart', () => {
+    const { made, store } = newStore()
+    const id = Number.MAX_SAFE_INTEGER
+    made.run('DELETE FROM calls')
+    made.call({ atMs: T0_MS, call: id })
+    made.call({ atMs: T0_MS, call: id - 1 })
+    expect(store.trace(traceIdOf(id)).map(row => row.call_id)).toEqual([hex16(id)])
+  })
+
+  it('is read through the trace indexes, also with many processes and errors', () => {
+    const { made } = newStore()
+    for (let i = 0; i < 500; i++) made.error({ atMs: T0_MS + i })
+    const db = new (loadDriver())(made.path, { readonly: true })
+    const check = () => {
+      const plan = (
+        db.prepare(`EXPLAIN QUERY PLAN ${TRACE_SQL}`).all({ process: 1, trace: 1, limit: 10 }) as {
+          detail: string
+        }[]
+      )
+        .map(row => row.detail)
+        .join('\n')
+      expect(plan).toContain('SEARCH calls USING INDEX calls_trace (trace=?)')
+      expect(plan).toContain('SEARCH errors USING INDEX errors_trace (trace=?)')
+      expect(plan).not.toMatch(/SCAN (calls|errors)\b/)
+    }
+    check()
+    made.db.exec('ANALYZE')
+    check()
+    db.close()
+  })
+
+  it.each(['', 'xyz', '1 OR 1=1', '0x1f', '1'.repeat(17), '1'.repeat(31), `${'1'.repeat(32)}\n`, 5, null])(
+    'refuses %j as an id',
+    id => {
+      const { store } = newStore()
+      expect(() => store.trace(id as string)).toThrow(/is not an id/)
+    },
+  )
+})
+
+describe('an error by its call id', () => {
+  it('comes with details, cuts and parent', () => {
+    const { made, store } = newStore()
+    made.call({ atMs: T0_MS, call: 1 })
+    made.error({ atMs: T0_MS, call: 2, trace: 1, parent: 1, details: '{"cause":1}', cuts: '{"items":3}' })
+    expect(store.error('2')).toMatchObject([
+      { call_id: hex16(2), parent_id: hex16(1), details: '{"cause":1}', cuts: '{"items":3}' },
+    ])
+    expect(store.error('1')).toEqual([])
+    expect(() => store.error(traceIdOf(1))).toThrow(/is not an id/)
+  })
+})

@@ -1,0 +1,101 @@
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { loadDriver } from '../../lib/store/driver.js'
+import { classify, SchemaTooNewError, StoreSetupError } from '../../lib/store/errors.js'
+import { migrate } from '../../lib/store/migrate.js'
+import { column, kept, tempFolder } from './temp-store.js'
+
+const STEPS = [
+  ['CREATE TABLE a(x)', 'INSERT INTO a VALUES (1)'],
+  ['ALTER TABLE a ADD COLUMN y'],
+  ['CREATE TABLE b(x)'],
+]
+
+function database() {
+  const path = join(tempFolder(), 'm.db')
+  const connect = () => kept(new (loadDriver())(path, { timeout: 0 }))
+  return { path, db: connect(), other: connect() }
+}
+
+describe('migrations', () => {
+  it('run from the version found to the last, each once', () => {
+    const { path, db } = database()
+    for (const steps of [STEPS.slice(0, 1), STEPS, STEPS]) migrate(db, path, steps)
+    expect(column(db, 'PRAGMA user_version')).toEqual([3])
+    expect(column(db, 'SELECT x FROM a')).toEqual([1])
+  })
+
+  it('that fail leave the version before them whole', () => {
+    const { path, db } = database()
+    const broken = [STEPS[0]!, ['CREATE TABLE c(x)', 'INSERT INTO nowhere VALUES (1)']]
+    expect(() => migrate(db, path, broken)).toThrow(/nowhere/)
+    expect(column(db, 'PRAGMA user_version')).toEqual([1])
+    expect(column(db, `SELECT name FROM sqlite_schema WHERE type = 'table'`)).toEqual(['a'])
+    migrate(db, path, STEPS)
+    expect(column(db, 'PRAGMA user_version')).toEqual([3])
+  })
+
+  it('done by another process between the look and the lock are not done twice', () => {
+    const { path, db, other } = database()
+    const racing = {
+      get open() {
+        return db.open
+      },
+      get inTransaction() {
+        return db.inTransaction
+      },
+      prepare: (sql: string) => db.prepare(sql),
+      close: () => db.close(),
+      exec: (sql: string) => {
+        if (sql === 'BEGIN IMMEDIATE') migrate(other, path, STEPS)
+        return db.exec(sql)
+      },
+    }
+    migrate(racing, path, STEPS)
+    expect(column(db, 'SELECT x FROM a')).toEqual([1])
+    expect(column(db, 'PRAGMA user_version')).toEqual([3])
+  })
+
+  it('refuse a file that is ahead of them', () => {
+    const { path, db } = database()
+    migrate(db, path, STEPS)
+    expect(() => migrate(db, path, STEPS.slice(0, 2))).toThrow(SchemaTooNewError)
+  })
+})
+
+describe('failures are sorted by what can be done', () => {
+  it.each([
+    ['SQLITE_BUSY_SNAPSHOT', 'busy'],
+    ['SQLITE_LOCKED', 'busy'],
+    ['SQLITE_FULL', 'full'],
+    ['ENOSPC', 'full'],
+    ['SQLITE_CORRUPT_VTAB', 'corrupt'],
+    ['SQLITE_NOTADB', 'corrupt'],
+    ['SQLITE_IOERR_WRITE', 'io'],
+    ['SQLITE_READONLY_DIRECTORY', 'readonly'],
+    ['SQLITE_READONLY_DBMOVED', 'gone'],
+    ['SQLITE_CANTOPEN_ISDIR', 'gone'],
+    ['SQLITE_TOOBIG', 'data'],
+    ['SQLITE_CONSTRAINT_DATATYPE', 'data'],
+    ['SQLITE_NOMEM', 'other'],
+  ])('%s is %s, also as the cause of a setup error', (code, failure) => {
+    const error = Object.assign(new Error('x'), { code })
+    expect(classify(error)).toBe(failure)
+    expect(classify(new StoreSetupError('y', { cause: error }))).toBe(failure)
+  })
+
+  it('a closed connection is gone, and anything else thrown is other', () => {
+    const { db } = database()
+    const statement = db.prepare('SELECT 1')
+    db.close()
+    let seen: unknown
+    try {
+      statement.get()
+    } catch (error) {
+      seen = error
+    }
+    expect(classify(seen)).toBe('gone')
+    for (const thrown of [undefined, null, 'SQLITE_FULL', new TypeError('x'), { code: 'SQLITE_FULL' }])
+      expect(classify(thrown)).toBe('other')
+  })
+})
