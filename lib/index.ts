@@ -29,4 +29,9 @@ export type {
 } from './store/queries.js'
 export type { OpenStoreOptions, Store } from './store/read.js'
 export { openStore } from './store/read.js'
-export { ForeignStoreError, StoreNotFoundError, StoreQueryError, StoreReadError } from './store/read-errors.js'
+export {
+  ForeignStoreError,
+  StoreNotFoundError,
+  StoreQueryError,
+  StoreReadError,
+} from './store/read-errors.js'

@@ -1,6 +1,7 @@
-import { closeSync, mkdirSync, openSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
+import { makeStoreFolder } from '../store/folder.js'
 import {
   JOURNAL_BODY_PREFIX_BYTES,
   JOURNAL_FRAME_HEADER_BYTES,
@@ -26,7 +27,7 @@ export interface JournalFiles {
 
 const nodeFiles: JournalFiles = {
   open(path) {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    makeStoreFolder(dirname(path))
     // 'wx': a file that is already there is not ours to write into.
     return openSync(path, 'wx', 0o600)
   },

@@ -1,4 +1,5 @@
 import {
+  DomExceptionPrototype,
   getOwnPropertyDescriptor,
   getPrototypeOf,
   hasOwn,
@@ -17,6 +18,7 @@ import { errorMessage, errorType } from './renderers.js'
 import { typeText } from './shapes.js'
 import type { Walk } from './walk.js'
 
+const MAX_CHAIN = 64
 /** Units of the message in a header-only record. */
 const HEADER_MESSAGE_UNITS = 255
 /** A message may be longer than other strings by this factor: it is what one reads first. */
@@ -68,6 +70,11 @@ export function writeErrorRecord(walk: Walk, thrown: unknown): boolean {
   }
   walk.closeMap(headerAt, planned, entries)
   return true
+}
+
+function writeStack(walk: Walk, stack: string | null | undefined): boolean {
+  if (stack === undefined) return walk.nil()
+  return stack === null ? walk.word(Word.getter) : walk.text(stack, walk.limits.stackLength)
 }
 
 function entryFits(walk: Walk, key: string, write: () => boolean): boolean {
@@ -140,20 +147,38 @@ function writeThrownMessage(walk: Walk, thrown: unknown, messageUnits: number): 
   return walk.label(Reason.none, typeText(thrown, false, walk))
 }
 
-/** Own data, or the one intrinsic getter of the engine; anything else may be application code. */
-function stackOf(error: object): string | undefined {
+/**
+ * Own data, or the one intrinsic getter of the engine; anything else may be application code. `null`: not read,
+ * because reading would run some.
+ */
+function stackOf(error: object): string | null | undefined {
   try {
+    // The engine formats a stack when it is first read, and asks `name` and `message` of the error for its first line.
+    if (!isPlainText(error, 'name') || !isPlainText(error, 'message')) return null
     const descriptor = getOwnPropertyDescriptor(error, 'stack')
     if (descriptor === undefined) return undefined
     if (hasOwn(descriptor, 'value'))
       return typeof descriptor.value === 'string' ? descriptor.value : undefined
-    if (readStack === undefined || descriptor.get !== stackGetter) return undefined
+    if (readStack === undefined || descriptor.get !== stackGetter) return null
     const stack = readStack(error)
     return typeof stack === 'string' ? stack : undefined
   } catch {
     // `Error.prepareStackTrace` of the application threw.
     return undefined
   }
+}
+
+/** Whether looking up `key` gives a primitive without running code. */
+function isPlainText(error: object, key: 'name' | 'message'): boolean {
+  let at: object | null = error
+  for (let i = 0; at !== null && i < MAX_CHAIN; i++) {
+    if (isProxy(at)) return false
+    if (at === DomExceptionPrototype) return true
+    const descriptor = getOwnPropertyDescriptor(at, key)
+    if (descriptor !== undefined) return hasOwn(descriptor, 'value') && !isObject(descriptor.value)
+    at = getPrototypeOf(at) as object | null
+  }
+  return at === null
 }
 
 function hasMore(error: object): boolean {

@@ -92,7 +92,8 @@ export function prototypeInfo(value: object, prototype: object | null): Prototyp
 
 function identify(value: object, prototype: object): PrototypeInfo {
   if (isProxy(prototype)) return UNKNOWN
-  const info: PrototypeInfo = { kind: kindOf(value, prototype), className: classNameOf(prototype) }
+  const className = classNameOf(prototype) || (isGeneratorObject(value) ? 'Generator' : '')
+  const info: PrototypeInfo = { kind: kindOf(value, prototype), className }
   weakMapSet(known, prototype, info)
   return info
 }

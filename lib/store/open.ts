@@ -1,7 +1,8 @@
-import { closeSync, constants, mkdirSync, openSync, writeFileSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { closeSync, constants, openSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { type Database, type Driver, loadDriver, prepared, readPragma } from './driver.js'
 import { classify, codeOf, ForeignStoreError, StoreSetupError } from './errors.js'
+import { makeStoreFolder } from './folder.js'
 import { identify, refuseForeign, statOf } from './inspect.js'
 import { migrate } from './migrate.js'
 import { setAside } from './set-aside.js'
@@ -22,7 +23,6 @@ const BUSY_RETRY_MS = 1_000
 const BUSY_PAUSE_MS = 5
 /** Attempts that may end because another process moved or removed the file just then. */
 const ATTEMPTS = 5
-const FOLDER_MODE = 0o700
 const FILE_MODE = 0o600
 /** Size the write-ahead log is cut back to when SQLite starts it over. */
 export const WAL_LIMIT_BYTES = 8 * 1024 ** 2
@@ -83,11 +83,8 @@ function createIfMissing(file: string): void {
 
 function createFolder(folder: string): void {
   try {
-    // mkdir returns undefined when the folder was there: then it is the user's, and no .gitignore is put into it.
-    if (mkdirSync(folder, { recursive: true, mode: FOLDER_MODE }) === undefined) return
-    writeFileSync(join(folder, '.gitignore'), '*\n', { flag: 'wx' })
+    makeStoreFolder(folder)
   } catch (cause) {
-    if (codeOf(cause) === 'EEXIST' && statOf(join(folder, '.gitignore'))?.isFile()) return
     throw new StoreSetupError(
       `The folder ${folder} cannot be created (${(cause as Error).message}). Create it, or choose another path ` +
         'with CALLSIGHT_DB.',

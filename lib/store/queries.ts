@@ -176,35 +176,33 @@ const TOTAL_ORDER_SQL: Readonly<Record<TotalOrder, string>> = {
   max: 'max_ns',
 }
 
-/** As the view `function_totals`, but buckets are merged only for the functions that are returned. */
-export function topSql(pattern: boolean, order: TotalOrder): string {
-  const range = minuteRange(pattern)
-  return `WITH sums AS MATERIALIZED (
-    SELECT function_id, sum(calls) AS calls, sum(errors) AS errors, sum(timed) AS timed,
-           sum(duration_sum_ns) AS sum_ns, max(duration_max_ns) AS max_ns
-    FROM totals WHERE ${range} GROUP BY function_id
-    ORDER BY ${TOTAL_ORDER_SQL[order]} DESC, function_id LIMIT $limit
-  ), histogram AS (
-    SELECT t.function_id, CAST(j.key AS INTEGER) AS bucket, sum(j.value) AS n
-    FROM totals t, json_each(t.buckets) j
-    WHERE ${range} AND t.function_id IN (SELECT function_id FROM sums) GROUP BY 1, 2
-  ), ranked AS (
-    SELECT function_id, b.upper_ns, sum(n) OVER (PARTITION BY function_id ORDER BY h.bucket) AS upto,
-           sum(n) OVER (PARTITION BY function_id) AS total
-    FROM histogram h JOIN latency_buckets b USING (bucket)
-  ), percentiles AS (
-    SELECT function_id, min(CASE WHEN upto >= 0.50 * total THEN upper_ns END) AS p50,
-           min(CASE WHEN upto >= 0.95 * total THEN upper_ns END) AS p95,
-           min(CASE WHEN upto >= 0.99 * total THEN upper_ns END) AS p99
-    FROM ranked GROUP BY function_id
-  )
-  SELECT f.name AS function, s.calls AS calls, s.errors AS errors,
-         CASE WHEN s.timed > 0 THEN s.sum_ns / 1e6 / s.timed END AS mean_ms,
-         min(p.p50, s.max_ns) / 1e6 AS p50_ms, min(p.p95, s.max_ns) / 1e6 AS p95_ms,
-         min(p.p99, s.max_ns) / 1e6 AS p99_ms, s.max_ns / 1e6 AS max_ms
-  FROM sums s JOIN functions f USING (function_id) LEFT JOIN percentiles p USING (function_id)
-  ORDER BY ${TOTAL_ORDER_SQL[order]} DESC, s.function_id`
+/** Exact sums per function. Column names are those of {@link FunctionSums}. */
+export function sumsSql(pattern: boolean, order: TotalOrder): string {
+  return `SELECT s.function_id AS functionId, f.name AS function, s.calls AS calls, s.errors AS errors,
+      CASE WHEN s.timed > 0 THEN s.sum_ns / 1e6 / s.timed END AS meanMs, s.max_ns AS maxNs
+    FROM (
+      SELECT function_id, sum(calls) AS calls, sum(errors) AS errors, sum(timed) AS timed,
+             sum(duration_sum_ns) AS sum_ns, max(duration_max_ns) AS max_ns
+      FROM totals WHERE ${minuteRange(pattern)} GROUP BY function_id
+      ORDER BY ${TOTAL_ORDER_SQL[order]} DESC, function_id LIMIT $limit
+    ) s JOIN functions f USING (function_id) ORDER BY ${TOTAL_ORDER_SQL[order]} DESC, s.function_id`
 }
+
+export interface FunctionSums {
+  readonly functionId: number
+  readonly function: string
+  readonly calls: number
+  readonly errors: number
+  readonly meanMs: number | null
+  readonly maxNs: number
+}
+
+/** The bucket texts of the functions in the JSON list `$functionIds`, strung together per function. */
+export const BUCKETS_SQL = `SELECT function_id AS functionId, group_concat(buckets, '') AS buckets FROM totals
+  WHERE minute >= $sinceMinute AND minute < $untilMinute AND function_id IN (SELECT value FROM json_each($functionIds))
+  GROUP BY function_id`
+
+export const BUCKET_BOUNDS_SQL = 'SELECT bucket, upper_ns AS upperNs FROM latency_buckets ORDER BY bucket'
 
 export function lossesSql(pattern: boolean): string {
   return `SELECT strftime('%Y-%m-%dT%H:%MZ', d.minute * 60, 'unixepoch') AS minute, coalesce(f.name, '(unknown)') AS function,

@@ -32,11 +32,11 @@ import {
   PROCESS_OF_BOOT_SQL,
   TRACE_SQL,
   type TraceRow,
-  topSql,
   tracesOfCallSql,
 } from './queries.js'
 import { StoreQueryError, StoreReadError } from './read-errors.js'
 import { ReadFile } from './read-file.js'
+import { readTotals } from './read-totals.js'
 import { runSql, type SqlParams, type SqlRow } from './sql.js'
 
 export interface OpenStoreOptions {
@@ -116,8 +116,8 @@ export class Store implements Disposable {
   top(filter: TotalFilter = {}): FunctionTotals[] {
     const order = oneOf('sort', filter.sort, TOTAL_ORDERS) ?? 'total'
     const bounds = toBounds(filter, this.#now())
-    const params = { ...minutes(bounds), limit: bounds.limit }
-    return this.#open().all<FunctionTotals>(topSql(bounds.pattern !== null, order), params)
+    const file = this.#open()
+    return file.snapshot(() => readTotals(file, bounds, order))
   }
 
   /** Records that are missing from the store, per minute, function and reason; newest minute first. */

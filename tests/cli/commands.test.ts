@@ -94,7 +94,7 @@ describe('an answer in a pipe', () => {
       /\nNot shown: 98,211 calls sampled out · 12 dropped \(queue_full\) · 1,204 expired before 2026-11-20T10:00Z\n$/,
     )
     expect(callsight(['top', '--db', db]).out).toMatch(
-      /Orders\.place +98,312 [^]*\nComplete: totals count every call, recorded or not, since 2026-11-20T10:00Z\n$/,
+      /Orders\.place +98,312 [\s\S]*\nComplete: totals count every call, recorded or not, since 2026-11-20T10:00Z\n$/,
     )
   })
 

@@ -1,5 +1,5 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -24,7 +24,10 @@ export class Scene {
   readonly #children = new Set<ChildProcessWithoutNullStreams>()
 
   /** Starts the program under test. */
-  start(plan: Partial<Plan>, how: { nodeArgs?: string[]; env?: NodeJS.ProcessEnv; truth?: boolean } = {}): Victim {
+  start(
+    plan: Partial<Plan>,
+    how: { nodeArgs?: string[]; env?: NodeJS.ProcessEnv; truth?: boolean } = {},
+  ): Victim {
     const complete: Plan = {
       calls: 20,
       errorEvery: 4,

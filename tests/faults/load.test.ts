@@ -19,7 +19,12 @@ describe('row 20: a burst', () => {
     expect(ended.code).toBe(0)
     const { account } = JSON.parse(ended.stdout) as Health
     expect(account.balanced).toBe(true)
-    expect(account.errors).toMatchObject({ produced: calls / 10, stored: calls / 10, dropped: {}, inJournal: 0 })
+    expect(account.errors).toMatchObject({
+      produced: calls / 10,
+      stored: calls / 10,
+      dropped: {},
+      inJournal: 0,
+    })
     expect(account.calls.produced).toBe((calls / 10) * 9)
     const db = new Database(scene.store, { readonly: true })
     const count = (sql: string): number => db.prepare(sql).pluck().get() as number
@@ -29,7 +34,9 @@ describe('row 20: a burst', () => {
     expect(count("SELECT coalesce(sum(count), 0) FROM losses WHERE reason = 'queue_full'")).toBe(
       account.calls.dropped.queue_full ?? 0,
     )
-    expect(db.prepare('SELECT calls, errors FROM function_totals').all()).toEqual([{ calls, errors: calls / 10 }])
+    expect(db.prepare('SELECT calls, errors FROM function_totals').all()).toEqual([
+      { calls, errors: calls / 10 },
+    ])
     expect(db.pragma('integrity_check', { simple: true })).toBe('ok')
     db.close()
   })
@@ -39,7 +46,15 @@ describe('row 18: retention under load', () => {
   it('no row older than the window and one sweep stays, none younger is deleted', async () => {
     const windowMs = 2_000
     const ended = await scene.run(
-      { calls: 120_000, errorEvery: 50, chunk: 200, pauseMs: 10, retention: '2s', ending: 'natural', print: 'health' },
+      {
+        calls: 120_000,
+        errorEvery: 50,
+        chunk: 200,
+        pauseMs: 10,
+        retention: '2s',
+        ending: 'natural',
+        print: 'health',
+      },
       { truth: false },
     )
     expect(ended.code).toBe(0)
@@ -65,7 +80,9 @@ describe('row 18: retention under load', () => {
 describe('several processes on one file', () => {
   it('four at once: every account adds up, nothing is lost', async () => {
     await Promise.all(
-      Array.from({ length: 4 }, () => scene.run({ calls: 2_000, errorEvery: 9, chunk: 100 }, { truth: false })),
+      Array.from({ length: 4 }, () =>
+        scene.run({ calls: 2_000, errorEvery: 9, chunk: 100 }, { truth: false }),
+      ),
     )
     const account = await scene.recover()
     expect(account.errors).toHaveLength(4 * Math.floor(2_000 / 9))

@@ -1,5 +1,13 @@
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import * as fs from 'node:fs'
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -109,7 +117,11 @@ describe('journal', () => {
         for (let seq = 1; seq <= 20; seq++) if (append(journal, seq)) accepted.push(seq)
         const found = readdirSync(join(folder, 'sub'))
           .sort((a, b) => Number(a.split('-').at(-1)) - Number(b.split('-').at(-1)))
-          .flatMap(name => (JournalReader.open(join(folder, 'sub', name)) === null ? [] : readAll(join(folder, 'sub', name)).seqs))
+          .flatMap(name =>
+            JournalReader.open(join(folder, 'sub', name)) === null
+              ? []
+              : readAll(join(folder, 'sub', name)).seqs,
+          )
         expect(found).toEqual(accepted)
       }),
       { numRuns: 300 },

@@ -62,6 +62,36 @@ describe('rows of the contract', () => {
     expect(store.calls()[0]?.at).toBe('2026-11-20T10:00:00.013Z')
   })
 
+  it('of totals are those of the view for any latencies, minutes and functions', () => {
+    const bucket = fc.integer({ min: 0, max: 290 })
+    const minute = fc.record({
+      minute: fc.nat(5),
+      fn: fc.constantFrom('A', 'B', 'C'),
+      buckets: fc.dictionary(bucket.map(String), fc.oneof(fc.nat(5), fc.nat(2 ** 40)), { maxKeys: 8 }),
+      maxMs: fc.double({ min: 0.0001, max: 10_000, noNaN: true }),
+    })
+    const made = newStore()
+    const store = opened(made)
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(minute, { maxLength: 12, selector: row => `${row.minute} ${row.fn}` }),
+        rows => {
+          made.db.exec('DELETE FROM totals')
+          for (const { minute, fn, buckets, maxMs } of rows) {
+            const calls = Object.values(buckets).reduce((sum, n) => sum + n, 0)
+            made.totals(T0_MS + minute * 60_000, fn, { calls, buckets, maxMs, sumMs: maxMs })
+          }
+          const byName = (a: { function?: unknown }, b: { function?: unknown }) =>
+            String(a.function).localeCompare(String(b.function))
+          expect([...store.top()].sort(byName)).toEqual(
+            store.sql('SELECT * FROM function_totals').sort(byName),
+          )
+        },
+      ),
+      { numRuns: 200 },
+    )
+  })
+
   it('are no rows in a store that has none', () => {
     const store = opened(newStore())
     expect([

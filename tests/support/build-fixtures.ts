@@ -9,10 +9,10 @@ const DIALECTS = ['standard', 'legacy']
 export default function setup(): void {
   rmSync(`${root}tests/.build`, { recursive: true, force: true })
   for (const dialect of DIALECTS) {
-    execFileSync(process.execPath, [
-      `${root}node_modules/typescript/bin/tsc`,
-      '-p',
-      `${root}tests/fixtures/tsconfig.${dialect}.json`,
-    ], { stdio: 'inherit' })
+    execFileSync(
+      process.execPath,
+      [`${root}node_modules/typescript/bin/tsc`, '-p', `${root}tests/fixtures/tsconfig.${dialect}.json`],
+      { stdio: 'inherit' },
+    )
   }
 }

@@ -21,14 +21,17 @@ export interface StoreAccount {
 }
 
 const firstArgument = (json: string | null): number => (JSON.parse(json ?? '[null]') as [number])[0]
-const numberInMessage = (message: string | null): number => Number(/^number (\d+) is/.exec(message ?? '')?.[1])
+const numberInMessage = (message: string | null): number =>
+  Number(/^number (\d+) is/.exec(message ?? '')?.[1])
 
 export function readStore(path: string): StoreAccount {
   if (!existsSync(path)) throw new Error(`there is no store at ${path}`)
   const db = new Database(path, { fileMustExist: true })
   try {
     const lanes = db
-      .prepare('SELECT boot, ring, lane, produced, stored, dropped, ending FROM lanes JOIN processes USING (process_id)')
+      .prepare(
+        'SELECT boot, ring, lane, produced, stored, dropped, ending FROM lanes JOIN processes USING (process_id)',
+      )
       .all() as (Omit<LaneRow, 'dropped'> & { dropped: string })[]
     const column = (sql: string): (string | null)[] => db.prepare(sql).pluck().all() as (string | null)[]
     return {

@@ -1,6 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { BLOCK_BYTES, Block, BUCKET_COUNT, bucketUpperNs, HEADER_BYTES, NAME_MAX_BYTES } from '../../lib/totals/layout.js'
+import {
+  BLOCK_BYTES,
+  Block,
+  BUCKET_COUNT,
+  bucketUpperNs,
+  HEADER_BYTES,
+  NAME_MAX_BYTES,
+} from '../../lib/totals/layout.js'
 import { bucketOf, Totals } from '../../lib/totals/totals.js'
 
 describe('latency buckets', () => {
@@ -26,7 +33,11 @@ describe('latency buckets', () => {
 
 describe('totals', () => {
   it('count every call, error and duration of each site', () => {
-    const call = fc.record({ site: fc.nat(3), ms: fc.double({ min: 0, max: 1e6, noNaN: true }), failed: fc.boolean() })
+    const call = fc.record({
+      site: fc.nat(3),
+      ms: fc.double({ min: 0, max: 1e6, noNaN: true }),
+      failed: fc.boolean(),
+    })
     fc.assert(
       fc.property(fc.array(call, { maxLength: 200 }), calls => {
         const totals = new Totals(8)
@@ -46,7 +57,9 @@ describe('totals', () => {
           })
           const sum = mine.reduce((total, entry) => total + entry.ms, 0)
           expect(view.getFloat64(base + Block.DURATION_SUM, true)).toBe(sum)
-          expect(view.getFloat64(base + Block.DURATION_MAX, true)).toBe(Math.max(0, ...mine.map(entry => entry.ms)))
+          expect(view.getFloat64(base + Block.DURATION_MAX, true)).toBe(
+            Math.max(0, ...mine.map(entry => entry.ms)),
+          )
           let bucketed = 0
           for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
             bucketed += view.getUint32(base + Block.BUCKETS + bucket * 4, true)
