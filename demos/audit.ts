@@ -51,7 +51,7 @@ class Auditor {
       findings.sizeBytes += file.sizeBytes
       attempt(() => this.#checks.file(file))
     }
-    await this.#checks.hash(basename(folder), files)
+    await this.#checks.hash(relative(join(root, 'node_modules'), folder), files)
     return findings
   }
 }
@@ -81,7 +81,7 @@ say(
   `${count(findPackages(root).length)} packages, ${count(total.files)} files, ${bytes(total.sizeBytes)} ` +
     `in ${duration(tookMs)}: ${count(total.problems)} problems.`,
 )
-report(storePath, relative(process.cwd(), storePath), account, token)
+report({ root, storePath, token }, account)
 
 function removeOldRecording(path: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })

@@ -49,12 +49,7 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
     )
     return cut(`  ${padded.join(GAP)}`.trimEnd(), WIDTH)
   }
-  console.log(
-    style(
-      'dim',
-      line(columns.map(column => column.header)),
-    ),
-  )
+  console.log(style('dim', line(columns.map(column => column.header))))
   for (const row of cells) console.log(line(row))
 }
 
@@ -134,14 +129,20 @@ export const cut = (text: string, width: number): string =>
 /** Captured text may hold anything; control characters would move the cursor or change colours. */
 export const plain = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
 
+/** Broken after blanks and commas; what has neither is broken anywhere. */
 function wrap(text: string, width: number): string[] {
+  const anywhere = new RegExp(`.{1,${width}}`, 'gu')
+  const pieces = plain(text)
+    .split(/(?<=[ ,])/)
+    .flatMap(piece => piece.match(anywhere) ?? [])
   const lines: string[] = []
   let line = ''
-  for (const word of plain(text).split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line)
-      line = word
-    } else line = line === '' ? word : `${line} ${word}`
+  for (const piece of pieces) {
+    if (line !== '' && line.length + piece.trimEnd().length > width) {
+      lines.push(line.trimEnd())
+      line = ''
+    }
+    line += piece
   }
-  return [...lines, line]
+  return [...lines, line.trimEnd()]
 }

@@ -3,7 +3,17 @@
  * recorded estimate the truth; the exact totals, counted for every call, are the truth.
  */
 import { configure, health, monitor, openStore, shutdown } from 'callsight'
-import { accountTable, aside, count, duration, freshStorePath, heading, percent, say, table } from './print.js'
+import {
+  accountTable,
+  aside,
+  count,
+  duration,
+  freshStorePath,
+  heading,
+  percent,
+  say,
+  table,
+} from './print.js'
 
 const TICKS = 2_000_000
 const TICKS_PER_PACKET = 5_000
@@ -41,7 +51,8 @@ class Desk {
   check(order: Order): boolean {
     const signed = order.side === 'buy' ? order.size : -order.size
     const next = (this.#position.get(order.symbol) ?? 0) + signed
-    if (Math.abs(next) > 4_000) throw new RiskLimitError(`${order.symbol}: a position of ${next} is above 4000`)
+    if (Math.abs(next) > 4_000)
+      throw new RiskLimitError(`${order.symbol}: a position of ${next} is above 4000`)
     return order.size >= 60
   }
 
@@ -81,16 +92,18 @@ const path = freshStorePath('trading')
 configure({ store: { path } })
 const desk = new Desk()
 let inPacket = 0
+let peakShare = 0
 const startedMs = performance.now()
 for (const tick of market(TICKS)) {
   desk.onTick(tick)
   if (++inPacket < TICKS_PER_PACKET) continue
   inPacket = 0
+  const { usedBytes, capacityBytes } = health().ring
+  peakShare = Math.max(peakShare, usedBytes / capacityBytes)
   // Between two packets the program does what programs do: it returns to its event loop.
   await new Promise(resolve => setImmediate(resolve))
 }
 const burstMs = performance.now() - startedMs
-const ring = health().ring
 const account = await shutdown()
 
 interface Estimate {
@@ -128,7 +141,7 @@ aside('A sample of n records is off by about 1/√n. What was dropped is missing
 
 heading('Where every record went')
 accountTable(account)
-say(`When the burst ended, ${percent(ring.usedBytes / ring.capacityBytes)} of the ring was in use.`)
+say(`At the fullest moment ${percent(peakShare)} of the ring was in use.`)
 const losses = store.losses()
 for (const loss of losses) say(`${loss.minute}: ${count(loss.count)} of ${loss.function} (${loss.reason})`)
 say(`Errors are never sampled: ${count(account.errors.stored)} risk limits hit, all stored.`)

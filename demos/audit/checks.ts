@@ -34,7 +34,9 @@ interface LockedPackage {
 
 /** SPDX identifiers that ask for no more than to be named. */
 const PERMISSIVE = new Set(
-  '0BSD Apache-2.0 BlueOak-1.0.0 BSD-2-Clause BSD-3-Clause CC0-1.0 ISC MIT MIT-0 Python-2.0 Unlicense Zlib'.split(' '),
+  '0BSD Apache-2.0 BlueOak-1.0.0 BSD-2-Clause BSD-3-Clause CC0-1.0 ISC MIT MIT-0 Python-2.0 Unlicense Zlib'.split(
+    ' ',
+  ),
 )
 const SPDX_ID = /^[A-Za-z0-9][A-Za-z0-9.+-]*$/
 const LICENCE_FILE = /^(licen[cs]e|copying|unlicense)/i
@@ -92,7 +94,6 @@ export class Checks {
   /** The hot one: called for every file, recorded for one in fifty. */
   @monitor({ sample: 0.02 })
   file({ path, sizeBytes }: PackageFile): 'read' | 'skipped' {
-    if (sizeBytes === 0) throw new FileError(`${basename(path)} is empty`)
     const isJson = JSON_FILE.test(basename(path))
     if (sizeBytes > MAX_READ_BYTES || !(isJson || SOURCE_FILE.test(path))) return 'skipped'
     const text = readFileSync(path, 'utf8')
@@ -107,11 +108,11 @@ export class Checks {
   /** The slow one: no call is sampled, those above 100 ms are recorded all the same. */
   @monitor({ sample: 0, slow: '100ms' })
   async hash(name: string, files: readonly PackageFile[]): Promise<string> {
-    const hash = createHash('sha512')
+    const hash = createHash('sha512').update(name)
     for (const file of files) {
       for await (const chunk of createReadStream(file.path)) hash.update(chunk as Buffer)
     }
-    return `sha512-${hash.digest('base64')}`
+    return hash.digest('base64')
   }
 }
 
@@ -133,7 +134,8 @@ export class Registry {
     if (locked?.version !== version) {
       throw new ManifestError(`${name} is ${version} on disk and ${locked?.version ?? 'absent'} in the lock`)
     }
-    if (locked.hasInstallScript) throw new InstallScriptError(`${name} ${version} runs a script when installed`)
+    if (locked.hasInstallScript)
+      throw new InstallScriptError(`${name} ${version} runs a script when installed`)
     return locked.integrity ?? 'none'
   }
 }

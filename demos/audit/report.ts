@@ -1,15 +1,37 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import { type Account, type CallRow, type ErrorRow, type FunctionTotals, openStore } from 'callsight'
 import { accountTable, aside, command, count, cut, duration, heading, say, table } from '../print.js'
 
+interface Recording {
+  /** Folder of the project that was audited. */
+  readonly root: string
+  readonly storePath: string
+  /** The secret that some calls were given. */
+  readonly token: string
+}
+
+type Store = ReturnType<typeof openStore>
+
+interface ErrorKind {
+  readonly error: string
+  readonly n: number
+  readonly message: string
+}
+
 const ERRORS_SHOWN = 8
+const SLOW_SHOWN = 5
+const MAX_ARGS_SHOWN = 230
+/** Errors of one kind have messages that begin with the name of the package and differ in it only. */
+const KINDS_SQL = `
+  SELECT error, count(*) AS n, min(message) AS message FROM recent_errors
+  GROUP BY error, message LIKE '%ships no licence%' ORDER BY n DESC`
 
 /** Prints what the recording holds, and what it does not. */
-export function report(path: string, shownPath: string, account: Account, token: string): void {
-  const store = openStore(path)
-  const { folder } = { folder: join(process.cwd(), 'node_modules') }
-  const short = (text: string): string => text.replaceAll(`${folder}/`, '')
+export function report(recording: Recording, account: Account): void {
+  const { root, storePath } = recording
+  const store = openStore(storePath)
+  const short = (json: string | null): string => (json ?? '').replaceAll(join(root, 'node_modules', '/'), '')
 
   heading('Busiest functions: exact, every call is counted')
   table<FunctionTotals>(
@@ -24,69 +46,67 @@ export function report(path: string, shownPath: string, account: Account, token:
     store.top({ sort: 'calls' }),
   )
 
-  heading('Slowest calls: above 100 ms')
-  const slowest = store
-    .calls({ minDurationMs: '100ms', function: 'Checks.*', limit: 1_000 })
-    .sort((a, b) => b.duration_ms - a.duration_ms)
+  heading('Slowest calls: a call above 100 ms is recorded whatever its sampling')
+  const slow = store.calls({ function: 'Checks.hash', limit: 1_000 })
+  slow.sort((a, b) => b.duration_ms - a.duration_ms)
   table<CallRow>(
     [
       { header: 'duration', align: 'right', cell: row => duration(row.duration_ms) },
       { header: 'function', cell: row => row.function },
-      { header: 'arguments', cell: row => short(row.args ?? '') },
+      { header: 'arguments', cell: row => short(row.args) },
     ],
-    slowest.slice(0, 5),
+    slow.slice(0, SLOW_SHOWN),
   )
 
   const errors = store.errors({ limit: 1_000 })
-  heading(`Errors: ${count(errors.length)}, by kind`)
-  const kinds = store.sql(
-    `SELECT error, function, count(*) AS n, min(message) AS message FROM recent_errors
-     GROUP BY error, function, CASE WHEN function = 'Checks.licence' THEN message LIKE '%ships no%' END ORDER BY n DESC`,
-  ) as unknown as { error: string; function: string; n: number; message: string }[]
-  table<(typeof kinds)[number]>(
+  heading(`Errors: ${count(errors.length)}`)
+  table<ErrorKind>(
     [
       { header: 'times', align: 'right', cell: row => count(row.n) },
       { header: 'error', cell: row => row.error },
       { header: 'for example', cell: row => row.message },
     ],
-    kinds,
+    store.sql(KINDS_SQL) as unknown as ErrorKind[],
   )
 
-  heading('The newest of them, with the arguments that caused them')
-  for (const row of errors.slice(0, ERRORS_SHOWN)) printError(row, short)
+  heading('The newest errors, each with the arguments that caused it')
+  for (const row of errors.slice(0, ERRORS_SHOWN)) {
+    say(`${row.at.slice(11, 23)}  ${row.function}  ${row.error}: ${row.message}`)
+    aside(cut(short(row.args), MAX_ARGS_SHOWN))
+  }
 
-  heading('Secrets')
-  const withOptions = errors.find(row => row.function === 'Registry.verify')
-  if (withOptions !== undefined) aside(cut(`${withOptions.function}${short(withOptions.args ?? '')}`, 200))
-  const files = recordingFiles(path)
-  const found = files.reduce((sum, file) => sum + (readFileSync(file).includes(token) ? 1 : 0), 0)
-  say(
-    `The token given to ${count(account.calls.produced)} calls: in ${found} of ${files.length} files of the recording.`,
-  )
+  heading('A secret')
+  printSecret(store, recording, errors, short)
 
-  heading('Where every record went')
+  heading('Where every record went, and what was not recorded')
   accountTable(account)
   const { calls, sampledOut, expired } = store.coverage()
-  say(
-    `Not recorded: ${count(sampledOut)} of ${count(calls)} calls were sampled out; ` +
-      `${count((expired.calls?.rows ?? 0) + (expired.errors?.rows ?? 0))} expired.`,
-  )
+  const expiredRows = (expired.calls?.rows ?? 0) + (expired.errors?.rows ?? 0)
+  say(`Sampled out: ${count(sampledOut)} of ${count(calls)} calls. Expired: ${count(expiredRows)} records.`)
   store.close()
 
-  heading('Look yourself')
-  command(`sqlite3 ${shownPath} "select at, function, message from recent_errors limit ${ERRORS_SHOWN}"`)
-  command(`npx callsight errors --db ${shownPath} --limit ${ERRORS_SHOWN}`)
-  console.log()
+  heading('The same errors by other means')
+  const path = relative(process.cwd(), storePath)
+  command(`sqlite3 ${path} "select at, function, message from recent_errors limit ${ERRORS_SHOWN}"`)
+  command(`npx callsight errors --db ${path} --limit ${ERRORS_SHOWN}`)
 }
 
-function printError(row: ErrorRow, short: (text: string) => string): void {
-  say(`${row.at.slice(11, 23)}  ${row.function}  ${row.error}`)
-  say(short(row.message))
-  aside(cut(short(row.args ?? ''), 150))
-}
-
-function recordingFiles(path: string): string[] {
-  return readdirSync(dirname(path))
-    .filter(name => name.startsWith(basename(path)))
-    .map(name => join(dirname(path), name))
+function printSecret(
+  store: Store,
+  { storePath, token }: Recording,
+  errors: readonly ErrorRow[],
+  short: (json: string | null) => string,
+): void {
+  const [given] = store.top().filter(row => row.function === 'Registry.verify')
+  const recorded = store.calls({ function: 'Registry.verify', limit: 1_000 })
+  const failed = errors.find(row => row.function === 'Registry.verify')
+  const redacted = recorded.filter(row => row.args?.includes('"token":"[redacted]"')).length
+  const files = readdirSync(dirname(storePath)).filter(name => name.startsWith(basename(storePath)))
+  const leaks = files.filter(name => readFileSync(join(dirname(storePath), name)).includes(token)).length
+  say(
+    `Registry.verify was given a token in each of its ${count(given?.calls ?? 0)} calls. ` +
+      `${count(recorded.length)} of them are recorded, ${count(redacted)} with the token redacted. ` +
+      `Files of the recording that contain it: ${leaks} of ${files.length}.`,
+  )
+  if (failed !== undefined) aside(cut(short(failed.args), MAX_ARGS_SHOWN))
 }

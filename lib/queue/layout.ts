@@ -40,7 +40,8 @@
  *   432  ERRORS_REPLAYED W    f64: error records of the journal that left it
  *   440  JOURNAL_COVERED_SEGMENT W f64: segment the writer reads
  *   448  WRITER_DROPS    W    f64 × 2 lanes × 16: records dropped by the writer, by reason
- *   704  (end of the counters; P = producer, W = writer; the two halves never share a 64-byte cache line)
+ *   704  JOURNAL_COVERED_BYTES W    f64: bytes of that segment that are dealt with
+ *   712  (end of the counters; P = producer, W = writer; the two halves never share a 64-byte cache line)
  *  1024  ring            P    `ringBytes` bytes, a power of two
  *   ...  scratch         P    SCRATCH_BYTES: arguments captured before the call, until the call settles
  * ```
@@ -100,6 +101,7 @@ export const LaneF64 = {
   ERRORS_REPLAYED: 54,
   JOURNAL_COVERED_SEGMENT: 55,
   WRITER_DROPS: 56,
+  JOURNAL_COVERED_BYTES: 88,
 } as const
 export const RING_OFFSET = 1024
 export const SCRATCH_BYTES = 64 * 1024

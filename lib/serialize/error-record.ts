@@ -51,11 +51,7 @@ export function writeErrorRecord(walk: Walk, thrown: unknown): boolean {
   const inner = walk.limit
   if (hasDetails) walk.limit -= min(DETAILS_BYTES, ((inner - walk.at) * DETAILS_SHARE) | 0)
   let entries = 2
-  if (
-    entryFits(walk, 'stack', () =>
-      stack === undefined ? walk.nil() : walk.text(stack, walk.limits.stackLength),
-    )
-  ) {
+  if (entryFits(walk, 'stack', () => writeStack(walk, stack))) {
     entries++
   }
   walk.limit = inner

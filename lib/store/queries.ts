@@ -133,11 +133,8 @@ export function callsSql(conditions: Conditions, outcome: Outcome | null): strin
     ORDER BY r.id DESC`
 }
 
-/**
- * One trace, oldest call first. The plus keeps the planner from walking all errors of the process along the
- * index of the delivery key instead of the few rows of the trace.
- */
-const IN_TRACE = 'trace = $trace AND +process_id = $process'
+const IN_TRACE = 'trace = $trace AND process_id = $process'
+/** One trace, oldest call first: the order of the trace index, so a limit ends the walk. */
 export const TRACE_SQL = `SELECT ${CALL_COLUMNS}, (r.id >> ${ID_SALT_BITS}) AS start_us, r.error AS error, r.message AS message
   FROM (${OK_LEG(IN_TRACE)} UNION ALL ${ERROR_LEG(IN_TRACE)} ORDER BY id LIMIT $limit) r ${NAMES('r')} ORDER BY r.id`
 
@@ -162,7 +159,7 @@ export function tracesOfCallSql(place: CallPlace): string {
 export function errorsOfCallSql(): string {
   return `SELECT ${ERROR_COLUMNS}, ${PARENT('e')} AS parent_id, e.details AS details, e.cuts AS cuts,
     e.fingerprint AS fingerprint FROM errors e ${NAMES('e')}
-    WHERE e.trace = $trace AND +e.process_id = $process AND e.call = $call ORDER BY e.id DESC`
+    WHERE e.trace = $trace AND e.process_id = $process AND e.call = $call ORDER BY e.id DESC`
 }
 
 const minuteRange = (pattern: boolean) =>

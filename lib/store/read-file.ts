@@ -116,7 +116,8 @@ export class ReadFile implements RowReader {
     try {
       return work()
     } finally {
-      this.#db.exec('COMMIT')
+      // Some I/O errors end the transaction themselves; a second error must not hide the first.
+      if (this.#db.inTransaction) this.#db.exec('COMMIT')
     }
   }
 

@@ -26,9 +26,9 @@ export class JournalTail {
     this.#lane = lane
     this.#storePath = storePath
     this.#boot = boot
-    // A writer that was restarted begins with the segment the last one stood in; what it knows already is recognised.
+    // Where the session before this one stood: entries must be counted once as having left the journal.
     this.#segment = Math.max(1, lane.f64[LaneF64.JOURNAL_COVERED_SEGMENT])
-    this.#committed = { segment: this.#segment, offset: 0 }
+    this.#committed = { segment: this.#segment, offset: lane.f64[LaneF64.JOURNAL_COVERED_BYTES] }
   }
 
   /** The next entry, or `null` when everything that is complete has been read. */
@@ -56,21 +56,13 @@ export class JournalTail {
     for (let segment = this.#committed.segment; segment < this.#segment; segment++) this.#remove(segment)
     this.#committed = { segment: this.#segment, offset: this.#reader?.position ?? 0 }
     this.#lane.f64[LaneF64.JOURNAL_COVERED_SEGMENT] = this.#segment
+    this.#lane.f64[LaneF64.JOURNAL_COVERED_BYTES] = this.#committed.offset
   }
 
   /** The batch failed: read the same entries again. */
   rewind(): void {
-    if (this.#segment !== this.#committed.segment) {
-      this.#reader?.close()
-      this.#reader = null
-      this.#segment = this.#committed.segment
-    }
-    if (this.#reader === null && this.#committed.offset > 0) this.#open()
-    if (this.#committed.offset > 0) this.#reader?.seek(this.#committed.offset)
-    else {
-      this.#reader?.close()
-      this.#reader = null
-    }
+    this.close()
+    this.#segment = this.#committed.segment
   }
 
   close(): void {
@@ -83,6 +75,8 @@ export class JournalTail {
     try {
       if (statSync(path).size === 0) return false
       this.#reader = JournalReader.open(path)
+      const { segment, offset } = this.#committed
+      if (segment === this.#segment && offset > 0) this.#reader?.seek(offset)
     } catch {
       // Removed behind our back; the segment is passed over when a newer one exists.
       this.#reader = null

@@ -101,6 +101,11 @@ export class Victim {
     })
   }
 
+  /** What the program has printed so far. */
+  get output(): string {
+    return this.#stdout
+  }
+
   /** Waits until the program has printed this. */
   async says(text: string): Promise<void> {
     while (!this.#stdout.includes(text)) {

@@ -91,7 +91,7 @@ class Named {
   a = 1
 }
 class Foreign {
-  static override toString() {
+  static toString() {
     return trap()
   }
 }
@@ -158,7 +158,10 @@ const hostile: readonly (readonly [string, () => unknown])[] = [
   ],
   ['an array buffer that is detached', () => detached],
   ['views of it', () => detachedViews],
-  ['wasm memory', () => new WebAssembly.Memory({ initial: 1 }).buffer],
+  [
+    'wasm memory',
+    () => (runInNewContext('new WebAssembly.Memory({ initial: 1 })') as { buffer: ArrayBuffer }).buffer,
+  ],
   ['frozen', () => Object.freeze({ a: Object.freeze([1]) })],
   ['an emitter', () => Object.assign(new EventEmitter(), { huge: 1 })],
   ['a stream', () => new Readable()],

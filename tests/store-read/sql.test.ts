@@ -18,6 +18,7 @@ function newStore() {
     ),
   )
   made.call({ atMs: T0_MS })
+  made.expired('calls', 5, T0_MS)
   made.close()
   const store = openStore(made.path)
   cleanups.push(() => store.close())
@@ -78,8 +79,9 @@ describe('a free query', () => {
   it('gives the same statement used by name and freely its own kind of rows', () => {
     const { store } = newStore()
     const text = 'SELECT kind, rows, up_to_us AS upToUs FROM expired WHERE rows > 0'
-    expect(store.sql(text)).toEqual([])
-    expect(store.coverage().expired).toEqual({ calls: null, errors: null })
+    expect(store.sql(text)).toEqual([{ kind: 'calls', rows: 5, upToUs: T0_MS * 1000 }])
+    expect(store.coverage().expired.calls?.rows).toBe(5)
+    expect(store.sql(text)).toEqual([{ kind: 'calls', rows: 5, upToUs: T0_MS * 1000 }])
   })
 
   it.each([
@@ -96,6 +98,9 @@ describe('a free query', () => {
     'PRAGMA query_only = OFF',
     'PRAGMA journal_mode = DELETE',
     'PRAGMA writable_schema = ON',
+    'PRAGMA busy_timeout = 600000',
+    'PRAGMA wal_checkpoint(TRUNCATE)',
+    'PRAGMA cache_size',
     'BEGIN EXCLUSIVE',
     'SELECT 1; DELETE FROM calls',
     "SELECT load_extension('x')",
