@@ -15,6 +15,7 @@ const LEVELS = 100_000
 const STRING_UNITS = 64 * 1024 ** 2
 
 let codeRun = 0
+let trapped: unknown
 
 /** The values; each is built when its turn comes and can be collected after it. */
 export const pressures: readonly Pressure[] = [
@@ -50,7 +51,7 @@ export const pressures: readonly Pressure[] = [
     name: 'traps',
     title: 'Getters, toJSON, toString, valueOf and a Proxy, all of which throw',
     build: traps,
-    after: () => `code of the value that ran: ${count(codeRun)} times`,
+    after: codeThatRan,
   },
 ]
 
@@ -79,7 +80,7 @@ function traps(): unknown {
     throw new Error('the code of a captured value ran')
   }
   const handler = new Proxy({}, { get: () => boom })
-  return {
+  trapped = {
     get balance() {
       return boom()
     },
@@ -89,4 +90,17 @@ function traps(): unknown {
     proxy: new Proxy({ secret: 1 }, handler),
     plain: 'still recorded',
   }
+  return trapped
+}
+
+/** Against a control: the traps do work. */
+function codeThatRan(): string {
+  const byCapture = codeRun
+  let byJson = 'none'
+  try {
+    JSON.stringify(trapped)
+  } catch (error) {
+    byJson = error instanceof Error ? error.message : String(error)
+  }
+  return `code run by capture: ${count(byCapture)} times. JSON.stringify of the same value: "${byJson}"`
 }
