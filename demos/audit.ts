@@ -57,7 +57,8 @@ class Auditor {
 }
 
 const root = fileURLToPath(new URL('..', import.meta.url)).replace(/[\\/]$/, '')
-const storePath = process.env['CALLSIGHT_DB'] || join(root, '.callsight', 'demo.db')
+// A name of its own: what CALLSIGHT_DB names may be a recording that is needed.
+const storePath = join(root, '.callsight', 'demo.db')
 removeOldRecording(storePath)
 configure({ store: { path: storePath } })
 

@@ -77,6 +77,8 @@ async function lockStore(): Promise<ChildProcess> {
 /** What a line of the table is printed for. */
 const keyOf = ({ breaker }: Health): string => `${lock} ${breaker.state} ${breaker.failures}`
 
+const seconds = (ms: number): string => `${(ms / 1_000).toFixed(2)} s`
+
 const wait = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
 
 heading('The store is locked by another process, and comes back')
@@ -86,9 +88,10 @@ const live = new LiveTable(
 )
 let lock: 'free' | 'locked' | 'released' = 'free'
 
+let shown = ''
+
 function show({ state, breaker, account }: Health): void {
-  live.row(
-    `${(elapsedMs() / 1_000).toFixed(2)} s`,
+  const cells = [
     lock === 'locked' ? 'held' : 'free',
     state,
     breaker.state,
@@ -97,7 +100,10 @@ function show({ state, breaker, account }: Health): void {
     count(thrown),
     count(account.errors.stored),
     count(account.errors.inJournal),
-  )
+  ]
+  if (cells.join() === shown) return
+  shown = cells.join()
+  live.row(seconds(elapsedMs()), ...cells)
 }
 
 work()
@@ -162,7 +168,7 @@ async function guardOwnCalls(): Promise<void> {
     const answer = await guard.run(service).catch((error: unknown) => error)
     answered = answer === 'answered'
     const seenAs = answer instanceof BreakerOpenError ? answer.message : String(answer)
-    table.row(`${((performance.now() - startMs) / 1_000).toFixed(2)} s`, guard.state.kind, seenAs)
+    table.row(seconds(performance.now() - startMs), guard.state.kind, seenAs)
     await wait(100)
   }
   say(`${count(attempts)} attempts, of which ${count(asked)} reached the service.`)

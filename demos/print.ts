@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs'
+import { existsSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { styleText } from 'node:util'
@@ -103,7 +103,12 @@ function reasons(lane: LaneAccount): string {
 
 /** `CALLSIGHT_DB`, or a file in a new folder for temporary files. */
 export function freshStorePath(demo: string): string {
-  return process.env['CALLSIGHT_DB'] || join(mkdtempSync(join(tmpdir(), `callsight-${demo}-`)), 'calls.db')
+  const wanted = process.env['CALLSIGHT_DB']
+  if (!wanted) return join(mkdtempSync(join(tmpdir(), `callsight-${demo}-`)), 'calls.db')
+  // What a demo counts is right in a recording of its own only, and an existing one is not a demo's to remove.
+  if (!existsSync(wanted)) return wanted
+  console.error(`CALLSIGHT_DB: ${wanted} exists. Name a new file, or unset it.`)
+  process.exit(2)
 }
 
 export const count = (n: number): string => n.toLocaleString('en-US')

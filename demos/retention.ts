@@ -42,8 +42,8 @@ const ROWS_SQL = `
 
 heading(`A window of ${WINDOW_MS / 1_000} s, swept every ${SWEEP_INTERVAL_MS} ms, for ${RUN_MS / 1_000} s`)
 const live = new LiveTable(
-  ['time', 'calls made', 'rows', 'of them errors', 'oldest', 'expired', 'file'],
-  [6, 10, 7, 14, 7, 8, 9],
+  ['time', 'calls made', 'rows', 'errors', 'oldest', 'expired', 'file', 'log'],
+  [6, 10, 7, 6, 7, 8, 8, 8],
 )
 const startedMs = performance.now()
 const elapsedMs = (): number => performance.now() - startedMs
@@ -54,14 +54,16 @@ const store = openStore(path)
 for (let line = 1; elapsedMs() < RUN_MS; line++) {
   const [row] = store.sql(ROWS_SQL)
   const ageMs = Date.now() - Date.parse(String(row?.['oldest']))
+  const { store: file, account } = health()
   live.row(
     `${(elapsedMs() / 1_000).toFixed(1)} s`,
     count(samples),
     count(Number(row?.['rows'])),
     count(Number(row?.['errors'])),
     `${(ageMs / 1_000).toFixed(2)} s`,
-    count(health().account.expired),
-    bytes(health().store.bytes),
+    count(account.expired),
+    bytes(file.bytes),
+    bytes(file.walBytes),
   )
   await wait(line * 1_000 + 1_000 - elapsedMs())
 }
@@ -75,11 +77,14 @@ const { calls, errors } = store.coverage().expired
 const [exact] = store.top()
 const stored = account.calls.stored + account.errors.stored
 const expired = (calls?.rows ?? 0) + (errors?.rows ?? 0)
-say(`${count(stored)} records were stored = ${count(kept)} in the file + ${count(expired)} expired`)
-say(`the difference: ${count(stored - kept - expired)}`)
 say(
-  `function_totals still counts them all: ${count(exact?.calls ?? 0)} calls, ${count(exact?.errors ?? 0)} errors`,
+  `${count(stored)} records were stored: ${count(kept)} are in the file, ${count(expired)} have expired, ` +
+    `${count(stored - kept - expired)} are missing.`,
 )
-say(`what the file says of its own gap: calls up to ${calls?.upTo ?? '-'} have expired`)
+say(`The file says so itself: calls up to ${calls?.upTo ?? '-'} have expired.`)
+say(
+  `Totals expire by whole minutes: ${count(exact?.calls ?? 0)} of ${count(samples)} calls are still counted, ` +
+    `${count(exact?.errors ?? 0)} errors among them.`,
+)
 store.close()
 aside(path)

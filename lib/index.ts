@@ -18,6 +18,7 @@ export type { DropReason } from './queue/layout.js'
 export type { Health } from './recorder.js'
 export { configure, flush, health, shutdown, tune } from './recorder.js'
 export type { Coverage, Expired, ProcessInfo, ProcessState } from './store/coverage.js'
+export { DriverError, ForeignStoreError } from './store/errors.js'
 export type { CallFilter, ErrorFilter, LossFilter, Moment, Outcome, TotalFilter } from './store/filter.js'
 export type {
   CallRow,
@@ -30,7 +31,6 @@ export type {
 export type { OpenStoreOptions, Store } from './store/read.js'
 export { openStore } from './store/read.js'
 export {
-  ForeignStoreError,
   StoreNotFoundError,
   StoreQueryError,
   StoreReadError,

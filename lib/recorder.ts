@@ -11,6 +11,7 @@ import { ConfigError, validateCallsightOptions } from './config/validate.js'
 import { onProcessEnd } from './lifecycle/process-end.js'
 import type { CallSite } from './monitor/call-site.js'
 import { live, type Recording } from './monitor/recording.js'
+import { settleWaiting } from './monitor/settle.js'
 import { type Account, emptyAccount, readAccount } from './queue/account.js'
 import { monotonicMs, takeAnchor } from './queue/clock.js'
 import { Control } from './queue/control.js'
@@ -278,6 +279,7 @@ function endOfProcess(parts: Parts): void {
   const { producer, control, supervisor, settings } = parts
   if (phase.kind === 'stopped') return
   supervisor.abandon()
+  if (live.recording !== null) settleWaiting(live.recording)
   producer.retryHeld()
   control.requestStop()
   const complete = control.waitForEnd(settings.exitTimeoutMs)

@@ -8,7 +8,7 @@ interface Timed {
 const DATE_LENGTH = '2026-11-20'.length
 
 /**
- * The start of a call. On a terminal rows of one UTC day show the time, the header the date; in a pipe every line
+ * The moment a call ended. On a terminal rows of one UTC day show the time, the header the date; in a pipe every line
  * carries the whole ISO time.
  */
 export function instantColumn<Row extends Timed>(rows: readonly Row[], screen: Screen): Column<Row> {

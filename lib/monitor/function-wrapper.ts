@@ -3,11 +3,11 @@ import { FrameFlag } from '../queue/layout.js'
 import type { CallSite } from './call-site.js'
 import { active, enterContext, inheritedContext } from './context.js'
 import { live, type Recording } from './recording.js'
-import { settleReturn, settleThrow } from './settle.js'
+import { settleReturn, settleThrow, settleWaiting } from './settle.js'
 import { type AnyFunction, shapeLike } from './shape.js'
 
 const { apply, construct } = Reflect
-const { getPrototypeOf, keys } = Object
+const { getOwnPropertyNames, getPrototypeOf } = Object
 const promisePrototype = Promise.prototype
 const promiseThen = Promise.prototype.then
 
@@ -21,7 +21,7 @@ function isPlainPromise(value: unknown): value is Promise<unknown> {
     value !== null &&
     types.isPromise(value) &&
     getPrototypeOf(value) === promisePrototype &&
-    keys(value).length === 0
+    getOwnPropertyNames(value).length === 0
   )
 }
 
@@ -73,6 +73,7 @@ export function wrapFunction<F extends AnyFunction>(fn: F, site: CallSite): F {
     if (isPlainPromise(result)) {
       const held = mark === -1 ? null : recording.producer.holdArguments(mark)
       leave(recording, carries, inherited, mark)
+      if (outerCall === 0) settleWaiting(recording)
       site.continues = true
       return derive(recording, site, weight, startMs, call, trace, parent, held, args, result)
     }

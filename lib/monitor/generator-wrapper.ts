@@ -5,7 +5,7 @@ import { live, type Recording } from './recording.js'
 import { settleReturn, settleThrow } from './settle.js'
 import { type AnyFunction, shapeLike } from './shape.js'
 
-const { apply } = Reflect
+const { apply, construct } = Reflect
 const promiseThen = Promise.prototype.then
 
 type Step = 'next' | 'return' | 'throw'
@@ -34,6 +34,8 @@ interface Run {
  */
 export function wrapGenerator<F extends AnyFunction>(fn: F, site: CallSite, async: boolean): F {
   function monitored(this: unknown, ...args: unknown[]): unknown {
+    // A generator function is no constructor: the app gets the TypeError it would get without us.
+    if (new.target) return construct(fn, args)
     const recording = live.recording ?? live.start()
     if (recording === null) return apply(fn, this, args)
     if (site.id === -1) {

@@ -2,6 +2,7 @@ import { types } from 'node:util'
 import { FrameFlag } from '../queue/layout.js'
 import type { CallFacts } from '../queue/producer.js'
 import type { CallSite } from './call-site.js'
+import { active } from './context.js'
 import type { Recording } from './recording.js'
 
 /**
@@ -53,10 +54,15 @@ export function settleReturn(
 ): void {
   const durationMs = startMs < 0 ? -1 : performance.now() - startMs
   try {
+    if (overflowed.length > 0 && active.call === 0) settleOverflowed(recording)
     recording.totals.end(site.id, durationMs, false)
     const slow = durationMs >= site.slowMs
     if (weight === 0 && !slow) return
     const { producer } = recording
+    if (producer.capturing) {
+      producer.dropReentrant(site.id)
+      return
+    }
     // A slow call is recorded whatever the sampling says, so it stands for itself only.
     let recordWeight = 1
     if (!slow) {
@@ -89,16 +95,20 @@ export function settleThrow(
   args: ArrayLike<unknown>,
   thrown: unknown,
 ): void {
-  if (isStackOverflow(thrown) && parent !== 0 && overflowed.length < MAX_OVERFLOWED) {
-    // There may be no room left to record it here. The outermost monitored call of this trace records it for us.
+  if (isStackOverflow(thrown) && active.call !== 0 && overflowed.length < MAX_OVERFLOWED) {
+    // There may be no room left to record it here. The outermost monitored call on this stack records it for us.
     overflowed.push({ site, startMs, endMs: performance.now(), call, trace, parent, flags, thrown })
     return
   }
   const nowMs = performance.now()
   const durationMs = startMs < 0 ? -1 : nowMs - startMs
   try {
-    if (overflowed.length > 0) settleOverflowed(recording)
+    if (overflowed.length > 0 && active.call === 0) settleOverflowed(recording)
     recording.totals.end(site.id, durationMs, true)
+    if (recording.producer.capturing) {
+      recording.producer.dropReentrant(site.id)
+      return
+    }
     const captured = mark !== -1 || held !== null
     const late = captured ? 0 : FrameFlag.argsAfter
     fill(startMs, durationMs, call, trace, parent, flags | late | FrameFlag.error)
@@ -123,7 +133,22 @@ interface OverflowedCall {
 const MAX_OVERFLOWED = 20_000
 const overflowed: OverflowedCall[] = []
 
+/**
+ * The outermost monitored call has returned a promise, or the process ends: the failed calls that wait are recorded
+ * now, for nobody knows when the next call settles.
+ */
+export function settleWaiting(recording: Recording): void {
+  if (overflowed.length === 0) return
+  try {
+    settleOverflowed(recording)
+  } catch (error) {
+    contain(recording, error)
+  }
+}
+
+/** There is room again: a monitored call ends that stands on no other one. The app may have caught the overflow. */
 function settleOverflowed(recording: Recording): void {
+  if (recording.producer.capturing) return
   for (const waiting of overflowed.splice(0)) {
     const { site, startMs, endMs, call, trace, parent, flags, thrown } = waiting
     const durationMs = startMs < 0 ? -1 : endMs - startMs

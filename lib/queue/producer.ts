@@ -160,9 +160,13 @@ export class Producer {
   }
 
   #drop(site: number, reason: number): void {
+    // A reentrant call is dropped in the middle of another record, which goes on afterwards.
+    const unfinished = this.#unfinished
+    this.#unfinished = 0
     this.#begin(Lane.calls)
     this.#totals.keep(site)
     this.#countDrop(site, reason)
+    this.#unfinished = unfinished
   }
 
   /** Gives out the next sequence number of a lane. From here on the record is unfinished until {@link #finish}. */

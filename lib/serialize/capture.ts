@@ -3,9 +3,10 @@ import { writeErrorHeader, writeErrorRecord } from './error-record.js'
 import { isProxy, min, setHas } from './intrinsics.js'
 import { type Cut, Cut as Reason, Word } from './markers.js'
 import { typeText } from './shapes.js'
-import { type CaptureSite, MAX_DEPTH, Walk } from './walk.js'
+import type { CaptureSite } from './text-writer.js'
+import { MAX_DEPTH, Walk } from './walk.js'
 
-export type { CaptureSite } from './walk.js'
+export type { CaptureSite } from './text-writer.js'
 
 /** Position of the result, in {@link CaptureSite.costly} and in the redaction options. */
 export const RESULT_POSITION = -1

@@ -1,24 +1,20 @@
-import {
-  DomExceptionPrototype,
-  getOwnPropertyDescriptor,
-  getPrototypeOf,
-  hasOwn,
-  isArray,
-  isNativeError,
-  isProxy,
-  min,
-  ownKeys,
-  readStack,
-  stackGetter,
-} from './intrinsics.js'
-import { ownData, prototypeInfo } from './kinds.js'
+import { asIntN, isArray, isProxy, min, ownKeys } from './intrinsics.js'
+import { ownData } from './kinds.js'
 import { type Cut, Cut as Reason, Word } from './markers.js'
 import { MARKER_TEXT_UNITS } from './msgpack-writer.js'
 import { errorMessage, errorType } from './renderers.js'
 import { typeText } from './shapes.js'
+import {
+  asError,
+  hasMore,
+  isObject,
+  isShownElsewhere,
+  OWN_FIELDS_SHOWN_ELSEWHERE,
+  stackOf,
+  thrownType,
+} from './thrown.js'
 import type { Walk } from './walk.js'
 
-const MAX_CHAIN = 64
 /** Units of the message in a header-only record. */
 const HEADER_MESSAGE_UNITS = 255
 /** A message may be longer than other strings by this factor: it is what one reads first. */
@@ -26,7 +22,6 @@ const MESSAGE_FACTOR = 4
 /** Bytes kept for the details when a long stack would take all the room. */
 const DETAILS_BYTES = 512
 const DETAILS_SHARE = 0.25
-const OWN_FIELDS_SHOWN_ELSEWHERE = ['name', 'message', 'stack', 'cause', 'errors'] as const
 
 /** `{type, message}` of whatever was thrown; the stack is not touched. `false` when even that does not fit. */
 export function writeErrorHeader(walk: Walk, thrown: unknown): boolean {
@@ -86,17 +81,6 @@ function entryFits(walk: Walk, key: string, write: () => boolean): boolean {
   return walk.undo(at, limit)
 }
 
-function isObject(value: unknown): value is object {
-  return (typeof value === 'object' && value !== null) || typeof value === 'function'
-}
-
-/** What is treated as an error: native ones of any realm, and what inherits from `Error`; never a Proxy. */
-function asError(thrown: unknown): object | null {
-  if (typeof thrown !== 'object' || thrown === null || isProxy(thrown)) return null
-  if (isNativeError(thrown)) return thrown
-  return prototypeInfo(thrown, getPrototypeOf(thrown) as object | null).kind === 'error' ? thrown : null
-}
-
 function writeSummary(walk: Walk, thrown: unknown, messageUnits: number): boolean {
   const error = asError(thrown)
   if (error !== null) {
@@ -115,13 +99,6 @@ function writeSummary(walk: Walk, thrown: unknown, messageUnits: number): boolea
   )
 }
 
-function thrownType(thrown: unknown): string {
-  if (typeof thrown !== 'object') return typeof thrown
-  if (thrown === null) return 'null'
-  if (isProxy(thrown)) return 'Proxy'
-  return prototypeInfo(thrown, getPrototypeOf(thrown) as object | null).className || 'object'
-}
-
 /** Of an object that is no error, its own `message`; of a primitive, its text. Always a string, as the column is. */
 function writeThrownMessage(walk: Walk, thrown: unknown, messageUnits: number): boolean {
   switch (typeof thrown) {
@@ -132,6 +109,7 @@ function writeThrownMessage(walk: Walk, thrown: unknown, messageUnits: number): 
     case 'undefined':
       return walk.text(`${thrown}`, messageUnits)
     case 'bigint':
+      return asIntN(1024, thrown) === thrown ? walk.text(`${thrown}n`, messageUnits) : walk.bigint(thrown)
     case 'symbol':
     case 'function':
       return walk.value(thrown)
@@ -141,55 +119,6 @@ function writeThrownMessage(walk: Walk, thrown: unknown, messageUnits: number): 
   const message = thrown === null || isProxy(thrown) ? undefined : ownData(thrown, 'message')
   if (typeof message === 'string') return walk.text(message, messageUnits)
   return walk.label(Reason.none, typeText(thrown, false, walk))
-}
-
-/**
- * Own data, or the one intrinsic getter of the engine; anything else may be application code. `null`: not read,
- * because reading would run some.
- */
-function stackOf(error: object): string | null | undefined {
-  try {
-    // The engine formats a stack when it is first read, and asks `name` and `message` of the error for its first line.
-    if (!isPlainText(error, 'name') || !isPlainText(error, 'message')) return null
-    const descriptor = getOwnPropertyDescriptor(error, 'stack')
-    if (descriptor === undefined) return undefined
-    if (hasOwn(descriptor, 'value'))
-      return typeof descriptor.value === 'string' ? descriptor.value : undefined
-    if (readStack === undefined || descriptor.get !== stackGetter) return null
-    const stack = readStack(error)
-    return typeof stack === 'string' ? stack : undefined
-  } catch {
-    // `Error.prepareStackTrace` of the application threw.
-    return undefined
-  }
-}
-
-/** Whether looking up `key` gives a primitive without running code. */
-function isPlainText(error: object, key: 'name' | 'message'): boolean {
-  let at: object | null = error
-  for (let i = 0; at !== null && i < MAX_CHAIN; i++) {
-    if (isProxy(at)) return false
-    if (at === DomExceptionPrototype) return true
-    const descriptor = getOwnPropertyDescriptor(at, key)
-    if (descriptor !== undefined) return hasOwn(descriptor, 'value') && !isObject(descriptor.value)
-    at = getPrototypeOf(at) as object | null
-  }
-  return at === null
-}
-
-function hasMore(error: object): boolean {
-  if (ownData(error, 'cause') !== undefined || ownData(error, 'errors') !== undefined) return true
-  const keys = ownKeys(error)
-  for (let i = 0; i < keys.length && i <= OWN_FIELDS_SHOWN_ELSEWHERE.length; i++) {
-    if (!isShownElsewhere(keys[i] as string)) return true
-  }
-  return false
-}
-
-function isShownElsewhere(key: string): boolean {
-  for (let i = 0; i < OWN_FIELDS_SHOWN_ELSEWHERE.length; i++)
-    if (OWN_FIELDS_SHOWN_ELSEWHERE[i] === key) return true
-  return false
 }
 
 /** `{…own fields, cause?, errors?}`. */

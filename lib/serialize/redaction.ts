@@ -11,7 +11,8 @@ import {
 } from './intrinsics.js'
 import { PROTO_KEY } from './markers.js'
 import { SECRET_NAMES, SECRET_PARTS, WHOLE_LINE_NAMES } from './secret-names.js'
-import { screen, scrub, Trait } from './secret-text.js'
+import { screen, Trait } from './secret-screen.js'
+import { scrub } from './secret-text.js'
 
 export interface RedactionOptions {
   /** Key names to hide in addition to the default list. */

@@ -23,7 +23,7 @@ const PROCESS_ID = 3
 const CALL = 6
 
 /** The year 2112. */
-const MAX_START_US = 2 ** 63 / ID_SALT_SPAN
+const MAX_END_US = 2 ** 63 / ID_SALT_SPAN
 
 type Value = number | string | Buffer | null
 
@@ -33,7 +33,7 @@ const STEPS = 4
 const WIDEST_RANGE = 2 ** 30
 
 /**
- * Runs an INSERT with ever higher salts until its id is free, so that two records that start in the same
+ * Runs an INSERT with ever higher salts until its id is free, so that two records that end in the same
  * microsecond with the same salt are both kept. Drawing keeps that cheap when a clock stands still and thousands
  * of records want one id.
  */
@@ -52,8 +52,8 @@ export function insertAtFreeId<T>(salt: number, insert: (salt: number) => T): T 
 }
 
 /** NaN would be bound as NULL, and SQLite invents an id for NULL; beyond the maximum the id leaves 64 bits. */
-export function isStart(startUs: number): boolean {
-  return startUs >= 0 && startUs < MAX_START_US
+export function isMoment(endUs: number): boolean {
+  return endUs >= 0 && endUs < MAX_END_US
 }
 
 /** `true` for what better-sqlite3 or SQLite say about the values of a row rather than about the store. */
@@ -84,7 +84,7 @@ export class CallRows {
   }
 
   add(
-    startUs: number,
+    endUs: number,
     salt: number,
     functionId: number,
     processId: number,
@@ -100,7 +100,7 @@ export class CallRows {
   ): void {
     const values = this.#values
     let at = this.#used
-    values[at++] = startUs
+    values[at++] = endUs
     values[at++] = salt
     values[at++] = functionId
     values[at++] = processId

@@ -16,18 +16,18 @@ export type StoreFailure =
   | 'gone'
   | 'other'
 
+const WRITER_ADVICE =
+  'Choose another path with CALLSIGHT_DB or configure({ store: { path } }), or move it away.'
+
 /** The path holds something that is not a Callsight store. It was left as it is. */
 export class ForeignStoreError extends Error {
   override readonly name = 'ForeignStoreError'
-  readonly code = 'CALLSIGHT_FOREIGN_STORE'
+  readonly code = 'CALLSIGHT_STORE_FOREIGN'
   readonly path: string
 
-  constructor(path: string, what: string, options?: ErrorOptions) {
-    super(
-      `${path} ${what}; it was left untouched. Choose another path with CALLSIGHT_DB or ` +
-        'configure({ store: { path } }), or move it away.',
-      options,
-    )
+  /** @param options `advice`: what to do, for whom the error is raised; default for the recorder */
+  constructor(path: string, what: string, options: ErrorOptions & { readonly advice?: string } = {}) {
+    super(`${path} ${what}; it was left untouched. ${options.advice ?? WRITER_ADVICE}`, options)
     this.path = path
   }
 }

@@ -7,9 +7,9 @@ export type Moment = Duration | Date | string
 
 /** A span of time and the functions it is about. */
 export interface ScopeFilter {
-  /** Only what started at or after this moment. Default: the beginning of the store. */
+  /** Only what ended at or after this moment. Default: the beginning of the store. */
   readonly since?: Moment | undefined
-  /** Only what started before this moment. Default: now and later. */
+  /** Only what ended before this moment. Default: now and later. */
   readonly until?: Moment | undefined
   /** Name of the function; `*` stands for any text and `?` for one character: `'Orders.*'`. */
   readonly function?: string | undefined
@@ -79,7 +79,7 @@ export function toBounds(filter: ScopeFilter & LimitFilter, nowMs: number): Boun
   }
 }
 
-/** Smallest key of a record that starts at this moment. */
+/** Smallest key of a record that ends at this moment. */
 function idAt(unixMs: number): bigint {
   return BigInt(Math.round(unixMs * 1000)) * BigInt(ID_SALT_SPAN)
 }

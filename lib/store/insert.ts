@@ -1,4 +1,4 @@
-import { CallRows, insertAtFreeId, isBadData, isStart, type OnBadRow } from './call-rows.js'
+import { CallRows, insertAtFreeId, isBadData, isMoment, type OnBadRow } from './call-rows.js'
 import type { Database } from './driver.js'
 import { BadRowError, CommitLostError } from './errors.js'
 import { prepareAll, type Statements } from './insert-sql.js'
@@ -34,7 +34,7 @@ export class StoreWriter {
   readonly #functionIds = new Map<string, number>()
   /** Names of which the id exists only if this transaction commits. */
   #newFunctions: string[] = []
-  #latestStarts = new Map<number, number>()
+  #latestEnds = new Map<number, number>()
   #lastLane: WrittenLane | null = null
 
   constructor(db: Database, options: StoreWriterOptions = {}) {
@@ -121,7 +121,7 @@ export class StoreWriter {
    * @param result JSON as UTF-8
    */
   call(
-    startUs: number,
+    endUs: number,
     salt: number,
     functionId: number,
     processId: number,
@@ -135,14 +135,14 @@ export class StoreWriter {
     result: Buffer | string | null,
     cuts: string | null,
   ): void {
-    if (!isStart(startUs)) {
-      const cause = new RangeError(`start ${startUs} is no time`)
+    if (!isMoment(endUs)) {
+      const cause = new RangeError(`${endUs} is no time`)
       this.#onBadRow(new BadRowError({ table: 'calls', functionId, processId, call }, cause))
       return
     }
-    this.#seen(processId, startUs)
+    this.#seen(processId, endUs)
     this.#calls.add(
-      startUs,
+      endUs,
       salt,
       functionId,
       processId,
@@ -165,13 +165,13 @@ export class StoreWriter {
    * @throws {BadRowError} when SQLite refuses the row; the transaction goes on without it
    */
   error(row: ErrorRow): boolean {
-    const { startUs, functionId, processId, call } = row
+    const { endUs, functionId, processId, call } = row
     try {
-      if (!isStart(startUs)) throw new RangeError(`start ${startUs} is no time`)
-      this.#seen(processId, startUs)
+      if (!isMoment(endUs)) throw new RangeError(`${endUs} is no time`)
+      this.#seen(processId, endUs)
       return insertAtFreeId(row.salt, salt => {
         const done = this.#sql.error.run(
-          startUs,
+          endUs,
           salt,
           functionId,
           processId,
@@ -194,7 +194,7 @@ export class StoreWriter {
         return done.changes === 1
       })
     } catch (cause) {
-      if (!isBadData(cause) && isStart(startUs)) throw cause
+      if (!isBadData(cause) && isMoment(endUs)) throw cause
       throw new BadRowError({ table: 'errors', functionId, processId, call }, cause)
     }
   }
@@ -202,8 +202,8 @@ export class StoreWriter {
   /** Writes the queued call rows; refused ones go to `onBadRow`. */
   flushRows(): void {
     this.#calls.flush()
-    for (const [processId, startUs] of this.#latestStarts) this.touchProcess(processId, startUs)
-    this.#latestStarts.clear()
+    for (const [processId, endUs] of this.#latestEnds) this.touchProcess(processId, endUs)
+    this.#latestEnds.clear()
   }
 
   /** Writes the account of one ring and lane. */
@@ -264,14 +264,14 @@ export class StoreWriter {
   }
 
   /** Retention takes a process for gone by its last_seen_us, so that may not lie before its records. */
-  #seen(processId: number, startUs: number): void {
-    const latest = this.#latestStarts.get(processId)
-    if (latest === undefined || startUs > latest) this.#latestStarts.set(processId, startUs)
+  #seen(processId: number, endUs: number): void {
+    const latest = this.#latestEnds.get(processId)
+    if (latest === undefined || endUs > latest) this.#latestEnds.set(processId, endUs)
   }
 
   #forget(): void {
     this.#calls.clear()
-    this.#latestStarts.clear()
+    this.#latestEnds.clear()
     this.#lastLane = null
   }
 }

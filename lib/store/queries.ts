@@ -69,7 +69,7 @@ export interface FunctionTotals {
   readonly p50_ms: number | null
   readonly p95_ms: number | null
   readonly p99_ms: number | null
-  readonly max_ms: number
+  readonly max_ms: number | null
 }
 
 /** Row of the view `losses`: records that are not in the store. */
@@ -134,9 +134,9 @@ export function callsSql(conditions: Conditions, outcome: Outcome | null): strin
 }
 
 const IN_TRACE = 'trace = $trace AND process_id = $process'
-/** One trace, oldest call first: the order of the trace index, so a limit ends the walk. */
-export const TRACE_SQL = `SELECT ${CALL_COLUMNS}, (r.id >> ${ID_SALT_BITS}) AS start_us, r.error AS error, r.message AS message
-  FROM (${OK_LEG(IN_TRACE)} UNION ALL ${ERROR_LEG(IN_TRACE)} ORDER BY id LIMIT $limit) r ${NAMES('r')} ORDER BY r.id`
+/** One trace in the order the calls began. A limit keeps the calls that ended first: that is the order of the index. */
+export const TRACE_SQL = `SELECT ${CALL_COLUMNS}, (r.id >> ${ID_SALT_BITS}) - r.duration_ns / 1000 AS start_us, r.error AS error, r.message AS message
+  FROM (${OK_LEG(IN_TRACE)} UNION ALL ${ERROR_LEG(IN_TRACE)} ORDER BY id LIMIT $limit) r ${NAMES('r')} ORDER BY start_us, r.call`
 
 export const PROCESS_OF_BOOT_SQL = 'SELECT process_id FROM processes WHERE boot = $boot'
 

@@ -1,3 +1,5 @@
+import { ForeignStoreError } from './errors.js'
+
 /** Why a store cannot be read. */
 export type StoreReadCode =
   | 'CALLSIGHT_STORE_NEWER'
@@ -38,14 +40,8 @@ export class StoreQueryError extends Error {
   readonly code = 'CALLSIGHT_QUERY'
 }
 
-/** What is at the path was not made by Callsight; it is left untouched. */
-export class ForeignStoreError extends Error {
-  override readonly name = 'ForeignStoreError'
-  readonly code = 'CALLSIGHT_STORE_FOREIGN'
-  readonly path: string
-
-  constructor(path: string, what: string, options?: ErrorOptions) {
-    super(`${path} ${what}. Point --db (or CALLSIGHT_DB) at a calls.db made by Callsight.`, options)
-    this.path = path
-  }
+/** The error of a reader that meets something Callsight did not make. */
+export function foreignStore(path: string, what: string, options?: ErrorOptions): ForeignStoreError {
+  const advice = 'Point --db (or CALLSIGHT_DB) at a calls.db made by Callsight.'
+  return new ForeignStoreError(path, what, { ...options, advice })
 }

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { type Database, loadDriver, prepared, readPragma, type Statement } from './driver.js'
 import { classify, codeOf } from './errors.js'
-import { ForeignStoreError, StoreNotFoundError, StoreReadError } from './read-errors.js'
+import { foreignStore, StoreNotFoundError, StoreReadError } from './read-errors.js'
 import { APPLICATION_ID, SCHEMA_VERSION } from './schema.js'
 
 /** What reading uses of a better-sqlite3 statement beyond what the writer does. */
@@ -131,11 +131,11 @@ export class ReadFile implements RowReader {
 function regularFile(path: string): Stats {
   const stats = statSync(path, { throwIfNoEntry: false })
   if (stats === undefined) throw new StoreNotFoundError(path)
-  if (stats.isDirectory()) throw new ForeignStoreError(path, 'is a directory, not a recording')
+  if (stats.isDirectory()) throw foreignStore(path, 'is a directory, not a recording')
   // Opening a pipe would block for ever.
-  if (!stats.isFile()) throw new ForeignStoreError(path, 'is not a regular file')
+  if (!stats.isFile()) throw foreignStore(path, 'is not a regular file')
   if (stats.size === 0 && !existsSync(`${path}-journal`)) {
-    throw new ForeignStoreError(path, 'is empty: nothing has been recorded in it')
+    throw foreignStore(path, 'is empty: nothing has been recorded in it')
   }
   return stats
 }
@@ -155,7 +155,7 @@ function connect(real: string, given: string): Database {
     db.exec('PRAGMA query_only = ON')
     db.exec('PRAGMA trusted_schema = OFF')
     const id = readPragma(db, 'application_id')
-    if (id !== APPLICATION_ID) throw new ForeignStoreError(given, 'is a SQLite database of another program')
+    if (id !== APPLICATION_ID) throw foreignStore(given, 'is a SQLite database of another program')
     checkVersion(Number(readPragma(db, 'user_version')), given)
     return db
   } catch (error) {
@@ -248,7 +248,7 @@ export function translate(error: unknown, path: string): unknown {
   if (codeOf(error).startsWith('CALLSIGHT_')) return error
   const why = error instanceof Error ? error.message : String(error)
   if (codeOf(error) === 'SQLITE_NOTADB') {
-    return new ForeignStoreError(path, 'is not a SQLite database', { cause: error })
+    return foreignStore(path, 'is not a SQLite database', { cause: error })
   }
   if (classify(error) === 'corrupt') {
     return new StoreReadError(

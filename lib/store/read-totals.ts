@@ -42,7 +42,7 @@ export function readTotals(read: RowReader, bounds: Bounds, order: TotalOrder): 
       p50_ms: percentileMs(0.5),
       p95_ms: percentileMs(0.95),
       p99_ms: percentileMs(0.99),
-      max_ms: row.maxNs / 1e6,
+      max_ms: row.meanMs === null ? null : row.maxNs / 1e6,
     }
   })
 }

@@ -15,7 +15,7 @@ export interface ProcessInfo {
 export type Ending = 'clean' | 'lost'
 
 export interface ErrorRow {
-  readonly startUs: number
+  readonly endUs: number
   /** 0 to 2,047: keeps records of the same microsecond apart. */
   readonly salt: number
   readonly functionId: number

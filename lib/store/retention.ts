@@ -47,7 +47,7 @@ const TEXT_BYTES = {
  * Keeps the store within its window and its size. Rows go in slices, each in a transaction of its own, so that
  * batches can be written in between: call {@link sweepSlice} until it reports no more.
  *
- * By age: everything that started before `nowUs - retentionMs`; a row exactly at the limit stays. By size: the
+ * By age: every call that ended before `nowUs - retentionMs`; a row exactly at the limit stays. By size: the
  * oldest ordinary calls, then the oldest minutes of totals and drops, and errors last.
  */
 export class Retention {
@@ -165,7 +165,7 @@ export class Retention {
 
   /**
    * Removes processes that were not seen within the window, with their accounts. Their calls are gone by then:
-   * the writer keeps last_seen_us at or after every record's start. The newest row stays, because SQLite would
+   * the writer keeps last_seen_us at or after every record's end. The newest row stays, because SQLite would
    * give its process_id to the next process while a stalled one may still use it.
    */
   #deleteProcesses(cutoffUs: number, slice: Slice): void {

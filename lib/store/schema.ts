@@ -4,8 +4,8 @@ import { BUCKET_COUNT, bucketUpperNs } from '../totals/layout.js'
  * The file format. Tables are internal; the four views are the public contract (see README). `user_version` is
  * the schema version, `application_id` marks the file as ours.
  *
- * Time is the key of both record tables: `id = start_us * 2048 + salt`, start in Unix microseconds, salt keeps
- * records of the same microsecond apart. "Newest first", "the last ten minutes" and retention are therefore ranges
+ * Time is the key of both record tables: `id = end_us * 2048 + salt`, the moment the call ended in Unix
+ * microseconds; salt keeps records of the same microsecond apart. "Newest first", "the last ten minutes" and retention are therefore ranges
  * of the primary key and need no index. It stays positive until the year 2112.
  */
 export const APPLICATION_ID = 0x43_53_47_54
@@ -149,7 +149,7 @@ CREATE TABLE drops (
 CREATE TABLE expired (
   kind  TEXT PRIMARY KEY,                   -- 'calls', 'errors'
   rows  INTEGER NOT NULL,
-  up_to_us INTEGER NOT NULL                 -- start of the youngest row deleted
+  up_to_us INTEGER NOT NULL                 -- end of the youngest call deleted
 ) STRICT, WITHOUT ROWID;
 `
 
@@ -194,7 +194,7 @@ WITH sums AS (
 SELECT f.name AS function, s.calls AS calls, s.errors AS errors,
        CASE WHEN s.timed > 0 THEN s.sum_ns / 1e6 / s.timed END AS mean_ms,
        min(p.p50, s.max_ns) / 1e6 AS p50_ms, min(p.p95, s.max_ns) / 1e6 AS p95_ms, min(p.p99, s.max_ns) / 1e6 AS p99_ms,
-       s.max_ns / 1e6 AS max_ms
+       CASE WHEN s.timed > 0 THEN s.max_ns / 1e6 END AS max_ms
 FROM sums s JOIN functions f USING (function_id) LEFT JOIN percentiles p USING (function_id)
 ORDER BY s.sum_ns DESC;
 

@@ -12,6 +12,8 @@ import { Session } from './session.js'
 const TOTALS_INTERVAL_MS = 1_000
 /** How often the size of the store and its place are looked at. */
 const INSPECT_INTERVAL_MS = 1_000
+/** An idle process says this often that it lives; readers take one that was silent for minutes for dead. */
+const TOUCH_INTERVAL_MS = 30_000
 /** Batches in a row before the writer looks at retention and requests again. */
 const BATCHES_PER_TICK = 16
 /** Pauses after the first and the second failure in a row. */
@@ -39,6 +41,7 @@ export class Drain {
   #warned = false
   #totalsDueMs = 0
   #inspectDueMs = 0
+  #touchDueMs: number
   #sweepDueMs: number
   #moreToSweep = false
   #moreToRecover = true
@@ -51,6 +54,7 @@ export class Drain {
     this.#lanes = task.lanes.map(handle => new LaneView(handle))
     this.#breaker = this.#restoreBreaker()
     this.#sweepDueMs = monotonicMs() + task.settings.sweepIntervalMs
+    this.#touchDueMs = monotonicMs() + TOUCH_INTERVAL_MS
   }
 
   run(): void {
@@ -165,7 +169,7 @@ export class Drain {
       type: 'warning',
       code: 'CALLSIGHT_STORE_FAILING',
       text:
-        `The store ${this.#task.settings.storePath} cannot be written: ${reason} ` +
+        `The store ${this.#task.settings.storePath} cannot be written: ${reason.replace(/\.?$/, '.')} ` +
         `Errors are kept in the journal beside it; the next try is in ${seconds} s.`,
     })
   }
@@ -182,6 +186,10 @@ export class Drain {
           this.#closeSession()
           return
         }
+      }
+      if (nowMs >= this.#touchDueMs) {
+        session.touch()
+        this.#touchDueMs = nowMs + TOUCH_INTERVAL_MS
       }
       if (this.#moreToRecover) this.#moreToRecover = session.recover()
       if (this.#moreToSweep || nowMs >= this.#sweepDueMs) {

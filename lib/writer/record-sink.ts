@@ -8,7 +8,7 @@ import { fingerprint } from './fingerprint.js'
 export interface RecordStore {
   functionId(name: string): number
   call(
-    startUs: number,
+    endUs: number,
     salt: number,
     functionId: number,
     processId: number,
@@ -71,7 +71,7 @@ export class RecordSink {
     const args = this.#json(bytes, argsAt, end)
     const result = this.#json(bytes, this.#next, end)
     this.#store.call(
-      startUs(origin, view, offset),
+      endUs(origin, view, offset),
       saltOf(origin.ring, seq),
       functionId,
       origin.processId,
@@ -98,7 +98,7 @@ export class RecordSink {
     const thrown = describeThrown(described)
     const seq = view.getFloat64(offset + Frame.SEQ, true)
     return this.#store.error({
-      startUs: startUs(origin, view, offset),
+      endUs: endUs(origin, view, offset),
       salt: saltOf(origin.ring, seq),
       functionId: this.#store.functionId(name),
       processId: origin.processId,
@@ -160,9 +160,10 @@ function arrayStart(bytes: Uint8Array, at: number): number {
   return at + 1
 }
 
-function startUs(origin: RecordOrigin, view: DataView, offset: number): number {
-  const us = Math.round(origin.originUnixUs + view.getFloat64(offset + Frame.START, true) * 1000)
-  if (!(us >= 0)) throw new BadFrameError('start is no time')
+function endUs(origin: RecordOrigin, view: DataView, offset: number): number {
+  const endMs = view.getFloat64(offset + Frame.START, true) + view.getFloat64(offset + Frame.DURATION, true)
+  const us = Math.round(origin.originUnixUs + endMs * 1000)
+  if (!(us >= 0)) throw new BadFrameError('start or duration is no time')
   return us
 }
 

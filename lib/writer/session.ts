@@ -130,6 +130,11 @@ export class Session {
     return more
   }
 
+  /** Says in the file that this process lives, for when nothing else is written. */
+  touch(): void {
+    this.#store.touchProcess(this.#processId, this.#clock.nowUs())
+  }
+
   /** One step of taking over what dead processes left; `true` when there is more to do. */
   recover(): boolean {
     return this.#recovery.step(this.#clock.nowUs())

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
-const BLOCK = /^```(\w+)(?: (\S+))?\n([^]*?)^```$/gm
+const BLOCK = /^```(\w+)(?: (\S+))?\n([\s\S]*?)^```$/gm
 const blocks = [...readme.matchAll(BLOCK)].map(([, language, name, code]) => ({
   language: language ?? '',
   name: name ?? '',

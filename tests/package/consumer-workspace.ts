@@ -41,7 +41,13 @@ export class ConsumerWorkspace {
       allowScripts: { 'better-sqlite3': true, esbuild: false, fsevents: false },
     })
     // Strict: were there one more script that a user has to allow, this would fail.
-    const flags = ['--strict-allow-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--fetch-retries=1']
+    const flags = [
+      '--strict-allow-scripts',
+      '--prefer-offline',
+      '--no-audit',
+      '--no-fund',
+      '--fetch-retries=1',
+    ]
     const ended = await run('npm', ['install', ...flags], { cwd: folder, timeoutMs: INSTALL_TIMEOUT_MS })
     if (ended.code === 0) return { kind: 'installed', workspace: new ConsumerWorkspace(folder) }
     const failure = NETWORK_FAILURE.exec(ended.stderr)

@@ -6,7 +6,7 @@ import { CUT_REASONS, SILENT, WORDS } from '../../lib/serialize/markers.js'
 import { Redaction, type RedactionOptions } from '../../lib/serialize/redaction.js'
 import { Transcoder } from '../../lib/serialize/transcode.js'
 
-const MEMORY_BYTES = 128 * 1024
+const GUARD_BYTES = 16
 const GUARD = 0x5a
 
 export function newSite(options: RedactionOptions = {}): CaptureSite {
@@ -29,6 +29,8 @@ export interface CaptureSetup {
   readonly room?: number
   readonly mode?: CaptureMode
 }
+
+const transcoder = new Transcoder()
 
 type Write = (capture: Capture, bytes: Uint8Array, offset: number, end: number, site: CaptureSite) => number
 
@@ -64,18 +66,20 @@ export const captureResult = (value: unknown, setup: CaptureSetup = {}): Capture
  * written outside, `@msgpack/msgpack` reads it, the JSON is valid and says the same as the reference renderer.
  */
 export function captureWith(setup: CaptureSetup, write: Write): Captured {
-  const capture = new Capture({ ...DEFAULTS.limits, ...setup.limits })
-  const bytes = new Uint8Array(new SharedArrayBuffer(MEMORY_BYTES)).fill(GUARD)
-  const offset = 16
-  const end = offset + (setup.room ?? MEMORY_BYTES - 32)
+  const limits = { ...DEFAULTS.limits, ...setup.limits }
+  const capture = new Capture(limits)
+  const room = setup.room ?? limits.bytes + limits.stackLength + 100
+  const bytes = new Uint8Array(new SharedArrayBuffer(room + 2 * GUARD_BYTES)).fill(GUARD)
+  const offset = GUARD_BYTES
+  const end = offset + room
   const next = write(capture, bytes, offset, end, setup.site ?? newSite())
   if (next < offset || next > end) throw new Error(`Offset ${next} is outside of ${offset} to ${end}`)
-  for (let i = 0; i < MEMORY_BYTES; i++) {
-    if ((i < offset || i >= end) && bytes[i] !== GUARD)
-      throw new Error(`Byte ${i} was written, ${offset}-${end} may be`)
+  for (let i = 0; i < GUARD_BYTES; i++) {
+    if (bytes[i] !== GUARD || bytes[end + i] !== GUARD)
+      throw new Error('A byte outside of the room was written')
   }
   const decoded = decode(bytes.slice(offset, next))
-  const transcoder = new Transcoder()
+  transcoder.reset()
   const after = transcoder.value(bytes, offset, end)
   if (after !== next) throw new Error(`The transcoder stopped at ${after}, the capture at ${next}`)
   const slice = transcoder.buffer.subarray(transcoder.start, transcoder.start + transcoder.length)

@@ -31,7 +31,7 @@ describe('a trace', () => {
     const { made, store } = newStore()
     made.call({ atMs: T0_MS, call: 42, durationMs: 9 })
     made.error({ atMs: T0_MS + 3, call: 44, trace: 42, parent: 43, error: 'E', message: 'm' })
-    made.call({ atMs: T0_MS + 1, call: 43, trace: 42, parent: 42 })
+    made.call({ atMs: T0_MS + 2, durationMs: 1, call: 43, trace: 42, parent: 42 })
     made.call({ atMs: T0_MS + 1, call: 42, process: 2 })
     const rows = store.trace(traceIdOf(42))
     expect(rows.map(row => [row.call_id, row.parent_id, row.outcome, row.error])).toEqual([
@@ -39,6 +39,7 @@ describe('a trace', () => {
       [hex16(43), hex16(42), 'ok', null],
       [hex16(44), hex16(43), 'error', 'E'],
     ])
+    // A record is kept under the moment its call ended.
     expect(rows[1]?.start_us).toBe((T0_MS + 1) * 1000)
     expect(store.trace(traceIdOf(42).toUpperCase())).toEqual(rows)
     expect(store.trace(traceIdOf(42), { limit: 2 })).toEqual(rows.slice(0, 2))

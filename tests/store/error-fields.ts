@@ -1,6 +1,6 @@
 import type { ErrorRow } from '../../lib/store/insert.js'
 
-export const errorFields: Omit<ErrorRow, 'startUs'> = {
+export const errorFields: Omit<ErrorRow, 'endUs'> = {
   salt: 0,
   functionId: 1,
   processId: 1,

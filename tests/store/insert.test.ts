@@ -7,8 +7,8 @@ import { openForWriting } from '../../lib/store/open.js'
 import { all, column, errorRow, integrity, kept, registerProcess, T0_US, tempStore } from './temp-store.js'
 
 type CallArgs = Parameters<StoreWriter['call']>
-const callArgs = (over: { startUs?: number; salt?: number; call?: number } = {}): CallArgs => [
-  over.startUs ?? T0_US,
+const callArgs = (over: { endUs?: number; salt?: number; call?: number } = {}): CallArgs => [
+  over.endUs ?? T0_US,
   over.salt ?? 0,
   1,
   1,
@@ -74,7 +74,7 @@ describe('call rows', () => {
           const { db, writer } = tempStore()
           writer.begin()
           rows.forEach(([us, salt], n) => {
-            writer.call(...callArgs({ startUs: T0_US + us, salt, call: n + 1 }))
+            writer.call(...callArgs({ endUs: T0_US + us, salt, call: n + 1 }))
           })
           writer.commit()
           expect(column(db, 'SELECT call FROM calls ORDER BY call')).toEqual(rows.map((_, n) => n + 1))
@@ -108,7 +108,7 @@ describe('call rows', () => {
     writer.begin()
     const p = registerProcess(writer)
     for (let n = 1; n <= 60; n++) {
-      const row = callArgs({ startUs: T0_US + n, call: n })
+      const row = callArgs({ endUs: T0_US + n, call: n })
       if (n === 3) row[0] = Number.NaN
       if (n === 4) row[0] = 1e300
       if (n === 5) row[0] = -7
@@ -140,7 +140,7 @@ describe('error rows', () => {
     writer.begin()
     expect(writer.error(errorRow())).toBe(true)
     expect(writer.error(errorRow())).toBe(false)
-    expect(writer.error(errorRow({ salt: 9, startUs: T0_US + 5 }))).toBe(false)
+    expect(writer.error(errorRow({ salt: 9, endUs: T0_US + 5 }))).toBe(false)
     writer.commit()
     writer.begin()
     expect(writer.error(errorRow())).toBe(false)
@@ -173,7 +173,7 @@ describe('error rows', () => {
   it('that SQLite refuses throw and leave the batch usable', () => {
     const { db, writer } = tempStore()
     writer.begin()
-    expect(() => writer.error(errorRow({ startUs: Number.NaN }))).toThrow(BadRowError)
+    expect(() => writer.error(errorRow({ endUs: Number.NaN }))).toThrow(BadRowError)
     expect(() => writer.error(errorRow({ message: null as unknown as string }))).toThrow(BadRowError)
     expect(() => writer.error(errorRow({ details: {} as unknown as string }))).toThrow(BadRowError)
     expect(writer.error(errorRow({ seq: 2 }))).toBe(true)
@@ -191,7 +191,7 @@ describe('a batch', () => {
     writer.begin()
     const p = registerProcess(writer)
     const lost = writer.functionId('lost')
-    for (let n = 0; n < 40; n++) writer.call(...callArgs({ startUs: T0_US + n }))
+    for (let n = 0; n < 40; n++) writer.call(...callArgs({ endUs: T0_US + n }))
     writer.error(errorRow())
     writer.lane(p, 0, 0, 1, 1, '{}', 1)
     writer.rollback()
@@ -268,7 +268,7 @@ describe('accounts', () => {
     expect(registerProcess(writer)).toBe(p)
     expect(registerProcess(writer, 'b')).not.toBe(p)
     writer.call(T0_US + 77.5, 0, 1, p, 1, 1, 1, 1, 0, 0, null, null, null)
-    writer.error(errorRow({ startUs: T0_US + 50, processId: p }))
+    writer.error(errorRow({ endUs: T0_US + 50, processId: p }))
     writer.endProcess(p, T0_US + 90.5, 'clean')
     writer.commit()
     expect(all(db, 'SELECT last_seen_us, ended_us, ending FROM processes WHERE process_id = ?', p)).toEqual([

@@ -22,7 +22,7 @@ function fill(writer: StoreWriter, rows: number, text: string, withErrors = 0): 
   const f = writer.functionId('f')
   for (let n = 0; n < rows; n++) writer.call(T0_US + n, 0, f, p, 1, 1, n + 1, n + 1, 0, 0, text, null, null)
   for (let n = 0; n < withErrors; n++)
-    writer.error(errorRow({ startUs: T0_US + n, functionId: f, processId: p, seq: n + 1, stack: text }))
+    writer.error(errorRow({ endUs: T0_US + n, functionId: f, processId: p, seq: n + 1, stack: text }))
   writer.commit()
 }
 
@@ -46,7 +46,7 @@ describe('the age limit', () => {
             writer.call(T0_US + us, n, 1, p, 1, 1, n, n, 0, 0, null, null, null)
           })
           errors.forEach((us, n) => {
-            writer.error(errorRow({ startUs: T0_US + us, salt: n, processId: p, seq: n }))
+            writer.error(errorRow({ endUs: T0_US + us, salt: n, processId: p, seq: n }))
           })
           writer.commit()
           // 0.01 ms of window: a row is too old when it started more than 10 us before now.
@@ -85,7 +85,7 @@ describe('the age limit', () => {
     writer.begin()
     for (const us of [-1, 0]) {
       writer.call(T0_US + us, us === 0 ? 0 : 2047, 1, 1, 1, 1, 1, 1, 0, 0, null, null, null)
-      writer.error(errorRow({ startUs: T0_US + us, salt: us === 0 ? 0 : 2047, seq: us + 2 }))
+      writer.error(errorRow({ endUs: T0_US + us, salt: us === 0 ? 0 : 2047, seq: us + 2 }))
     }
     writer.commit()
     sweep(new Retention(db, { path, retentionMs: 1, maxBytes: NO_LIMIT }), T0_US + 1_000)

@@ -48,7 +48,7 @@ export function registerProcess(writer: StoreWriter, boot = '00000000000000aa', 
 }
 
 export function errorRow(over: Partial<ErrorRow> = {}): ErrorRow {
-  return { ...errorFields, startUs: T0_US, ...over }
+  return { ...errorFields, endUs: T0_US, ...over }
 }
 
 export function all(db: Database, sql: string, ...values: unknown[]): Record<string, unknown>[] {

@@ -27,7 +27,7 @@ describe('the views are the contract', () => {
     writer.call(T0_US, 5, f, p, 1_500_000, 4, 1, 1, 0, 0, args, Buffer.from('true'), null)
     writer.call(T0_US + 2_000, 5, f, p, 1_000, 1, 3, 1, 1, 0, null, null, '{"items":1}')
     writer.error(
-      errorRow({ startUs: T0_US + 1_000, functionId: f, processId: p, call: 2, trace: 1, parent: 1 }),
+      errorRow({ endUs: T0_US + 1_000, functionId: f, processId: p, call: 2, trace: 1, parent: 1 }),
     )
     writer.commit()
     const trace = '00000000000000aa0000000000000001'
@@ -84,7 +84,7 @@ describe('the views are the contract', () => {
     const f = writer.functionId('f')
     for (let n = 0; n < 3_000; n++) {
       writer.call(T0_US + n, 0, f, p, 1, 1, n + 1, n + 1, 0, 0, null, null, null)
-      if (n % 3 === 0) writer.error(errorRow({ startUs: T0_US + n, functionId: f, processId: p, seq: n + 1 }))
+      if (n % 3 === 0) writer.error(errorRow({ endUs: T0_US + n, functionId: f, processId: p, seq: n + 1 }))
     }
     writer.commit()
     for (const view of ['recent_calls', 'recent_errors']) {

@@ -31,7 +31,7 @@ for (let batch = 0; batch < Number(batches); ) {
     // All processes ask for the same ids.
     for (let n = 0; n < ROWS; n++)
       writer.call(START_US + batch, n, functionId, processId, 1, 1, n, n, 0, 0, '[]', null, null)
-    writer.error({ ...errorFields, startUs: START_US + batch, functionId, processId, seq: batch })
+    writer.error({ ...errorFields, endUs: START_US + batch, functionId, processId, seq: batch })
     writer.lane(processId, 0, 0, 0, ROWS * (batch + 1), '{}', batch)
     writer.commit()
     batch++

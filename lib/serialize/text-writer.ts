@@ -1,0 +1,127 @@
+import type { Limits } from '../config/options.js'
+import { charCodeAt, min, stringSlice } from './intrinsics.js'
+import { type Cut, PROTO_KEY, REST_KEY, Cut as Reason, SILENT, Word } from './markers.js'
+import { MARKER_TEXT_UNITS, MsgpackWriter } from './msgpack-writer.js'
+import { KeyTrait, Redaction } from './redaction.js'
+import { LOOKAHEAD_UNITS, scratch, screen, Trait } from './secret-screen.js'
+
+/** Per call site, mutable memory of the walk. */
+export interface CaptureSite {
+  /** Positions (argument index; -1 = result) that proved too expensive: recorded by type only from now on. */
+  readonly costly: Set<number>
+  /** Extra redaction of this site, compiled once. */
+  readonly redaction: Redaction
+}
+
+/** Longer strings are recorded by their length: reading one character would flatten a rope of any size. */
+const MAX_READ_UNITS = 256 * 1024
+/** A string that does not fit any more is cut rather than left out when at least this much room is left. */
+const MIN_STRING_ROOM = 64
+export const NO_SITE: CaptureSite = { costly: new Set(), redaction: Redaction.compile({}) }
+
+/** Writes text of the application: bounded, without its secrets, searched before a byte of it is written. */
+export class TextWriter extends MsgpackWriter {
+  readonly limits: Limits
+  site: CaptureSite = NO_SITE
+
+  constructor(limits: Limits) {
+    super()
+    this.limits = limits
+  }
+
+  /** A marker with text of the application in it: shortened, and searched for secrets like any text. */
+  label(reason: Cut | number, text: string): boolean {
+    const keep = wholeUnits(text, min(text.length, MARKER_TEXT_UNITS))
+    const shown = this.#scrubbed(text, keep)?.text ?? stringSlice(text, 0, keep)
+    return this.marker(
+      reason,
+      0,
+      stringSlice(shown, 0, wholeUnits(shown, min(shown.length, MARKER_TEXT_UNITS))),
+    )
+  }
+
+  /** A string of at most `maxUnits`, without the secrets in it. */
+  text(text: string, maxUnits: number): boolean {
+    const length = text.length
+    if (length > MAX_READ_UNITS) return this.marker(Reason.string | SILENT, 0, `string ${length}`)
+    const window = length <= maxUnits ? length : min(length, maxUnits + LOOKAHEAD_UNITS)
+    const traits = screen(text, window)
+    if (traits === 0 && length <= maxUnits && this.asciiBytes(scratch, length)) return true
+    return this.#oddText(text, traits, min(length, maxUnits), window)
+  }
+
+  #oddText(text: string, traits: number, keep: number, window: number): boolean {
+    let shown = text
+    let units = wholeUnits(text, keep)
+    let covered = units
+    let redactions = 0
+    if ((traits & ~Trait.wide) !== 0) {
+      const source = window === text.length ? text : stringSlice(text, 0, window)
+      const scrubbed = this.site.redaction.scrub(source, traits, units, window < text.length)
+      if (scrubbed !== null) {
+        shown = scrubbed.text
+        units = shown.length
+        covered = scrubbed.coveredUnits
+        redactions = scrubbed.redactions
+      }
+    }
+    const rest = text.length - covered
+    if (redactions === 0 && rest === 0 && this.string(shown, units)) return true
+    if (
+      (redactions > 0 || rest > 0) &&
+      this.editedString(shown, units, redactions, rest > 0 ? Reason.string : 0, rest)
+    ) {
+      return true
+    }
+    const room = this.limit - this.at
+    if (room < MIN_STRING_ROOM) return false
+    const fitting = wholeUnits(shown, min(units, ((room - 16) / 3) | 0))
+    return this.editedString(shown, fitting, redactions, Reason.bytes, rest + units - fitting)
+  }
+
+  key(key: string, traits: number): boolean {
+    if ((traits & KeyTrait.clean) !== 0) return this.ascii(key)
+    return this.#oddKey(key)
+  }
+
+  #oddKey(key: string): boolean {
+    if (key === '__proto__') return this.ascii(PROTO_KEY)
+    const keep = min(key.length, this.limits.stringLength)
+    const cut = this.#scrubbed(key, keep)
+    const text = cut === null ? stringSlice(key, 0, wholeUnits(key, keep)) : cut.text
+    const rest = key.length - (cut === null ? text.length : cut.coveredUnits)
+    const shown = rest > 0 ? `${text}${REST_KEY}[${rest} more: string]` : text
+    return this.string(shown, shown.length)
+  }
+
+  #scrubbed(text: string, keep: number): ReturnType<Redaction['scrub']> {
+    const window = min(text.length, keep + LOOKAHEAD_UNITS)
+    const traits = screen(text, window)
+    if ((traits & ~Trait.wide) === 0) return null
+    return this.site.redaction.scrub(stringSlice(text, 0, window), traits, keep, window < text.length)
+  }
+
+  isSecretKey(key: string): boolean {
+    return (this.site.redaction.keyTraits(key) & KeyTrait.secret) !== 0
+  }
+
+  /** A value that must not be shown; that there is none may be. */
+  hidden(value: unknown): boolean {
+    return value === undefined
+      ? this.word(Word.undefined)
+      : value === null
+        ? this.nil()
+        : this.word(Word.redacted)
+  }
+
+  isSecretText(value: unknown): boolean {
+    return typeof value === 'string' && this.site.redaction.isSecretName(value)
+  }
+}
+
+/** `units`, or one less where that would split a surrogate pair. */
+function wholeUnits(text: string, units: number): number {
+  if (units === 0 || units >= text.length) return units
+  const isHigh = (charCodeAt(text, units - 1) & 0xfc00) === 0xd800
+  return isHigh && (charCodeAt(text, units) & 0xfc00) === 0xdc00 ? units - 1 : units
+}
