@@ -87,7 +87,6 @@ const live = new LiveTable(
   [6, 4, 9, 8, 8, 8, 6, 6, 7],
 )
 let lock: 'free' | 'locked' | 'released' = 'free'
-
 let shown = ''
 
 function show({ state, breaker, account }: Health): void {

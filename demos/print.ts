@@ -1,6 +1,6 @@
 import { existsSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { styleText } from 'node:util'
 import type { Account, LaneAccount } from 'callsight'
 
@@ -106,7 +106,7 @@ export function freshStorePath(demo: string): string {
   const wanted = process.env['CALLSIGHT_DB']
   if (!wanted) return join(mkdtempSync(join(tmpdir(), `callsight-${demo}-`)), 'calls.db')
   // What a demo counts is right in a recording of its own only, and an existing one is not a demo's to remove.
-  if (!existsSync(wanted)) return wanted
+  if (!existsSync(wanted)) return resolve(wanted)
   console.error(`CALLSIGHT_DB: ${wanted} exists. Name a new file, or unset it.`)
   process.exit(2)
 }

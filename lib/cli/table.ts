@@ -58,7 +58,8 @@ function line<Row>(
   const pieces = columns.map((column, i) => {
     // A screen narrower than the uncuttable columns still gets no line longer than itself.
     const room = screen.width === null ? Number.POSITIVE_INFINITY : Math.max(0, screen.width - used)
-    const text = truncate(truncate(cells[i] ?? '', widths[i] ?? 0), room)
+    // Without room not even a combining character stays: it has no width, but it would bring a gap.
+    const text = room === 0 ? '' : truncate(truncate(cells[i] ?? '', widths[i] ?? 0), room)
     const align = column.align ?? 'left'
     const padded = i === last && align === 'left' ? text : pad(text, Math.min(widths[i] ?? 0, room), align)
     used += displayWidth(padded) + GAP.length

@@ -2,9 +2,9 @@
  * Captured text can hold anything: sequences that move the cursor, change the title or paste into the shell,
  * characters that reverse the reading direction, or that show nothing at all. None of it reaches a terminal raw.
  */
-const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u{e0000}-\u{e0fff}]/gu
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u2065\ufff0-\ufff8\u{e0000}-\u{e0fff}]/gu
 /** The same in JSON text, where control characters below U+0020 are escaped already. */
-const UNSAFE_IN_JSON = /[\u007f-\u009f\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u{e0000}-\u{e0fff}]/gu
+const UNSAFE_IN_JSON = /[\u007f-\u009f\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u2065\ufff0-\ufff8\u{e0000}-\u{e0fff}]/gu
 const NAMED: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 const ASCII = /^[\x20-\x7e]*$/
 const ZERO_WIDTH = /^[\p{Mn}\p{Me}]$/u

@@ -1,12 +1,10 @@
 import type { Buffer } from 'node:buffer'
 import { JsonBytes } from './json-bytes.js'
-import { CUT_REASONS, Cut, Ext, SILENT, WORDS } from './markers.js'
+import { CutCounter, writeMarker, writeText, writeWord } from './json-markers.js'
+import { MalformedPayloadError, malformed } from './malformed-payload.js'
+import { Ext } from './markers.js'
 
-/** Bytes that are not a payload of Callsight. The record they belong to cannot be stored. */
-export class MalformedPayloadError extends Error {
-  override readonly name = 'MalformedPayloadError'
-  readonly code = 'CALLSIGHT_MALFORMED_PAYLOAD'
-}
+export { MalformedPayloadError } from './malformed-payload.js'
 
 const MAX_DEPTH = 64
 /** A payload of the largest record stays far below; garbage cannot claim more. */
@@ -28,8 +26,7 @@ export class Transcoder {
     () =>
       new MalformedPayloadError(`The JSON text of one batch would be longer than ${MAX_OUTPUT_BYTES} bytes.`),
   )
-  readonly #cuts = new Uint32Array(CUT_REASONS.length + 1)
-  #hasCuts = false
+  readonly #cuts = new CutCounter()
   #depth = 0
   #bytes: Uint8Array = new Uint8Array(0)
   #view: DataView = new DataView(new ArrayBuffer(0))
@@ -46,19 +43,12 @@ export class Transcoder {
     this.#out.at = 0
     this.start = 0
     this.length = 0
-    if (this.#hasCuts) this.#cuts.fill(0)
-    this.#hasCuts = false
+    this.#cuts.reset()
   }
 
   /** Cuts seen since {@link reset}, how many of each reason, such as `{"items":1,"redacted":2}`; `null` for none. */
   cuts(): string | null {
-    if (!this.#hasCuts) return null
-    let text = ''
-    for (let reason = 1; reason < this.#cuts.length; reason++) {
-      const count = this.#cuts[reason] as number
-      if (count > 0) text += `${text === '' ? '{' : ','}"${CUT_REASONS[reason - 1]}":${count}`
-    }
-    return `${text}}`
+    return this.#cuts.text()
   }
 
   /**
@@ -297,93 +287,9 @@ export class Transcoder {
     const from = this.#at
     this.#skip(length)
     const end = from + length
-    if (type === Ext.word && length === 1) this.#word(this.#bytes[from] as number)
-    else if (type === Ext.marker && length >= 2) this.#marker(from, end)
-    else if (type === Ext.text && length >= 3) this.#editedText(from, end)
+    if (type === Ext.word && length === 1) writeWord(this.#out, this.#cuts, this.#bytes[from] as number)
+    else if (type === Ext.marker && length >= 2) writeMarker(this.#out, this.#cuts, this.#bytes, from, end)
+    else if (type === Ext.text && length >= 3) writeText(this.#out, this.#cuts, this.#bytes, from, end)
     else this.#out.ascii(`"[ext ${type} ${length}]"`)
   }
-
-  #word(index: number): void {
-    const word = WORDS[index]
-    if (word !== undefined) this.#count(word.reason)
-    this.#out.byte(QUOTE)
-    this.#out.ascii(word === undefined ? `[word ${index}]` : word.text)
-    this.#out.byte(QUOTE)
-  }
-
-  #marker(from: number, end: number): void {
-    const out = this.#out
-    const byte = this.#bytes[from] as number
-    const reason = byte & ~SILENT
-    this.#count(reason)
-    const textAt = this.#varint(from + 1, end)
-    out.ascii('"[')
-    if (textAt === end) this.#rest(this.#amount)
-    else out.text(this.#bytes, textAt, end)
-    const name = (byte & SILENT) === 0 ? CUT_REASONS[reason - 1] : undefined
-    if (name !== undefined) {
-      out.ascii(': ')
-      out.ascii(name)
-    }
-    out.ascii(']"')
-  }
-
-  #editedText(from: number, end: number): void {
-    const out = this.#out
-    const redactions = this.#bytes[from] as number
-    const reason = this.#bytes[from + 1] as number
-    if (redactions > 0) this.#count(Cut.redacted, redactions)
-    this.#count(reason)
-    const textAt = this.#varint(from + 2, end)
-    out.byte(QUOTE)
-    out.text(this.#bytes, textAt, end)
-    const name = CUT_REASONS[reason - 1]
-    if (name !== undefined) {
-      // U+2026, the ellipsis.
-      out.byte(0xe2)
-      out.byte(0x80)
-      out.byte(0xa6)
-      out.byte(0x5b)
-      this.#rest(this.#amount)
-      out.ascii(': ')
-      out.ascii(name)
-      out.byte(0x5d)
-    }
-    out.byte(QUOTE)
-  }
-
-  #rest(amount: number): void {
-    this.#out.integer(amount)
-    this.#out.ascii(' more')
-  }
-
-  #amount = 0
-  /** Reads into `#amount`; returns the offset behind it. */
-  #varint(from: number, end: number): number {
-    let value = 0
-    let scale = 1
-    for (let at = from; at < end; at++) {
-      const byte = this.#bytes[at] as number
-      value += (byte & 0x7f) * scale
-      if (byte < 0x80) {
-        if (value > Number.MAX_SAFE_INTEGER) break
-        this.#amount = value
-        return at + 1
-      }
-      scale *= 0x80
-    }
-    throw malformed('has a broken amount in a marker', from)
-  }
-
-  #count(reason: number, amount = 1): void {
-    if (reason === Cut.none || reason > CUT_REASONS.length) return
-    this.#hasCuts = true
-    this.#cuts[reason] = (this.#cuts[reason] as number) + amount
-  }
-}
-
-function malformed(what: string, at: number): MalformedPayloadError {
-  return new MalformedPayloadError(
-    `The payload ${what} at byte ${at}. The record cannot be read and is set aside.`,
-  )
 }
