@@ -9,6 +9,7 @@ import type { CallsightOptions, Duration, Settings, TuneOptions } from './config
 import { resolveSettings, resolveSite } from './config/resolve.js'
 import { ConfigError, validateCallsightOptions } from './config/validate.js'
 import { onProcessEnd } from './lifecycle/process-end.js'
+import { AttachedSites } from './monitor/attached-sites.js'
 import type { CallSite } from './monitor/call-site.js'
 import { live, type Recording } from './monitor/recording.js'
 import { settleWaiting } from './monitor/settle.js'
@@ -89,7 +90,7 @@ const BREAKER_STATES = ['closed', 'open', 'halfOpen'] as const
 let phase: Phase = { kind: 'idle' }
 let options: CallsightOptions = {}
 const tuning = new Tuning()
-const attached = new Set<CallSite>()
+const attached = new AttachedSites()
 let tuningTimer: NodeJS.Timeout | null = null
 
 /**
@@ -141,7 +142,7 @@ function applyTuning(): void {
   tuning.expire(nowMs)
   if (phase.kind === 'recording') {
     const base = phase.parts.settings.site
-    for (const site of attached) applySettings(site, base, nowMs)
+    attached.visit(site => applySettings(site, base, nowMs))
   }
   if (tuningTimer !== null) clearTimeout(tuningTimer)
   const expiryMs = tuning.nextExpiryMs()

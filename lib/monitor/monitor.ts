@@ -8,7 +8,13 @@ import type { AnyFunction } from './shape.js'
 import { decorateStandard, isStandardContext } from './standard.js'
 import { wrap } from './wrap.js'
 
-type AnyClass = abstract new (...args: never[]) => unknown
+/** Any class, also one whose constructor is protected or private: that one has no type a `new` could be asked of. */
+type AnyClass = Function & { readonly prototype: object }
+
+/** What options are not: with it `@monitor` without parentheses, which passes a context here, does not compile. */
+interface NoContext {
+  readonly kind?: never
+}
 
 /**
  * What `monitor()` returns: one decorator for both dialects and every place a decorator can stand. It gives nothing
@@ -53,7 +59,7 @@ export interface MonitorDecorator {
  * @throws {ConfigError} when an option has no meaning
  */
 export function monitor(options?: MonitorOptions): MonitorDecorator
-export function monitor<F extends AnyFunction>(fn: F, options?: MonitorOptions): F
+export function monitor<F extends AnyFunction>(fn: F, options?: MonitorOptions & NoContext): F
 export function monitor(first?: AnyFunction | MonitorOptions, second?: MonitorOptions): unknown {
   if (typeof first === 'function') {
     if (isStandardContext(second)) throw forgottenParentheses()
@@ -66,10 +72,12 @@ export function monitor(first?: AnyFunction | MonitorOptions, second?: MonitorOp
     if (isStandardContext(contextOrKey)) return decorateStandard(target, contextOrKey, options)
     if (typeof contextOrKey === 'string' || typeof contextOrKey === 'symbol') {
       if (descriptor === undefined) throw legacyField(contextOrKey)
+      // The decorator of a parameter gets its position here.
+      if (typeof descriptor !== 'object') throw notDecorable()
       return decorateLegacy(target as object, contextOrKey, descriptor, options)
     }
     if (typeof target === 'function') return void monitorClass(target, options)
-    throw new ConfigError('monitor() cannot decorate this; use it on a class, a method or an accessor')
+    throw notDecorable()
   }
 }
 
@@ -89,6 +97,10 @@ function checked(options: MonitorOptions | undefined): MonitorOptions {
 
 function forgottenParentheses(): ConfigError {
   return new ConfigError('@monitor needs parentheses: write @monitor() or @monitor({ … })')
+}
+
+function notDecorable(): ConfigError {
+  return new ConfigError('monitor() cannot decorate this; use it on a class, a method or an accessor')
 }
 
 function legacyField(key: string | symbol): ConfigError {

@@ -45,10 +45,13 @@ export function declaringClass(
     holder = Object.getPrototypeOf(holder) as object | null
   }
   if (firstOwner !== null) return className(firstOwner)
-  return types.isProxy(self) ? '' : instanceClass(self)
+  return instanceClass(self)
 }
 
-function instanceClass(self: object): string {
+/** The class of an instance, or the class itself; `''` for what is neither. */
+export function instanceClass(self: unknown): string {
+  if ((typeof self !== 'object' && typeof self !== 'function') || self === null || types.isProxy(self))
+    return ''
   if (typeof self === 'function') return functionName(self)
   const prototype = Object.getPrototypeOf(self) as object | null
   return prototype === null || types.isProxy(prototype) ? '' : className(prototype)

@@ -1,8 +1,9 @@
 import type { MonitorOptions } from '../config/options.js'
+import { CallSite } from './call-site.js'
 import { monitorClass } from './class.js'
-import { declaringClass, memberName } from './naming.js'
+import { declaringClass, instanceClass, memberName } from './naming.js'
 import type { AnyFunction } from './shape.js'
-import { wrap } from './wrap.js'
+import { wrap, wrapAt } from './wrap.js'
 
 /** The second argument of a standard (TC39) decorator. */
 export type StandardContext = DecoratorContext
@@ -29,13 +30,20 @@ export function decorateStandard(value: unknown, context: StandardContext, optio
     }
     case 'field':
       // The initial value of an arrow-function property; a field that holds anything else stays as it is.
-      return function (this: unknown, initial: unknown) {
-        if (typeof initial !== 'function') return initial
-        return wrapMember(initial as AnyFunction, context, '', options)
-      }
+      return wrapInitialValues(context, options)
     case 'class':
       monitorClass(value as Function, options)
       return undefined
+  }
+}
+
+/** Each instance has a function of its own; all of them are one call site. */
+function wrapInitialValues(context: ClassFieldDecoratorContext, options: MonitorOptions) {
+  let site: CallSite | null = null
+  return function (this: unknown, initial: unknown): unknown {
+    if (typeof initial !== 'function') return initial
+    site ??= new CallSite(memberName(instanceClass(this), context.name), options, false)
+    return wrapAt(initial as AnyFunction, site)
   }
 }
 

@@ -7,12 +7,18 @@ import type { AnyFunction } from './shape.js'
 
 const asyncPrototype = Object.getPrototypeOf(async () => {}) as object
 
-/** Picks the wrapper for the kind of function; the kind never changes afterwards. */
+/** Makes a function a call site of its own. */
 export function wrap<F extends AnyFunction>(fn: F, name: SiteName, options: MonitorOptions): F {
+  return wrapAt(fn, new CallSite(name, options, false))
+}
+
+/** Picks the wrapper for the kind of function; the kind never changes afterwards. */
+export function wrapAt<F extends AnyFunction>(fn: F, site: CallSite): F {
   if (types.isGeneratorFunction(fn)) {
+    site.continues = true
     // Node's isAsyncFunction also answers true for async generator functions.
-    return wrapGenerator(fn, new CallSite(name, options, true), types.isAsyncFunction(fn))
+    return wrapGenerator(fn, site, types.isAsyncFunction(fn))
   }
-  const continues = types.isAsyncFunction(fn) || Object.getPrototypeOf(fn) === asyncPrototype
-  return wrapFunction(fn, new CallSite(name, options, continues))
+  if (types.isAsyncFunction(fn) || Object.getPrototypeOf(fn) === asyncPrototype) site.continues = true
+  return wrapFunction(fn, site)
 }

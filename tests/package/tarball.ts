@@ -20,13 +20,21 @@ export function readManifest(folder: string): Manifest {
   return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest
 }
 
+interface PackReport {
+  readonly filename: string
+  readonly files: readonly { readonly path: string }[]
+}
+
 /** Packs what `npm publish` would send, and returns the path of the tarball. */
 export async function pack(into: string): Promise<string> {
   // Without scripts: prepack would empty dist while other tests run from it. `npm test` has built it.
   const how = ['pack', '--ignore-scripts', '--json', '--pack-destination', into]
   const { stdout } = await runWell('npm', how, { cwd: REPOSITORY })
-  const packed = JSON.parse(stdout) as readonly { readonly filename: string }[]
-  return join(into, packed[0]!.filename)
+  const [packed] = JSON.parse(stdout) as readonly [PackReport]
+  if (!packed.files.some(({ path }) => path === 'dist/index.js')) {
+    throw new Error('there is no dist to pack: run "npm run build"')
+  }
+  return join(into, packed.filename)
 }
 
 /** Unpacks a tarball and returns the folder of the package. */
