@@ -51,16 +51,17 @@ export const MONITOR_RULES = {
 } satisfies RulesOf<MonitorOptions>
 
 const LIMIT_RULES = {
-  depth: whole(0, 32),
+  // The upper limits are those of the capture (serialize/capture.ts): larger numbers would be cut there.
+  depth: whole(0, 16),
   fields: whole(0, 10_000),
-  items: whole(0, 100_000),
+  items: whole(0, 60_000),
   listItems: whole(0, 1_000_000),
-  stringLength: whole(0, 32_768),
+  stringLength: whole(0, 16_384),
   nodes: whole(1, 100_000),
   // Arguments and result of one call have to fit into the smallest ring and the scratch space beside it.
   bytes: whole(64, 24 * KIB),
-  stackLength: whole(0, 32_768),
-  causes: whole(0, 100),
+  stackLength: whole(0, 16_384),
+  causes: whole(0, 14),
 } satisfies RulesOf<Limits>
 
 export const CALLSIGHT_RULES = {

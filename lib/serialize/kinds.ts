@@ -60,7 +60,6 @@ const MAX_CHAIN = 64
 const MAX_CLASS_NAME_UNITS = 64
 const PLAIN: PrototypeInfo = { kind: 'plain', className: '' }
 const NAMESPACE: PrototypeInfo = { kind: 'opaque', className: 'Module' }
-const UNKNOWN: PrototypeInfo = { kind: 'instance', className: '' }
 
 // Keyed weakly: a class that is unloaded is forgotten.
 const known = new WeakMap<object, PrototypeInfo>()
@@ -91,7 +90,6 @@ export function prototypeInfo(value: object, prototype: object | null): Prototyp
 }
 
 function identify(value: object, prototype: object): PrototypeInfo {
-  if (isProxy(prototype)) return UNKNOWN
   const className = classNameOf(prototype) || (isGeneratorObject(value) ? 'Generator' : '')
   const info: PrototypeInfo = { kind: kindOf(value, prototype), className }
   weakMapSet(known, prototype, info)

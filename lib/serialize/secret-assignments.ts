@@ -1,4 +1,4 @@
-import { charCodeAt, stringSlice, toLowerCase } from './intrinsics.js'
+import { charCodeAt, min, stringSlice, toLowerCase } from './intrinsics.js'
 import type { Spans } from './secret-spans.js'
 
 /** What is asked about the name in front of a `=` or `:`. */
@@ -11,11 +11,14 @@ export interface NameJudge {
 const MIN_NAME_UNITS = 3
 const MAX_NAME_UNITS = 64
 const MAX_GAP_UNITS = 8
+/** Bounds the search behind each `://`, of which a text may have thousands. */
+const MAX_USER_INFO_UNITS = 512
 const TAB = 9
 const LINE_FEED = 10
 const CARRIAGE_RETURN = 13
 const SPACE = 32
 const DOUBLE_QUOTE = 34
+const PERCENT = 37
 const SINGLE_QUOTE = 39
 const COLON = 58
 const EQUALS = 61
@@ -53,7 +56,12 @@ function nameBefore(text: string, at: number): string {
     while (end > 0 && charCodeAt(text, end - 1) === BACKSLASH) end--
   }
   if (end > 0 && charCodeAt(text, end - 1) === 93) end--
-  else if (end > 3 && toLowerCase(stringSlice(text, end - 3, end)) === '%5d') end -= 3
+  else if (
+    end > 3 &&
+    charCodeAt(text, end - 3) === PERCENT &&
+    toLowerCase(stringSlice(text, end - 2, end)) === '5d'
+  )
+    end -= 3
   if (end > 0 && isQuote(charCodeAt(text, end - 1))) end--
   let start = end
   while (start > 0 && end - start < MAX_NAME_UNITS && isNameUnit(charCodeAt(text, start - 1))) start--
@@ -181,12 +189,13 @@ function isScheme(word: string): boolean {
  * `@`, `/`, `?` or `#`: what stands before the last `@` is hidden, unless it is clearly a host with a path.
  */
 function markUserInfo(text: string, from: number, truncated: boolean, spans: Spans): number {
+  const stop = min(text.length, from + MAX_USER_INFO_UNITS)
   let end = from
   let authorityEnd = -1
   let authorityAt = -1
   let lastAt = -1
   let colon = -1
-  for (; end < text.length; end++) {
+  for (; end < stop; end++) {
     const code = charCodeAt(text, end)
     if (code <= SPACE || code === DOUBLE_QUOTE || code === SINGLE_QUOTE || code === 60 || code === GREATER)
       break
@@ -201,7 +210,8 @@ function markUserInfo(text: string, from: number, truncated: boolean, spans: Spa
   if (authorityEnd < 0) authorityEnd = end
   let hidden = authorityAt
   if (hidden < 0 && colon >= 0 && !isPort(text, colon + 1, authorityEnd)) {
-    hidden = lastAt < 0 && truncated && end === text.length ? end : lastAt
+    const goesOn = end === stop && (truncated || stop < text.length)
+    hidden = lastAt < 0 && goesOn ? end : lastAt
   }
   if (hidden <= from) return from - 1
   spans.add(from, hidden)

@@ -238,7 +238,7 @@ export class Transcoder {
   }
 
   #array(count: number): void {
-    this.#enter(count)
+    this.#enter()
     const out = this.#out
     out.byte(0x5b)
     for (let i = 0; i < count; i++) {
@@ -250,7 +250,7 @@ export class Transcoder {
   }
 
   #map(count: number): void {
-    this.#enter(count * 2)
+    this.#enter()
     const out = this.#out
     out.byte(0x7b)
     for (let i = 0; i < count; i++) {
@@ -263,9 +263,7 @@ export class Transcoder {
     this.#depth--
   }
 
-  /** Every value takes at least one byte, so a count the rest cannot hold is refused before anything is written. */
-  #enter(values: number): void {
-    if (values > this.#end - this.#at) throw malformed(`claims ${values} values it does not have`, this.#at)
+  #enter(): void {
     if (++this.#depth > MAX_DEPTH) throw malformed(`is nested deeper than ${MAX_DEPTH}`, this.#at)
   }
 

@@ -16,6 +16,15 @@ const TEMPLATES = fileURLToPath(new URL('./consumers', import.meta.url))
 const INSTALL_TIMEOUT_MS = 540_000
 /** Developer tools of the projects, in the versions this repository uses. */
 const TOOLS = ['typescript', 'tsx', 'reflect-metadata', '@types/node']
+const INSTALL_FLAGS = [
+  // Were there one more script that a user has to allow, the installation would fail.
+  '--strict-allow-scripts',
+  '--prefer-offline',
+  '--no-audit',
+  '--no-fund',
+  // Without a network npm would go on for minutes before it says so.
+  '--fetch-retries=0',
+]
 const NETWORK_FAILURE =
   /\b(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ENOTCACHED|ERR_SOCKET_TIMEOUT)\b/
 
@@ -40,15 +49,10 @@ export class ConsumerWorkspace {
       // npm 12 runs no install script that is not named here; esbuild and fsevents come with tsx and need none.
       allowScripts: { 'better-sqlite3': true, esbuild: false, fsevents: false },
     })
-    // Strict: were there one more script that a user has to allow, this would fail.
-    const flags = [
-      '--strict-allow-scripts',
-      '--prefer-offline',
-      '--no-audit',
-      '--no-fund',
-      '--fetch-retries=1',
-    ]
-    const ended = await run('npm', ['install', ...flags], { cwd: folder, timeoutMs: INSTALL_TIMEOUT_MS })
+    const ended = await run('npm', ['install', ...INSTALL_FLAGS], {
+      cwd: folder,
+      timeoutMs: INSTALL_TIMEOUT_MS,
+    })
     if (ended.code === 0) return { kind: 'installed', workspace: new ConsumerWorkspace(folder) }
     const failure = NETWORK_FAILURE.exec(ended.stderr)
     if (failure !== null) {

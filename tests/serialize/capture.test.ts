@@ -1,5 +1,5 @@
 import { runInNewContext } from 'node:vm'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { DEFAULTS } from '../../lib/config/defaults.js'
 import { Capture } from '../../lib/serialize/capture.js'
 import { captureArguments, captureResult, captureValue, newSite } from './harness.js'
@@ -117,7 +117,23 @@ describe('objects of every kind', () => {
     })
   })
 
-  it('does not learn a wrong kind from an impostor', () => {
+  it('does not learn a wrong kind from an impostor that comes first', async () => {
+    vi.resetModules()
+    const fresh = await import('../../lib/serialize/capture.js')
+    const capture = new fresh.Capture(DEFAULTS.limits)
+    const bytes = new Uint8Array(512)
+    for (const [impostor, real] of [
+      [Object.create(Map.prototype), new Map([['inside', 1]])],
+      [Object.create(Set.prototype), new Set(['inside'])],
+      [Object.create(RegExp.prototype), /inside/],
+    ]) {
+      capture.writeArguments(bytes, 0, 512, [impostor], true, newSite())
+      const end = capture.writeArguments(bytes, 0, 512, [real], true, newSite())
+      expect(Buffer.from(bytes.slice(0, end)).includes('inside')).toBe(true)
+    }
+  })
+
+  it('takes an impostor for what it is', () => {
     expect(shown(Object.create(Map.prototype))).toEqual({ '@class': 'Map' })
     expect(shown(new Map([[1, 2]]))).toEqual({ '@class': 'Map', size: 1, entries: [[1, 2]] })
     expect(shown(Object.create(Date.prototype))).toEqual({ '@class': 'Date' })

@@ -118,6 +118,11 @@ describe('an error', () => {
     expect(cuts).toEqual({ getter: 1 })
   })
 
+  it('reads no stack that is a getter of the application', () => {
+    const error = Object.defineProperty(new Error('x'), 'stack', { get: () => 'made up' })
+    expect(captureError(error).json).toEqual({ type: 'Error', message: 'x', stack: '[getter]' })
+  })
+
   it('hides secrets in message and stack alike', () => {
     const error = new Error('password=hunter2 for postgres://u:hunter2@h')
     const { text } = captureError(error)

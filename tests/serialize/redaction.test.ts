@@ -268,6 +268,13 @@ describe('secrets that are known by their form', () => {
     }
   })
 
+  it('shows nothing from behind the cut, where it only looked ahead', () => {
+    const text = `pin=12 ${'.'.repeat(248)}|behind ${SECRET} token=${SECRET} ${'.'.repeat(100)}`
+    expect(captureValue(text).value).toBe(
+      `pin=[redacted] ${'.'.repeat(248)}…[${text.length - 255} more: string]`,
+    )
+  })
+
   it('hides the rest of a text with more secrets than it can count', () => {
     const many = Array.from({ length: 400 }, (_, i) => `pin=${SECRET}${i}`).join(' ')
     const { text } = captureValue(many, { limits: { stringLength: 10_000, bytes: 60_000 } })

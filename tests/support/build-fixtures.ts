@@ -1,5 +1,4 @@
 import { execFileSync } from 'node:child_process'
-import { rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -7,7 +6,6 @@ const DIALECTS = ['standard', 'legacy']
 
 /** Compiles the programs under test in both decorator dialects, by the compiler users have. */
 export default function setup(): void {
-  rmSync(`${root}tests/.build`, { recursive: true, force: true })
   for (const dialect of DIALECTS) {
     execFileSync(
       process.execPath,
