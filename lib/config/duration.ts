@@ -1,4 +1,3 @@
-import ms from 'ms'
 import { ConfigError } from './errors.js'
 import { renderValue } from './render.js'
 
@@ -7,8 +6,15 @@ export const DURATION_ALLOWED =
 
 /** Years of such a length are a mistake; it also keeps sums of times exact. */
 const MAX_DURATION_MS = 36_525 * 24 * 60 * 60 * 1000
-/** Stricter than `ms`: a unit is required, and it is one of five, so that a typing error never means minutes. */
-const DURATION_TEXT = /^(?:\d{1,15}|\d{0,15}\.\d{1,15}) ?(?:ms|s|m|h|d)$/
+/** A unit is required, and it is one of five, so that a typing error never means minutes. */
+const DURATION_TEXT = /^(\d{1,15}|\d{0,15}\.\d{1,15}) ?(ms|s|m|h|d)$/
+const UNIT_MS = new Map([
+  ['ms', 1],
+  ['s', 1_000],
+  ['m', 60_000],
+  ['h', 3_600_000],
+  ['d', 86_400_000],
+])
 
 /**
  * A {@link Duration} in milliseconds.
@@ -29,5 +35,8 @@ export function parseDurationMs(value: unknown): number | null {
 }
 
 function parseText(text: string): number | null {
-  return DURATION_TEXT.test(text) ? ms(text as ms.StringValue) : null
+  const [, amount, unit] = DURATION_TEXT.exec(text) ?? []
+  return amount === undefined || unit === undefined
+    ? null
+    : Number(amount) * (UNIT_MS.get(unit) ?? Number.NaN)
 }

@@ -138,5 +138,7 @@ function installedVersion(source: DriverSource): string {
 }
 
 function firstLine(cause: unknown): string {
-  return String(cause instanceof Error ? cause.message : cause).split('\n', 1)[0] ?? ''
+  const line = String(cause instanceof Error ? cause.message : cause).split('\n', 1)[0] ?? ''
+  // The list of places that follows in the message says nothing to a user.
+  return line.replace(/ Tried:$/, '')
 }

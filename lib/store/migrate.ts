@@ -7,6 +7,15 @@ export function schemaVersion(db: Database): number {
 }
 
 /**
+ * Takes the write lock. In an empty file auto_vacuum has to be set before the first table and writes page 1: inside
+ * the transaction of the schema, for a process killed in between would leave a file that does not say whose it is.
+ */
+function begin(db: Database): void {
+  const isEmpty = readPragma(db, 'page_count') === 0
+  db.exec(isEmpty ? 'BEGIN; PRAGMA auto_vacuum = INCREMENTAL' : 'BEGIN IMMEDIATE')
+}
+
+/**
  * Brings the file to the current schema version, one transaction per version. Safe to run in several processes
  * at once: the version is read again under the write lock.
  *
@@ -18,7 +27,7 @@ export function migrate(db: Database, path: string, migrations = MIGRATIONS): vo
     const seen = schemaVersion(db)
     if (seen > target) throw new SchemaTooNewError(path, seen, SCHEMA_VERSION)
     if (seen === target) return
-    db.exec('BEGIN IMMEDIATE')
+    begin(db)
     try {
       const version = schemaVersion(db)
       if (version === seen) {

@@ -112,8 +112,6 @@ function openExisting(driver: Driver, file: string, busyTimeoutMs: number): Data
   refuseForeign(driver, file, busyTimeoutMs)
   const db = new driver(file, { fileMustExist: true, timeout: busyTimeoutMs })
   try {
-    // Fixed with the first table, hence before the schema; on a file with tables it would write to the header.
-    if (readPragma(db, 'page_count') === 0) db.exec('PRAGMA auto_vacuum = INCREMENTAL')
     db.exec('PRAGMA trusted_schema = OFF')
     db.exec('PRAGMA synchronous = NORMAL')
     // The first version goes in before WAL mode: so the file itself says from then on whose it is, at any moment.

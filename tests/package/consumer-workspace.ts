@@ -23,7 +23,8 @@ const INSTALL_FLAGS = [
   '--no-audit',
   '--no-fund',
   // Without a network npm would go on for minutes before it says so.
-  '--fetch-retries=0',
+  '--fetch-retries=1',
+  '--fetch-retry-mintimeout=500',
 ]
 const NETWORK_FAILURE =
   /\b(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ENOTCACHED|ERR_SOCKET_TIMEOUT)\b/

@@ -259,7 +259,11 @@ describe('a damaged store is set aside and a new one started', () => {
 })
 
 describe('the driver is guarded', () => {
-  const real = { load: () => loadDriver(), resolve: () => require.resolve('better-sqlite3'), napi: '9' }
+  const real = {
+    load: () => loadDriver(),
+    resolve: () => require.resolve('better-sqlite3'),
+    napi: process.versions['napi'],
+  }
 
   it('a version that would crash this Node is refused before it is loaded', () => {
     const folder = join(tempFolder(), 'better-sqlite3')
