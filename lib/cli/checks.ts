@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
-import { basename, dirname, extname, join } from 'node:path'
+import { realpathSync, statSync } from 'node:fs'
+import { basename, dirname, extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { JOURNAL_SUFFIX } from '../queue/journal-format.js'
+import { journalsOf } from '../store/journals.js'
 import type { Store } from '../store/read.js'
 import { counted, formatBytes, formatCount } from './format.js'
 
@@ -169,12 +170,4 @@ export function checkJournals(path: string, store: Store): Check {
     check: 'journals',
     message: `${formatCount(leftover.length)} left over (${formatBytes(bytes)}): their errors enter the store when a program records into it again`,
   }
-}
-
-function journalsOf(real: string): string[] {
-  const folder = dirname(real)
-  if (!existsSync(folder)) return []
-  return readdirSync(folder)
-    .filter(name => name.startsWith(`${basename(real)}.errors-`))
-    .map(name => join(folder, name))
 }

@@ -24,7 +24,8 @@ export function onProcessEnd(hooks: ProcessEndHooks, signals: boolean): () => vo
 
 function listenFor(signal: PoliteSignal, hooks: ProcessEndHooks): () => void {
   const handler = (): void => {
-    if (process.listenerCount(signal) > 1) {
+    // The kernel keeps a signal without a handler from the first process of a container: the app would go on.
+    if (process.listenerCount(signal) > 1 || process.pid === 1) {
       hooks.hint()
       return
     }
@@ -34,6 +35,7 @@ function listenFor(signal: PoliteSignal, hooks: ProcessEndHooks): () => void {
     // Without a listener the signal ends the process as if we had never been there: exit code 128 + n.
     process.kill(process.pid, signal)
   }
-  process.on(signal, handler)
+  // First in the row: a listener of the app that listens once would be gone before we count.
+  process.prependListener(signal, handler)
   return handler
 }

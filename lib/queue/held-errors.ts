@@ -31,7 +31,7 @@ export class HeldErrors {
       this.#bytes -= frame.byteLength
       taken++
     }
-    this.#records = this.#records.slice(taken)
+    if (taken > 0) this.#records = this.#records.slice(taken)
     return this.#records.length
   }
 }

@@ -46,12 +46,13 @@ export class JournalReader {
   /** `null`: the file is no journal (wrong magic, torn or damaged header). */
   static open(path: string): JournalReader | null {
     const fd = openSync(path, 'r')
-    const header = readHeader(fd)
-    if (header === null) {
-      closeSync(fd)
-      return null
+    let header: JournalHeader | null = null
+    try {
+      header = readHeader(fd)
+    } finally {
+      if (header === null) closeSync(fd)
     }
-    return new JournalReader(fd, header)
+    return header === null ? null : new JournalReader(fd, header)
   }
 
   /** File position of the next entry. */
@@ -66,6 +67,14 @@ export class JournalReader {
 
   /** The next complete entry, or `null` when there is none (yet). */
   next(): JournalEntry | null {
+    const entry = this.#parse()
+    if (entry !== null || this.#chunkBytes === 0) return entry
+    // What was read ahead may be the rest of a write that was refused; the owner writes over it.
+    this.#chunkBytes = 0
+    return this.#parse()
+  }
+
+  #parse(): JournalEntry | null {
     const head = this.#load(JOURNAL_FRAME_HEADER_BYTES)
     if (head === -1) return null
     const bodyBytes = this.#chunk.readUInt32LE(head)

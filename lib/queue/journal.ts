@@ -1,4 +1,4 @@
-import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, openSync, unlinkSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { makeStoreFolder } from '../store/folder.js'
@@ -23,6 +23,7 @@ export interface JournalFiles {
   write(fd: number, bytes: Uint8Array, offset: number, length: number, position: number): number
   close(fd: number): void
   remove(path: string): void
+  exists(path: string): boolean
 }
 
 const nodeFiles: JournalFiles = {
@@ -34,6 +35,7 @@ const nodeFiles: JournalFiles = {
   write: writeSync,
   close: closeSync,
   remove: unlinkSync,
+  exists: existsSync,
 }
 
 export type JournalIdentity = Omit<JournalHeader, 'segment'>
@@ -103,8 +105,19 @@ export class Journal {
 
   /** The next append begins a new segment. */
   close(): void {
-    if (this.#fd !== -1) this.#files.close(this.#fd)
+    const fd = this.#fd
     this.#fd = -1
+    if (fd !== -1) this.#files.close(fd)
+  }
+
+  /**
+   * Whether the current segment can still be found under its name. When its folder was removed, what is appended to
+   * it would end with the process: then the next append begins a new segment, in a new folder.
+   */
+  leaveLostSegment(): boolean {
+    if (this.#fd === -1 || this.#files.exists(this.#path(this.#segment))) return false
+    this.close()
+    return true
   }
 
   /** Closes and removes the current segment: everything in it is stored. */
@@ -124,19 +137,39 @@ export class Journal {
 
   #openSegment(): void {
     const segment = this.#segment + 1
-    const fd = this.#files.open(this.#path(segment))
-    const header = encodeHeader({ ...this.#identity, segment })
-    if (this.#files.write(fd, header, 0, header.length, 0) !== header.length) {
-      this.#files.close(fd)
-      // The number is taken: the next try must not meet this file again.
-      this.#segment = segment
-      throw new Error('journal header was written in part')
-    }
-    this.close()
-    this.#fd = fd
+    const fd = this.#create(segment)
+    // The number is taken: whatever fails from here on, the next try must not meet this file again.
     this.#segment = segment
+    const header = encodeHeader({ ...this.#identity, segment })
+    let written = 0
+    try {
+      written = this.#files.write(fd, header, 0, header.length, 0)
+    } finally {
+      if (written !== header.length) this.#giveUp(fd, segment)
+    }
+    if (written !== header.length) throw new Error('journal header was written in part')
+    const before = this.#fd
+    this.#fd = fd
     this.#bytes = header.length
     this.#definedSites.clear()
+    if (before !== -1) this.#files.close(before)
+  }
+
+  #create(segment: number): number {
+    try {
+      return this.#files.open(this.#path(segment))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') this.#segment = segment
+      throw error
+    }
+  }
+
+  /** A segment without a header holds nothing; without its file, a full disk is not filled with empty ones. */
+  #giveUp(fd: number, segment: number): void {
+    this.#files.close(fd)
+    this.#files.remove(this.#path(segment))
+    // The segment before it is still open, and has to be left: its number is not the current one any more.
+    this.close()
   }
 
   #defineSite(site: number, callsProduced: number): void {

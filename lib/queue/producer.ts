@@ -3,6 +3,7 @@ import type { Capture, CaptureSite } from '../serialize/capture.js'
 import type { Totals } from '../totals/totals.js'
 import { HeldErrors } from './held-errors.js'
 import { JOURNAL_FRAME_OFFSET, type Journal } from './journal.js'
+import { JOURNAL_MAX_BODY_BYTES } from './journal-format.js'
 import {
   ControlI32,
   DROP_WORDS_PER_LANE,
@@ -76,6 +77,7 @@ export class Producer {
    * app's stack ends in the middle of a record, the next one finds it here and counts it.
    */
   #unfinished = 0
+  #savedRing = false
   /** A value is being captured: a monitored call that happens now is not recorded. */
   capturing = false
 
@@ -125,6 +127,10 @@ export class Producer {
     this.capturing = true
     try {
       this.#scratchTop = this.#capture.writeArguments(this.#bytes, mark, end, args, site.captureArgs, site)
+    } catch {
+      // Near the end of the app's stack the capture may not fit where the call itself still does.
+      this.#bytes[mark] = NIL
+      this.#scratchTop = mark + 1
     } finally {
       this.capturing = false
     }
@@ -427,27 +433,45 @@ export class Producer {
 
   /** The disk refused: an error goes through the ring, and when that is full it waits in memory. */
   #fallBack(frame: Uint8Array, site: number): void {
-    if (this.#route === 'ring' && this.#held.count === 0) {
-      const offset = this.#ring.reserve()
-      if (offset !== -1 && frame.byteLength <= largestFrame(this.#groupBytes)) {
-        this.#bytes.set(frame, offset)
-        this.#ring.publish(frame.byteLength)
-        this.#finish(LaneF64.ERRORS_PUBLISHED)
-        this.#wake()
-        return
-      }
+    if (this.#held.count === 0 && this.#publishError(frame)) {
+      this.#unfinished = 0
+      return
     }
     if (this.#held.add(frame, site)) this.#finish(LaneF64.ERRORS_HELD)
     else this.#finish(LaneF64.PRODUCER_DROPS + DROP_WORDS_PER_LANE + Drop.queueFull)
   }
 
-  /** Tries to append the errors that wait in memory; `true` when none is left. */
+  /** An error through the ring; `false` when it does not fit, or nobody reads the ring any more. */
+  #publishError(frame: Uint8Array): boolean {
+    if (this.#route !== 'ring' || frame.byteLength > largestFrame(this.#groupBytes)) return false
+    const offset = this.#ring.reserve()
+    if (offset === -1) return false
+    this.#bytes.set(frame, offset)
+    this.#ring.publish(frame.byteLength)
+    this.#f64[LaneF64.ERRORS_PUBLISHED]++
+    this.#wake()
+    return true
+  }
+
+  /** Now and then: looks after a journal that was removed, and the errors that wait in memory. */
+  tend(): void {
+    try {
+      this.#journal.leaveLostSegment()
+      this.retryHeld()
+    } catch {
+      // The disk refuses even to look. The next time comes.
+    }
+  }
+
+  /** Hands the errors that wait in memory to the disk, or else to the ring; `true` when none is left. */
   retryHeld(): boolean {
     if (this.#held.count === 0) return true
     // The journal's buffer may hold a frame under construction.
     const building = Buffer.from(this.#journal.buffer)
+    let refused = false
     const left = this.#held.drain((frame, site) => {
-      if (!this.#journal.appendCopy(frame, site, this.#f64[LaneF64.CALLS_PRODUCED])) return false
+      refused ||= !this.#journal.appendCopy(frame, site, this.#f64[LaneF64.CALLS_PRODUCED])
+      if (refused) return this.#publishError(frame)
       this.#f64[LaneF64.ERRORS_JOURNALED]++
       return true
     })
@@ -469,6 +493,7 @@ export class Producer {
       const site = this.#u32[(offset + Frame.SITE) >>> 2]
       const frame = this.#bytes.slice(offset, offset + size)
       if (!this.#journal.appendCopy(frame, site, this.#f64[LaneF64.CALLS_PRODUCED])) return
+      this.#savedRing = true
     }
     this.#publishJournal()
   }
@@ -476,7 +501,9 @@ export class Producer {
   /** The writer has stopped. A journal that is stored completely is removed, any other waits for the next start. */
   endJournal(): void {
     const f64 = this.#f64
+    // Of records copied from the ring nobody knows whether they are stored; the counters do not speak of them.
     const covered =
+      !this.#savedRing &&
       f64[LaneF64.ERRORS_JOURNALED] === f64[LaneF64.ERRORS_REPLAYED] &&
       f64[LaneF64.CALLS_JOURNALED] === f64[LaneF64.CALLS_REPLAYED]
     if (covered) this.#journal.discard()
@@ -501,7 +528,9 @@ export function largestFrame(groupBytes: number): number {
 
 /** Buffer of the journal: an error's own text may be longer than a group of values. */
 export function journalBufferBytes(groupBytes: number, stackLength: number): number {
-  return (JOURNAL_FRAME_OFFSET + Frame.HEADER_BYTES + 1 + 3 * groupBytes + 3 * stackLength + 1024 + 7) & ~7
+  const wanted = JOURNAL_FRAME_OFFSET + Frame.HEADER_BYTES + 1 + 3 * groupBytes + 3 * stackLength + 1024
+  // What is longer the reader takes for damage.
+  return Math.min(wanted + 7, JOURNAL_MAX_BODY_BYTES) & ~7
 }
 
 export function newLaneMemory(ringBytes: number, originUnixUs: number): SharedArrayBuffer {

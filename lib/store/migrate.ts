@@ -27,8 +27,8 @@ export function migrate(db: Database, path: string, migrations = MIGRATIONS): vo
     const seen = schemaVersion(db)
     if (seen > target) throw new SchemaTooNewError(path, seen, SCHEMA_VERSION)
     if (seen === target) return
-    begin(db)
     try {
+      begin(db)
       const version = schemaVersion(db)
       if (version === seen) {
         for (const sql of migrations[version] ?? []) db.exec(sql)

@@ -14,10 +14,13 @@ export class StoreNotFoundError extends Error {
   readonly code = 'CALLSIGHT_STORE_NOT_FOUND'
   readonly path: string
 
-  constructor(path: string, options?: ErrorOptions) {
+  /** @param journals how many journals of errors lie where the file should be: a recorder was there, its writer was not */
+  constructor(path: string, journals = 0) {
     super(
-      `No recording at ${path}. Run your program with @monitor() first, or point --db (or CALLSIGHT_DB) at a calls.db.`,
-      options,
+      journals === 0
+        ? `No recording at ${path}. Run your program with @monitor() first, or point --db (or CALLSIGHT_DB) at a calls.db.`
+        : `No recording at ${path}, but ${journals} ${journals === 1 ? 'journal' : 'journals'} of errors beside it: the ` +
+            'writer could not store them. Run "callsight doctor" to see why; the next start of your program stores them.',
     )
     this.path = path
   }

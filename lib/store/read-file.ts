@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { type Database, loadDriver, prepared, readPragma, type Statement } from './driver.js'
 import { classify, codeOf } from './errors.js'
+import { journalsOf } from './journals.js'
 import { foreignStore, StoreNotFoundError, StoreReadError } from './read-errors.js'
 import { APPLICATION_ID, SCHEMA_VERSION } from './schema.js'
 
@@ -130,7 +131,7 @@ export class ReadFile implements RowReader {
 
 function regularFile(path: string): Stats {
   const stats = statSync(path, { throwIfNoEntry: false })
-  if (stats === undefined) throw new StoreNotFoundError(path)
+  if (stats === undefined) throw new StoreNotFoundError(path, journalsOf(path).length)
   if (stats.isDirectory()) throw foreignStore(path, 'is a directory, not a recording')
   // Opening a pipe would block for ever.
   if (!stats.isFile()) throw foreignStore(path, 'is not a regular file')

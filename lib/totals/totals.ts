@@ -66,7 +66,8 @@ export class Totals {
     this.#bytes.set(encoded, base + Block.NAME)
     this.#bytes[base + Block.NAME_BYTES] = encoded.length & 0xff
     this.#bytes[base + Block.NAME_BYTES + 1] = encoded.length >>> 8
-    this.#names.push(stored)
+    // As the writer reads it: a record that comes by the journal belongs to the same function.
+    this.#names.push(encoded.toString('utf8'))
     this.#siteOfName.set(stored, site)
     // Whoever sees the new count sees a complete block.
     Atomics.store(this.#i32, SITE_COUNT_I32, site + 1)

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run } from '../../lib/cli/program.js'
@@ -249,6 +249,13 @@ describe('a path that holds no recording', () => {
       `callsight: No recording at ${join(cwd, '.callsight/calls.db')}. Run your program with @monitor() first, or point --db (or CALLSIGHT_DB) at a calls.db.\n`,
     )
     expect(existsSync(join(cwd, '.callsight'))).toBe(false)
+    // A recorder was here whose writer could not start: its errors are not lost, and the answer says where they are.
+    mkdirSync(join(cwd, '.callsight'))
+    writeFileSync(join(cwd, '.callsight/calls.db.errors-0123456789abcdef-0-1'), '')
+    expect(callsight(['errors'], { cwd }).err).toMatch(
+      /but 1 journal of errors beside it: .*callsight doctor/,
+    )
+    rmSync(join(cwd, '.callsight'), { recursive: true })
     expect(callsight(['errors'], { cwd, env: { CALLSIGHT_DB: db } }).code).toBe(0)
   })
 })

@@ -112,6 +112,7 @@ describe('journal', () => {
           },
           close: fs.closeSync,
           remove: fs.unlinkSync,
+          exists: fs.existsSync,
         })
         const accepted: number[] = []
         for (let seq = 1; seq <= 20; seq++) if (append(journal, seq)) accepted.push(seq)

@@ -47,7 +47,7 @@ describe('migrations', () => {
       prepare: (sql: string) => db.prepare(sql),
       close: () => db.close(),
       exec: (sql: string) => {
-        if (sql === 'BEGIN IMMEDIATE') migrate(other, path, STEPS)
+        if (sql.startsWith('BEGIN')) migrate(other, path, STEPS)
         return db.exec(sql)
       },
     }
