@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { hostname } from 'node:os'
 import { basename } from 'node:path'
@@ -81,8 +82,8 @@ const FLUSH_TIMEOUT_MS = 10_000
 const POLL_MS = 2
 /** A writer that dies while it is being stopped is started again this often before the rest goes to the journal. */
 const SHUTDOWN_REVIVALS = 2
-/** How often errors that wait in memory (disk and ring refused them) are offered to the disk again. */
-const RETRY_HELD_MS = 1_000
+/** How often a removed journal is noticed, and errors that wait in memory are offered to the disk again. */
+const TEND_INTERVAL_MS = 1_000
 /** Longest delay a timer takes. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 const BREAKER_STATES = ['closed', 'open', 'halfOpen'] as const
@@ -238,7 +239,7 @@ function compose(settings: Settings): Recording {
   }
   phase = { kind: 'recording', parts }
   supervisor.start()
-  setInterval(() => producer.retryHeld(), RETRY_HELD_MS).unref()
+  setInterval(() => producer.tend(), TEND_INTERVAL_MS).unref()
   const redaction = { keys: settings.redactKeys, allow: settings.allowKeys }
   return {
     producer,
@@ -277,8 +278,15 @@ function warn(code: string, text: string): void {
 
 /** The process ends: bounded handshake with the writer; what it does not confirm goes to the journal. */
 function endOfProcess(parts: Parts): void {
-  const { producer, control, supervisor, settings } = parts
   if (phase.kind === 'stopped') return
+  try {
+    saveAtEnd(parts)
+  } catch {
+    // Nothing may change how the program ends; what is in the journal is safe.
+  }
+}
+
+function saveAtEnd({ producer, control, supervisor, settings }: Parts): void {
   supervisor.abandon()
   if (live.recording !== null) settleWaiting(live.recording)
   producer.retryHeld()
@@ -435,18 +443,14 @@ function healthWithoutParts(): Health {
   }
 }
 
-/** 16 hex digits that no other recorder start has. */
+/** 16 hex digits that no other recorder start has; the app may have replaced `Math.random` by something it can repeat. */
 function randomHex(): string {
-  const half = (): string =>
-    Math.floor(Math.random() * 2 ** 32)
-      .toString(16)
-      .padStart(8, '0')
-  return half() + half()
+  return randomBytes(8).toString('hex')
 }
 
 /** Call ids count up from a random multiple of 2^32 below 2^53, so that ids of different threads do not meet. */
 function randomCallBase(): number {
-  return Math.floor(Math.random() * 2 ** 21) * 2 ** 32
+  return (randomBytes(4).readUInt32LE() & 0x1f_ff_ff) * 2 ** 32
 }
 
 function ownVersion(): string {

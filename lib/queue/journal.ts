@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, openSync, statSync, unlinkSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { makeStoreFolder } from '../store/folder.js'
@@ -35,7 +35,7 @@ const nodeFiles: JournalFiles = {
   write: writeSync,
   close: closeSync,
   remove: unlinkSync,
-  exists: existsSync,
+  exists: path => statSync(path, { throwIfNoEntry: false }) !== undefined,
 }
 
 export type JournalIdentity = Omit<JournalHeader, 'segment'>

@@ -27,3 +27,18 @@ export function isAlive(pid: number, ticks: number): boolean {
   const now = startTicks(pid)
   return ticks === 0 || now === 0 || now === ticks
 }
+
+/** Clock ticks of `/proc` per second: 100 on every Linux that Node runs on. */
+const TICKS_PER_SECOND = 100
+
+/** When the process that has this pid now was started; `null` where the system does not say. */
+export function startedUnixUs(pid: number): number | null {
+  const ticks = startTicks(pid)
+  if (ticks === 0) return null
+  try {
+    const bootSeconds = Number(/^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'latin1'))?.[1])
+    return Number.isFinite(bootSeconds) ? (bootSeconds + ticks / TICKS_PER_SECOND) * 1e6 : null
+  } catch {
+    return null
+  }
+}

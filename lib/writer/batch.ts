@@ -71,7 +71,8 @@ export class LaneBatch {
   /** The transaction is committed: give the memory back and publish the counters. */
   commit(): void {
     this.#lane.consumer.release()
-    this.#journal.commit()
+    const { replayed, journalStored, journalPoison } = this.#errors
+    this.#journal.commit({ replayed, stored: journalStored, poison: journalPoison })
     this.#lane.apply(Lane.calls, this.#calls)
     this.#lane.apply(Lane.errors, this.#errors)
     this.#committedRows = this.#writtenRows
@@ -111,8 +112,11 @@ export class LaneBatch {
       if (entry.kind === 'site') continue
       const { bytes, view, offset } = entry
       if (((view.getUint32(offset + Frame.META, true) >>> 8) & 0xff) === Lane.errors) {
+        const { stored, poison } = this.#errors
         this.#errors.replayed++
         this.#storeError(bytes, view, offset, nowUs)
+        this.#errors.journalStored += this.#errors.stored - stored
+        this.#errors.journalPoison += this.#errors.poison - poison
       } else {
         this.#calls.replayed++
         this.#storeCall(bytes, view, offset, nowUs)
@@ -135,6 +139,7 @@ export class LaneBatch {
   }
 
   #storeError(bytes: Uint8Array, view: DataView, offset: number, nowUs: number): void {
+    this.#errors.seq = Math.max(this.#errors.seq, view.getFloat64(offset + Frame.SEQ, true))
     try {
       if (this.#sink.error(this.#lane, bytes, view, offset)) this.#errors.stored++
     } catch (error) {
@@ -170,7 +175,7 @@ export class LaneBatch {
   }
 
   #writeLaneRows(): void {
-    const { f64, ring, processId, storedSeq } = this.#lane
+    const { f64, ring, processId, storedSeq, storedErrorSeq } = this.#lane
     const rows = [
       {
         lane: Lane.calls,
@@ -190,7 +195,7 @@ export class LaneBatch {
       produced: f64[produced],
       stored: f64[stored] + delta.stored,
       dropped: JSON.stringify(this.#lane.dropped(lane, delta.poison)),
-      seq: lane === Lane.calls ? Math.max(storedSeq, delta.seq) : 0,
+      seq: Math.max(lane === Lane.calls ? storedSeq : storedErrorSeq, delta.seq),
     }))
     this.#writtenRows = JSON.stringify(values)
     if (this.#writtenRows === this.#committedRows) return

@@ -4,9 +4,11 @@ import type { Control } from '../queue/control.js'
 import { ControlF64, ControlI32 } from '../queue/layout.js'
 import { classify } from '../store/errors.js'
 import { FULL_BATCH, PROBE_BATCH } from './batch.js'
+import { JournalTail } from './journal-tail.js'
 import { LaneView } from './lane.js'
 import type { DrainTask, WriterMessage } from './messages.js'
-import { Session } from './session.js'
+import { type LaneSource, Session } from './session.js'
+import { TotalsView } from './totals-view.js'
 
 /** Totals of the running minute are written this often, and at every flush. */
 const TOTALS_INTERVAL_MS = 1_000
@@ -21,6 +23,10 @@ const BACK_OFF_MS = [10, 100]
 /** A store that other connections keep locked is tried for this long; then that counts as one failure. */
 const BUSY_LIMIT_MS = 1_000
 const BUSY_PAUSE_MS = 25
+/** The end of the program does not wait for other connections longer than this; the journal keeps the rest. */
+const BUSY_LIMIT_AT_STOP_MS = 250
+/** Pause after a step of housekeeping has failed: a full disk, say, is not asked again and again. */
+const HOUSEKEEPING_PAUSE_MS = 10_000
 
 const pauseWord = new Int32Array(new SharedArrayBuffer(4))
 function pause(ms: number): void {
@@ -35,7 +41,7 @@ export class Drain {
   readonly #control: Control
   readonly #post: (message: WriterMessage) => void
   readonly #clock: AnchoredClock
-  readonly #lanes: readonly LaneView[]
+  readonly #sources: readonly LaneSource[]
   readonly #breaker: CircuitBreaker
   #session: Session | null = null
   #warned = false
@@ -45,13 +51,19 @@ export class Drain {
   #sweepDueMs: number
   #moreToSweep = false
   #moreToRecover = true
+  #recoverDueMs = 0
+  #stopSeenMs = Number.POSITIVE_INFINITY
 
   constructor(task: DrainTask, control: Control, post: (message: WriterMessage) => void) {
     this.#task = task
     this.#control = control
     this.#post = post
     this.#clock = anchoredClock(task.anchor)
-    this.#lanes = task.lanes.map(handle => new LaneView(handle))
+    this.#sources = task.lanes.map(handle => {
+      const lane = new LaneView(handle)
+      const journal = new JournalTail(lane, task.settings.storePath, task.boot)
+      return { lane, journal, totals: new TotalsView(lane, this.#clock.nowUs()) }
+    })
     this.#breaker = this.#restoreBreaker()
     this.#sweepDueMs = monotonicMs() + task.settings.sweepIntervalMs
     this.#touchDueMs = monotonicMs() + TOUCH_INTERVAL_MS
@@ -69,9 +81,8 @@ export class Drain {
         this.#finish(outcome)
         return
       }
-      this.#housekeeping()
-      const busy = outcome === 'more' || this.#moreToSweep || this.#moreToRecover
-      this.#control.sleep(busy && outcome !== 'refused' ? 0 : this.#sleepMs(outcome))
+      const moreToDo = this.#housekeeping()
+      this.#control.sleep(outcome === 'more' || moreToDo ? 0 : this.#sleepMs(outcome))
     }
   }
 
@@ -134,7 +145,7 @@ export class Drain {
         return work()
       } catch (error) {
         const failure = classify(error)
-        if (failure === 'busy' && monotonicMs() - startedMs < BUSY_LIMIT_MS) {
+        if (failure === 'busy' && this.#mayWaitForLock(startedMs)) {
           pause(BUSY_PAUSE_MS)
           continue
         }
@@ -147,8 +158,15 @@ export class Drain {
     }
   }
 
+  #mayWaitForLock(startedMs: number): boolean {
+    const nowMs = monotonicMs()
+    if (!this.#control.stopRequested) return nowMs - startedMs < BUSY_LIMIT_MS
+    this.#stopSeenMs = Math.min(this.#stopSeenMs, nowMs)
+    return nowMs - this.#stopSeenMs < BUSY_LIMIT_AT_STOP_MS
+  }
+
   #open(): Session {
-    this.#session ??= new Session(this.#task, this.#control, this.#lanes, this.#clock, path =>
+    this.#session ??= new Session(this.#task, this.#control, this.#sources, this.#clock, path =>
       this.#post({
         type: 'warning',
         code: 'CALLSIGHT_STORE_SET_ASIDE',
@@ -174,24 +192,22 @@ export class Drain {
     })
   }
 
-  #housekeeping(): void {
+  /** What has to be done now and then; `true` when there is more of it at once. */
+  #housekeeping(): boolean {
     const session = this.#session
-    if (session === null || this.#breaker.state.kind !== 'closed') return
+    if (session === null || this.#breaker.state.kind !== 'closed') return false
     const nowMs = monotonicMs()
     try {
       if (nowMs >= this.#inspectDueMs) {
         this.#inspectDueMs = nowMs + INSPECT_INTERVAL_MS
         session.publishSizes()
-        if (!session.inPlace) {
-          this.#closeSession()
-          return
-        }
+        if (!this.#confirmPlace(session)) return true
       }
       if (nowMs >= this.#touchDueMs) {
         session.touch()
         this.#touchDueMs = nowMs + TOUCH_INTERVAL_MS
       }
-      if (this.#moreToRecover) this.#moreToRecover = session.recover()
+      if (this.#moreToRecover && nowMs >= this.#recoverDueMs) this.#moreToRecover = session.recover()
       if (this.#moreToSweep || nowMs >= this.#sweepDueMs) {
         this.#moreToSweep = session.sweep()
         if (!this.#moreToSweep) this.#sweepDueMs = nowMs + this.#task.settings.sweepIntervalMs
@@ -201,18 +217,34 @@ export class Drain {
       // Locked by another process, or out of space: both can wait for the next round.
       if (classify(error) !== 'busy') this.#closeSession()
       this.#sweepDueMs = nowMs + this.#task.settings.sweepIntervalMs
+      this.#recoverDueMs = nowMs + HOUSEKEEPING_PAUSE_MS
     }
+    return this.#moreToSweep || (this.#moreToRecover && nowMs >= this.#recoverDueMs)
+  }
+
+  /** Whether the store is where its path says; if it is not, the session ends, and the next one sends errors again. */
+  #confirmPlace(session: Session): boolean {
+    if (!session.inPlace) {
+      this.#closeSession()
+      return false
+    }
+    for (const { journal } of this.#sources) journal.confirm()
+    return true
   }
 
   /** Stop requested: one forced attempt past an open breaker, then close. What is left stays in the journal. */
   #finish(outcome: Outcome): void {
-    let complete = outcome === 'drained'
+    let complete = false
     try {
-      if (!complete) {
-        while (this.#open().write(FULL_BATCH, true));
-        complete = true
+      if (outcome !== 'drained') this.#writeAll()
+      // Removed a moment ago, and not noticed yet: the errors once more, into a new file.
+      const moved = this.#session !== null && !this.#confirmPlace(this.#session)
+      if (moved && this.#sources.some(({ journal }) => journal.pending)) {
+        this.#writeAll()
+        this.#confirmPlace(this.#open())
       }
-      if (complete) this.#session?.finish()
+      this.#session?.finish()
+      complete = true
     } catch {
       complete = false
     }
@@ -220,12 +252,22 @@ export class Drain {
     this.#control.setWriterState(complete ? 'stopped' : 'failed')
   }
 
+  #writeAll(): void {
+    while (this.#open().write(FULL_BATCH, true));
+  }
+
   #closeSession(): void {
     const session = this.#session
     this.#session = null
     this.#moreToRecover = true
+    if (session === null) return
     try {
-      session?.close()
+      if (!session.inPlace) for (const { lane, journal } of this.#sources) lane.forget(journal.resend())
+    } catch {
+      // The folder cannot be looked into; that is no reason to send anything twice.
+    }
+    try {
+      session.close()
     } catch {
       // The connection is given up either way.
     }

@@ -1,18 +1,31 @@
 import { statSync, unlinkSync } from 'node:fs'
-import { journalPath } from '../queue/journal-format.js'
+import { JOURNAL_HEADER_BYTES, journalPath } from '../queue/journal-format.js'
 import { type JournalEntry, JournalReader } from '../queue/journal-reader.js'
 import { LaneF64, LaneI32 } from '../queue/layout.js'
 import type { LaneView } from './lane.js'
 
-/** Where the reading of a journal stands. */
+/** Where the reading of a journal stands; offset 0 = nothing of the segment is read. */
 interface Position {
   readonly segment: number
   readonly offset: number
 }
 
+/** What became of the errors of the journal in one batch. */
+export interface JournalDelta {
+  readonly replayed: number
+  readonly stored: number
+  readonly poison: number
+}
+
+type Opening = 'open' | 'wait' | 'pass over'
+
 /**
- * Follows the journal of a living recording thread. Reading goes ahead of what is stored by one batch at most:
- * {@link commit} makes the position good (and removes segments that are covered), {@link rewind} goes back to it.
+ * Follows the journal of a living recording thread, for as long as the writer thread lives: it outlives sessions and
+ * keeps its file open, so a journal whose name was removed is still read to its end. Reading goes ahead of what is
+ * stored by one batch at most: {@link commit} makes the position good, {@link rewind} goes back to it.
+ *
+ * What was stored since the store was last seen under its name may be in a file nobody will find: {@link resend}
+ * goes back to that moment, {@link confirm} sets it. Covered segments are removed by `confirm` only.
  */
 export class JournalTail {
   readonly #lane: LaneView
@@ -21,14 +34,23 @@ export class JournalTail {
   #reader: JournalReader | null = null
   #segment: number
   #committed: Position
+  #confirmed: Position
+  #sinceConfirmed = { replayed: 0, stored: 0, poison: 0 }
 
   constructor(lane: LaneView, storePath: string, boot: string) {
     this.#lane = lane
     this.#storePath = storePath
     this.#boot = boot
-    // Where the session before this one stood: entries must be counted once as having left the journal.
+    // Where the writer before this one stood: entries must be counted once as having left the journal.
     this.#segment = Math.max(1, lane.f64[LaneF64.JOURNAL_COVERED_SEGMENT])
     this.#committed = { segment: this.#segment, offset: lane.f64[LaneF64.JOURNAL_COVERED_BYTES] }
+    this.#confirmed = this.#committed
+  }
+
+  /** Whether errors are in the journal that are not stored. */
+  get pending(): boolean {
+    const { f64 } = this.#lane
+    return f64[LaneF64.ERRORS_JOURNALED] > f64[LaneF64.ERRORS_REPLAYED]
   }
 
   /** The next entry, or `null` when everything that is complete has been read. */
@@ -37,51 +59,89 @@ export class JournalTail {
       // The producer stores the number after the new segment's first frame: the one before it is complete then.
       const newest = Atomics.load(this.#lane.i32, LaneI32.JOURNAL_SEGMENT)
       if (newest === 0 || this.#segment > newest) return null
-      if (this.#reader === null && !this.#open()) {
-        if (this.#segment === newest) return null
-        this.#segment++
-        continue
+      if (this.#reader === null) {
+        const opening = this.#open()
+        if (opening === 'wait' || (opening === 'pass over' && this.#segment === newest)) return null
+        if (opening === 'pass over') {
+          this.#segment++
+          continue
+        }
       }
       const entry = this.#reader?.next() ?? null
       if (entry !== null) return entry
       if (this.#segment >= newest) return null
-      this.#reader?.close()
-      this.#reader = null
+      this.#closeReader()
       this.#segment++
     }
   }
 
-  /** What has been read is stored. Segments before the current one are not needed any more. */
-  commit(): void {
-    for (let segment = this.#committed.segment; segment < this.#segment; segment++) this.#remove(segment)
-    this.#committed = { segment: this.#segment, offset: this.#reader?.position ?? 0 }
-    this.#lane.f64[LaneF64.JOURNAL_COVERED_SEGMENT] = this.#segment
-    this.#lane.f64[LaneF64.JOURNAL_COVERED_BYTES] = this.#committed.offset
+  /** What has been read is stored. */
+  commit(delta: JournalDelta): void {
+    const { segment, offset } = this.#committed
+    const unread = segment === this.#segment ? offset : 0
+    this.#committed = { segment: this.#segment, offset: this.#reader?.position ?? unread }
+    this.#sinceConfirmed.replayed += delta.replayed
+    this.#sinceConfirmed.stored += delta.stored
+    this.#sinceConfirmed.poison += delta.poison
+    this.#publish()
   }
 
   /** The batch failed: read the same entries again. */
   rewind(): void {
-    this.close()
-    this.#segment = this.#committed.segment
+    this.#goTo(this.#committed)
   }
 
-  close(): void {
+  /** The store is where it should be: what is committed is safe, and segments before it are not needed any more. */
+  confirm(): void {
+    for (let segment = this.#confirmed.segment; segment < this.#committed.segment; segment++) {
+      this.#remove(segment)
+    }
+    this.#confirmed = this.#committed
+    this.#sinceConfirmed = { replayed: 0, stored: 0, poison: 0 }
+  }
+
+  /** The store went away: what was stored since {@link confirm} is to be read, and counted, again. */
+  resend(): JournalDelta {
+    const again = this.#sinceConfirmed
+    this.#sinceConfirmed = { replayed: 0, stored: 0, poison: 0 }
+    this.#committed = this.#confirmed
+    this.#goTo(this.#confirmed)
+    this.#publish()
+    return again
+  }
+
+  #goTo({ segment, offset }: Position): void {
+    if (segment === this.#segment) {
+      this.#reader?.seek(Math.max(offset, JOURNAL_HEADER_BYTES))
+      return
+    }
+    this.#closeReader()
+    this.#segment = segment
+  }
+
+  #publish(): void {
+    this.#lane.f64[LaneF64.JOURNAL_COVERED_SEGMENT] = this.#committed.segment
+    this.#lane.f64[LaneF64.JOURNAL_COVERED_BYTES] = this.#committed.offset
+  }
+
+  #closeReader(): void {
     this.#reader?.close()
     this.#reader = null
   }
 
-  #open(): boolean {
+  #open(): Opening {
     const path = this.#path(this.#segment)
     try {
-      if (statSync(path).size === 0) return false
+      if (statSync(path).size === 0) return 'pass over'
       this.#reader = JournalReader.open(path)
-      const { segment, offset } = this.#committed
-      if (segment === this.#segment && offset > 0) this.#reader?.seek(offset)
-    } catch {
-      // Removed behind our back; the segment is passed over when a newer one exists.
-      this.#reader = null
+    } catch (error) {
+      // Passed over only when it is certain that it is gone: out of descriptors, say, it has to be tried again.
+      return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'pass over' : 'wait'
     }
-    return this.#reader !== null
+    if (this.#reader === null) return 'pass over'
+    const { segment, offset } = this.#committed
+    if (segment === this.#segment && offset > 0) this.#reader.seek(offset)
+    return 'open'
   }
 
   #remove(segment: number): void {

@@ -1,6 +1,7 @@
 import { DROP_REASONS, DROP_WORDS_PER_LANE, Drop, Lane, LaneF64 } from '../queue/layout.js'
 import { RingConsumer } from '../queue/ring.js'
 import { BLOCK_BYTES, Block, HEADER_BYTES, SITE_COUNT_I32 } from '../totals/layout.js'
+import type { JournalDelta } from './journal-tail.js'
 import type { LaneHandle } from './messages.js'
 import { BadFrameError, type RecordOrigin } from './record-sink.js'
 
@@ -13,8 +14,11 @@ export interface LaneDelta {
   replayed: number
   stored: number
   poison: number
-  /** Last sequence number that left the ring. */
+  /** Highest sequence number dealt with. */
   seq: number
+  /** Of `stored` and `poison`, what came from the journal. */
+  journalStored: number
+  journalPoison: number
 }
 
 /** One recording thread, as the writer sees it: its ring, its counters, its directory of call sites. */
@@ -32,6 +36,8 @@ export class LaneView implements RecordOrigin {
   processId = 0
   /** Sequence number up to which the store has this ring's calls. */
   storedSeq = 0
+  /** Highest sequence number of an error the store has; one below it may still wait in the ring. */
+  storedErrorSeq = 0
 
   constructor(handle: LaneHandle) {
     this.ring = handle.ring
@@ -81,7 +87,15 @@ export class LaneView implements RecordOrigin {
     this.f64[LaneF64.WRITER_DROPS + lane * DROP_WORDS_PER_LANE + Drop.poison] += delta.poison
     this.f64[calls ? LaneF64.CALLS_CONSUMED : LaneF64.ERRORS_CONSUMED] += delta.consumed
     this.f64[calls ? LaneF64.CALLS_REPLAYED : LaneF64.ERRORS_REPLAYED] += delta.replayed
-    if (calls && delta.seq > this.storedSeq) this.storedSeq = delta.seq
+    if (calls) this.storedSeq = Math.max(this.storedSeq, delta.seq)
+    else this.storedErrorSeq = Math.max(this.storedErrorSeq, delta.seq)
+  }
+
+  /** Takes back what is known of errors that went to a store nobody can find; the journal gives them again. */
+  forget({ replayed, stored, poison }: JournalDelta): void {
+    this.f64[LaneF64.ERRORS_REPLAYED] -= replayed
+    this.f64[LaneF64.ERRORS_STORED] -= stored
+    this.f64[LaneF64.WRITER_DROPS + Lane.errors * DROP_WORDS_PER_LANE + Drop.poison] -= poison
   }
 
   /** Drops of one lane by reason, with what the batch under way adds. */
@@ -100,5 +114,5 @@ export class LaneView implements RecordOrigin {
 }
 
 export function emptyDelta(): LaneDelta {
-  return { consumed: 0, replayed: 0, stored: 0, poison: 0, seq: 0 }
+  return { consumed: 0, replayed: 0, stored: 0, poison: 0, seq: 0, journalStored: 0, journalPoison: 0 }
 }

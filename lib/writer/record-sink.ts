@@ -160,7 +160,8 @@ function arrayStart(bytes: Uint8Array, at: number): number {
   return at + 1
 }
 
-function endUs(origin: RecordOrigin, view: DataView, offset: number): number {
+/** End of the call in Unix microseconds; throws {@link BadFrameError} when the frame names no time. */
+export function endUs(origin: RecordOrigin, view: DataView, offset: number): number {
   const endMs = view.getFloat64(offset + Frame.START, true) + view.getFloat64(offset + Frame.DURATION, true)
   const us = Math.round(origin.originUnixUs + endMs * 1000)
   if (!(us >= 0)) throw new BadFrameError('start or duration is no time')

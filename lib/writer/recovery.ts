@@ -1,18 +1,22 @@
-import { readdirSync, renameSync, unlinkSync } from 'node:fs'
+import { readdirSync, renameSync, statSync, unlinkSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { JOURNAL_SUFFIX } from '../queue/journal-format.js'
 import { JournalReader } from '../queue/journal-reader.js'
 import { DROP_REASONS, Drop, Frame, Lane } from '../queue/layout.js'
-import { isAlive } from '../queue/process-identity.js'
+import { isAlive, startedUnixUs } from '../queue/process-identity.js'
 import { MalformedPayloadError } from '../serialize/transcode.js'
 import { type Database, prepared } from '../store/driver.js'
-import { BadRowError } from '../store/errors.js'
+import { BadRowError, classify } from '../store/errors.js'
 import type { StoreWriter } from '../store/insert.js'
-import { BadFrameError, type RecordOrigin, type RecordSink } from './record-sink.js'
+import { BadFrameError, endUs, type RecordOrigin, type RecordSink } from './record-sink.js'
 
 /** Journal entries taken over in one transaction. */
 const ENTRIES_PER_STEP = 500
 const US_PER_MINUTE = 60_000_000
+/** Start times of processes are counted in hundredths of a second, from a moment that is known to the second. */
+const CLOCK_SLACK_US = 1_500_000
+/** Between creating a journal and writing its header lie microseconds, unless the disk stalls. */
+const HEADER_GRACE_MS = 60_000
 
 interface LaneRow {
   produced: number
@@ -45,6 +49,8 @@ export class Recovery {
   readonly #host: string
   #paths: string[] | null = null
   #current: Leftover | null = null
+  /** Boots with a journal that could not be read to its end: their account stays open until a later start. */
+  readonly #unsettled = new Set<string>()
   #done = false
 
   constructor(
@@ -75,10 +81,23 @@ export class Recovery {
       this.#current = this.#open(path)
       return true
     }
-    if (this.#replay(this.#current, nowUs)) return true
+    if (!this.#take(this.#current, nowUs)) return true
     this.#current.reader.close()
-    remove(this.#current.path)
     this.#current = null
+    return true
+  }
+
+  /** One step of one journal; `true` when this process is done with it. */
+  #take(leftover: Leftover, nowUs: number): boolean {
+    try {
+      if (this.#replay(leftover, nowUs)) return false
+      remove(leftover.path)
+    } catch (error) {
+      const failure = classify(error)
+      if (failure !== 'other' && failure !== 'data') throw error
+      // This journal, not the store: it is left to a later start and must not keep the ones behind it waiting.
+      this.#unsettled.add(leftover.reader.header.boot)
+    }
     return true
   }
 
@@ -104,13 +123,16 @@ export class Recovery {
     let reader: JournalReader | null
     try {
       reader = JournalReader.open(path)
-    } catch {
-      // Another process took it over and removed it.
+    } catch (error) {
+      // Another process took it over and removed it; anything else is for a later start.
+      const boot = JOURNAL_SUFFIX.exec(path.slice(this.#storePath.length))?.[1]
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' && boot !== undefined) this.#unsettled.add(boot)
       return null
     }
     if (reader === null) {
       // The name says journal, the content does not. It may still be the only trace of something: keep it, once.
-      setAside(path)
+      // One that is young may be a living process's, which has not written its header yet.
+      if (isOld(path)) setAside(path)
       return null
     }
     if (isAlive(reader.header.pid, reader.header.startTicks)) {
@@ -168,9 +190,14 @@ export class Recovery {
     errors: LaneRow,
     nowUs: number,
   ): boolean {
+    const expiredUpToUs = this.#expiredUpToUs()
+    let storedErrorSeq = errors.storedSeq
     for (let count = 0; count < ENTRIES_PER_STEP; count++) {
       const entry = leftover.reader.next()
-      if (entry === null) return false
+      if (entry === null) {
+        errors.storedSeq = storedErrorSeq
+        return false
+      }
       calls.produced = Math.max(calls.produced, entry.callsProduced)
       if (entry.kind === 'site') {
         leftover.names.set(entry.site, entry.name)
@@ -182,7 +209,10 @@ export class Recovery {
       try {
         if (lane === Lane.errors) {
           errors.produced = Math.max(errors.produced, seq)
+          // Stored long ago and deleted by retention meanwhile: its row is gone, so that cannot tell.
+          if (seq <= errors.storedSeq && endUs(origin, view, offset) <= expiredUpToUs) continue
           if (this.#sink.error(origin, bytes, view, offset)) errors.stored++
+          storedErrorSeq = Math.max(storedErrorSeq, seq)
         } else if (seq > calls.storedSeq) {
           calls.storedSeq = seq
           this.#sink.call(origin, bytes, view, offset)
@@ -197,7 +227,14 @@ export class Recovery {
         this.#store.addDrops(minute, 0, origin.processId, lane, reason, 1, nowUs, nowUs)
       }
     }
+    errors.storedSeq = storedErrorSeq
     return true
+  }
+
+  /** Ends of errors up to this moment have been deleted by retention. */
+  #expiredUpToUs(): number {
+    const upTo = prepared(this.#db, "SELECT up_to_us AS us FROM expired WHERE kind = 'errors'").get()
+    return (upTo as { us: number } | undefined)?.us ?? Number.NEGATIVE_INFINITY
   }
 
   #laneRow(processId: number, ring: number, lane: Lane): LaneRow {
@@ -227,12 +264,15 @@ export class Recovery {
   #settleAccounts(nowUs: number): void {
     const open = prepared(
       this.#db,
-      `SELECT process_id AS processId, pid, last_seen_us AS lastSeenUs FROM processes
+      `SELECT process_id AS processId, boot, pid, last_seen_us AS lastSeenUs FROM processes
        WHERE ended_us IS NULL AND host = ? AND boot <> ?`,
-    ).all(this.#host, this.#boot) as { processId: number; pid: number; lastSeenUs: number }[]
+    ).all(this.#host, this.#boot) as { processId: number; boot: string; pid: number; lastSeenUs: number }[]
     for (const process of open) {
-      // The pid may be somebody else's by now; then this process is settled at a later start.
-      if (isAlive(process.pid, 0)) continue
+      if (this.#unsettled.has(process.boot)) continue
+      // A pid that somebody else has by now (in a container it is always the same one) began after this was last seen.
+      const startedUs = startedUnixUs(process.pid)
+      const reused = startedUs !== null && startedUs > process.lastSeenUs + CLOCK_SLACK_US
+      if (!reused && isAlive(process.pid, 0)) continue
       this.#store.begin()
       try {
         this.#settleProcess(process.processId, process.lastSeenUs, nowUs)
@@ -281,6 +321,11 @@ function remove(path: string): void {
   } catch {
     // Another process was faster.
   }
+}
+
+function isOld(path: string): boolean {
+  const found = statSync(path, { throwIfNoEntry: false })
+  return found !== undefined && Math.abs(Date.now() - found.mtimeMs) > HEADER_GRACE_MS
 }
 
 function setAside(path: string): void {

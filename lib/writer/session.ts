@@ -11,22 +11,26 @@ import { openForWriting } from '../store/open.js'
 import { Retention } from '../store/retention.js'
 import { type BatchLimits, LaneBatch } from './batch.js'
 import { Fault, faultPoint } from './faults.js'
-import { JournalTail } from './journal-tail.js'
+import type { JournalTail } from './journal-tail.js'
 import type { LaneView } from './lane.js'
 import type { DrainTask } from './messages.js'
 import { RecordSink } from './record-sink.js'
 import { Recovery } from './recovery.js'
-import { TotalsView } from './totals-view.js'
+import type { TotalsView } from './totals-view.js'
 
 const SWEEP_ROWS = 4_000
 /** Rows an emergency sweep may delete to make room on a full disk. */
 const EMERGENCY_ROWS = 20_000
 
-interface LaneParts {
+/** A recording thread and what the writer knows of it beyond one session. */
+export interface LaneSource {
   readonly lane: LaneView
-  readonly batch: LaneBatch
   readonly journal: JournalTail
   readonly totals: TotalsView
+}
+
+interface LaneParts extends LaneSource {
+  readonly batch: LaneBatch
 }
 
 /**
@@ -50,7 +54,7 @@ export class Session {
   constructor(
     task: DrainTask,
     control: Control,
-    lanes: readonly LaneView[],
+    sources: readonly LaneSource[],
     clock: AnchoredClock,
     onSetAside: (path: string) => void,
   ) {
@@ -59,27 +63,33 @@ export class Session {
     this.#clock = clock
     const { storePath: path, retentionMs, maxBytes } = task.settings
     this.#db = openForWriting(path, { onSetAside })
-    this.#identity = identify(path)
-    this.#store = new StoreWriter(this.#db, {
-      onBadRow: error => this.#batch?.refused(error.row.functionId, clock.nowUs()),
-    })
-    this.#processId = this.#store.registerProcess({
-      boot: task.boot,
-      pid: task.process.pid,
-      script: task.process.script,
-      host: task.process.host,
-      nodeVersion: task.process.nodeVersion,
-      version: task.process.version,
-      startedUs: task.anchor.unixUs,
-    })
-    const sink = new RecordSink(this.#store, new Transcoder())
-    this.#lanes = lanes.map(lane => this.#adopt(lane, sink))
-    this.#retention = new Retention(this.#db, { path, retentionMs, maxBytes })
-    this.#recovery = new Recovery(this.#db, this.#store, new RecordSink(this.#store, new Transcoder()), {
-      storePath: path,
-      boot: task.boot,
-      host: task.process.host,
-    })
+    try {
+      this.#identity = identify(path)
+      this.#store = new StoreWriter(this.#db, {
+        onBadRow: error => this.#batch?.refused(error.row.functionId, clock.nowUs()),
+      })
+      this.#processId = this.#store.registerProcess({
+        boot: task.boot,
+        pid: task.process.pid,
+        script: task.process.script,
+        host: task.process.host,
+        nodeVersion: task.process.nodeVersion,
+        version: task.process.version,
+        startedUs: task.anchor.unixUs,
+      })
+      const sink = new RecordSink(this.#store, new Transcoder())
+      this.#lanes = sources.map(source => this.#adopt(source, sink))
+      this.#retention = new Retention(this.#db, { path, retentionMs, maxBytes })
+      this.#recovery = new Recovery(this.#db, this.#store, new RecordSink(this.#store, new Transcoder()), {
+        storePath: path,
+        boot: task.boot,
+        host: task.process.host,
+      })
+    } catch (error) {
+      // Nobody else knows this connection; while the store is locked there would be a new one with every try.
+      this.#db.close()
+      throw error
+    }
   }
 
   get processId(): number {
@@ -164,14 +174,13 @@ export class Session {
   }
 
   close(): void {
-    for (const { journal } of this.#lanes) journal.close()
     this.#recovery.close()
     this.#db.close()
   }
 
-  #adopt(lane: LaneView, sink: RecordSink): LaneParts {
+  #adopt(source: LaneSource, sink: RecordSink): LaneParts {
+    const { lane, journal, totals } = source
     lane.processId = this.#processId
-    const { boot, settings } = this.#task
     for (const which of [Lane.calls, Lane.errors] as const) {
       const row = prepared(
         this.#db,
@@ -183,15 +192,12 @@ export class Session {
       if (row === undefined) continue
       lane.restore(which, row.stored, JSON.parse(row.dropped) as Record<string, number>)
       if (which === Lane.calls) lane.storedSeq = row.stored_seq
+      else lane.storedErrorSeq = row.stored_seq
     }
     lane.consumer.rewind()
-    const journal = new JournalTail(lane, settings.storePath, boot)
-    return {
-      lane,
-      journal,
-      batch: new LaneBatch(lane, journal, this.#store, sink),
-      totals: new TotalsView(lane, this.#clock.nowUs()),
-    }
+    journal.rewind()
+    totals.reopen()
+    return { ...source, batch: new LaneBatch(lane, journal, this.#store, sink) }
   }
 
   /** Records that have left the producers so far; {@link caughtUpWith} tells when all of them are dealt with. */

@@ -37,7 +37,11 @@ export class TotalsView {
   readonly #f64: Float64Array
   readonly #i32: Int32Array
   #reported: Counters[] = []
-  #pending: { site: number; counters: Counters }[] = []
+  /** What the store before this one was told. */
+  #reportedBefore: Counters[] = []
+  #pending: { site: number; counters: Counters; raisedMs: number }[] = []
+  /** By site, the maximum that the last snapshot has reported and that still stands in the idle slot. */
+  #reportedMaxMs = new Map<number, number>()
   #lastSnapshotUs: number
 
   constructor(lane: LaneView, nowUs: number) {
@@ -64,27 +68,41 @@ export class TotalsView {
       if (!this.#hasChanged(site)) continue
       const before = this.#reported[site] ?? this.#restore(store, site)
       const counters = this.#read(site, before)
-      this.#writeSite(store, site, before, counters, minute, nowUs)
-      this.#pending.push({ site, counters })
+      const { maxMs, raisedMs } = this.#maxima(site)
+      this.#writeSite(store, site, before, counters, minute, nowUs, maxMs)
+      this.#pending.push({ site, counters, raisedMs })
     }
   }
 
   /** The batch is committed. */
   commit(nowUs: number): void {
     const idleSlot = 1 - (this.#i32[MAX_SLOT_I32] & 1)
-    for (const { site, counters } of this.#pending) {
+    // Whatever the idle slot holds has been reported by this snapshot or the one before; it is raised from now on.
+    for (const site of this.#reportedMaxMs.keys()) this.#f64[this.#maxWord(site) + idleSlot] = 0
+    this.#reportedMaxMs.clear()
+    for (const { site, counters, raisedMs } of this.#pending) {
       this.#reported[site] = counters
       this.#f64[this.#maxWord(site) + idleSlot] = 0
+      this.#reportedMaxMs.set(site, raisedMs)
     }
     this.#pending = []
     this.#lastSnapshotUs = nowUs
     this.#i32[MAX_SLOT_I32] = idleSlot
   }
 
-  /** The store was replaced: what was reported to the old one is not in the new one, and stays reported. */
+  /** Another session, perhaps with another file: what was reported is asked of the file again. */
+  reopen(): void {
+    this.#pending = []
+    for (const [site, counters] of this.#reported.entries()) {
+      if (counters !== undefined) this.#reportedBefore[site] = counters
+    }
+    this.#reported = []
+  }
+
+  /** What was reported to a store that was replaced is not in the new one, and stays reported. */
   #restore(store: StoreWriter, site: number): Counters {
     const json = store.reported(this.#lane.processId, this.#lane.ring, site)
-    const counters = json === null ? ZERO : (JSON.parse(json) as Counters)
+    const counters = json === null ? (this.#reportedBefore[site] ?? ZERO) : (JSON.parse(json) as Counters)
     this.#reported[site] = counters
     return counters
   }
@@ -96,6 +114,7 @@ export class TotalsView {
     after: Counters,
     minute: number,
     nowUs: number,
+    maxMs: number,
   ): void {
     const { processId, ring } = this.#lane
     const functionId = store.functionId(this.#lane.siteName(site))
@@ -112,7 +131,7 @@ export class TotalsView {
         kept: difference(after.kept, before.kept),
         timed: difference(after.timed, before.timed),
         durationSumNs: (after.durationSumMs - before.durationSumMs) * 1e6,
-        durationMaxNs: this.#maxMs(site) * 1e6,
+        durationMaxNs: maxMs * 1e6,
         buckets,
       })
     }
@@ -153,12 +172,17 @@ export class TotalsView {
   }
 
   /**
-   * The longest call since the idle slot was cleared. The slot being raised is read too, so that a flush shows the
-   * newest maximum; read again by the next snapshot, it can also stand in the minute that begins in between.
+   * The longest call since the last snapshot. Mostly it stands in the slot being raised; a call that ended while the
+   * slots were exchanged may have raised the other one, which else holds what was reported.
    */
-  #maxMs(site: number): number {
-    const word = this.#maxWord(site)
-    return Math.max(this.#f64[word], this.#f64[word + 1])
+  #maxima(site: number): { maxMs: number; raisedMs: number } {
+    const slot = this.#i32[MAX_SLOT_I32] & 1
+    const raisedMs = this.#f64[this.#maxWord(site) + slot]
+    const idleMs = this.#f64[this.#maxWord(site) + (1 - slot)]
+    return {
+      maxMs: idleMs === this.#reportedMaxMs.get(site) ? raisedMs : Math.max(raisedMs, idleMs),
+      raisedMs,
+    }
   }
 
   #maxWord(site: number): number {
