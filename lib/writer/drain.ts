@@ -28,6 +28,9 @@ const BUSY_LIMIT_AT_STOP_MS = 250
 /** Pause after a step of housekeeping has failed: a full disk, say, is not asked again and again. */
 const HOUSEKEEPING_PAUSE_MS = 10_000
 
+/** A program that always ends soon takes over what dead ones left too, a piece at each of its ends. */
+const RECOVERY_AT_STOP_MS = 300
+
 const pauseWord = new Int32Array(new SharedArrayBuffer(4))
 function pause(ms: number): void {
   Atomics.wait(pauseWord, 0, 0, ms)
@@ -243,6 +246,7 @@ export class Drain {
         this.#writeAll()
         this.#confirmPlace(this.#open())
       }
+      this.#recoverFor(RECOVERY_AT_STOP_MS)
       this.#session?.finish()
       complete = true
     } catch {
@@ -250,6 +254,11 @@ export class Drain {
     }
     this.#closeSession()
     this.#control.setWriterState(complete ? 'stopped' : 'failed')
+  }
+
+  #recoverFor(limitMs: number): void {
+    const deadlineMs = monotonicMs() + limitMs
+    while (this.#session?.recover() && monotonicMs() < deadlineMs);
   }
 
   #writeAll(): void {

@@ -32,6 +32,8 @@ export class JournalTail {
   readonly #storePath: string
   readonly #boot: string
   #reader: JournalReader | null = null
+  /** The segment of `#confirmed`, open although reading has gone on to a later one: its name may be gone by now. */
+  #kept: JournalReader | null = null
   #segment: number
   #committed: Position
   #confirmed: Position
@@ -70,7 +72,7 @@ export class JournalTail {
       const entry = this.#reader?.next() ?? null
       if (entry !== null) return entry
       if (this.#segment >= newest) return null
-      this.#closeReader()
+      this.#leaveSegment()
       this.#segment++
     }
   }
@@ -96,6 +98,10 @@ export class JournalTail {
     for (let segment = this.#confirmed.segment; segment < this.#committed.segment; segment++) {
       this.#remove(segment)
     }
+    if (this.#kept !== null && this.#committed.segment !== this.#confirmed.segment) {
+      this.#kept.close()
+      this.#kept = null
+    }
     this.#confirmed = this.#committed
     this.#sinceConfirmed = { replayed: 0, stored: 0, poison: 0 }
   }
@@ -111,22 +117,26 @@ export class JournalTail {
   }
 
   #goTo({ segment, offset }: Position): void {
-    if (segment === this.#segment) {
-      this.#reader?.seek(Math.max(offset, JOURNAL_HEADER_BYTES))
-      return
+    if (segment !== this.#segment) {
+      this.#leaveSegment()
+      this.#segment = segment
     }
-    this.#closeReader()
-    this.#segment = segment
+    if (this.#reader === null && segment === this.#confirmed.segment) {
+      this.#reader = this.#kept
+      this.#kept = null
+    }
+    this.#reader?.seek(Math.max(offset, JOURNAL_HEADER_BYTES))
+  }
+
+  #leaveSegment(): void {
+    if (this.#segment === this.#confirmed.segment) this.#kept = this.#reader
+    else this.#reader?.close()
+    this.#reader = null
   }
 
   #publish(): void {
     this.#lane.f64[LaneF64.JOURNAL_COVERED_SEGMENT] = this.#committed.segment
     this.#lane.f64[LaneF64.JOURNAL_COVERED_BYTES] = this.#committed.offset
-  }
-
-  #closeReader(): void {
-    this.#reader?.close()
-    this.#reader = null
   }
 
   #open(): Opening {

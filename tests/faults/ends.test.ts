@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Ending, Plan } from '../fixtures/src/victim.js'
-import { imbalances } from '../support/store-account.js'
-import { expectAllKept, expectErrorsKept, Scene } from './harness.js'
+import { imbalances, readStore } from '../support/store-account.js'
+import { expectAllKept, expectErrorsKept, Scene, sorted } from './harness.js'
 
 let scene: Scene
 beforeEach(() => {
@@ -74,6 +74,14 @@ describe('row 2: polite signals', () => {
     expectAllKept(scene, await scene.recover())
   })
 
+  it('SIGTERM with a handler that listens once, set up before the first call: it decides as well', async () => {
+    const victim = scene.start({ ending: 'once' })
+    await victim.says('waiting')
+    victim.child.kill('SIGTERM')
+    expect(await victim.ended).toMatchObject({ code: 5, signal: null, stdout: 'waiting\nhandled\n' })
+    expectAllKept(scene, await scene.recover())
+  })
+
   it('SIGTERM twice in a row: all is stored', async () => {
     const victim = scene.start({ ending: 'hang' })
     await victim.says('waiting')
@@ -131,6 +139,16 @@ describe('rows 4 and 5: ends that no code of ours sees', () => {
     const ended = await scene.run({ calls: 200, ending }, { nodeArgs })
     expect(ended.code === 0).toBe(false)
     expectErrorsKept(scene, await scene.recover())
+  })
+
+  it('the next start takes the errors over even when it ends at once', async () => {
+    await scene.run({ calls: 200, ending: 'abort' })
+    expect(scene.journals()).toHaveLength(1)
+    await scene.run({ calls: 1, errorEvery: 0, ending: 'exit' }, { truth: false })
+    expect(scene.journals()).toEqual([])
+    const account = readStore(scene.store)
+    expect(sorted(account.errors)).toEqual(sorted(scene.seen().errors))
+    expect(imbalances(account)).toEqual(account.lanes.map(() => 0))
   })
 
   it('the main thread blocked for ever: what was recorded before is stored while it is blocked', async () => {

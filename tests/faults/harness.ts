@@ -26,7 +26,7 @@ export class Scene {
   /** Starts the program under test. */
   start(
     plan: Partial<Plan>,
-    how: { nodeArgs?: string[]; env?: NodeJS.ProcessEnv; truth?: boolean } = {},
+    how: { nodeArgs?: string[]; env?: NodeJS.ProcessEnv; truth?: boolean; wrap?: string[] } = {},
   ): Victim {
     const complete: Plan = {
       calls: 20,
@@ -38,7 +38,8 @@ export class Scene {
       ...plan,
     }
     // No core files: a killed child must not fill the disk.
-    const command = ['-c', 'ulimit -c 0; exec "$@"', 'sh', process.execPath, ...(how.nodeArgs ?? [])]
+    const node = [...(how.wrap ?? []), process.execPath, ...(how.nodeArgs ?? [])]
+    const command = ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...node]
     const child = spawn('sh', [...command, VICTIM, JSON.stringify(complete)], {
       cwd: this.folder,
       env: { ...process.env, NODE_OPTIONS: '', CALLSIGHT_DB: this.store, ...how.env },
