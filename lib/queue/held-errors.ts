@@ -18,7 +18,8 @@ export class HeldErrors {
   /** Keeps a copy; `false` when the limit of 64 MiB is reached. */
   add(frame: Uint8Array, site: number): boolean {
     if (this.#bytes + frame.byteLength > MAX_BYTES) return false
-    this.#records.push({ frame: frame.slice(), site })
+    // Not slice(): of a Buffer that is no copy, and this one is written over by the next error.
+    this.#records.push({ frame: new Uint8Array(frame), site })
     this.#bytes += frame.byteLength
     return true
   }

@@ -257,8 +257,13 @@ export class Drain {
   }
 
   #recoverFor(limitMs: number): void {
-    const deadlineMs = monotonicMs() + limitMs
-    while (this.#session?.recover() && monotonicMs() < deadlineMs);
+    const nowMs = monotonicMs()
+    if (nowMs < this.#recoverDueMs) return
+    try {
+      while (this.#session?.recover() && monotonicMs() < nowMs + limitMs);
+    } catch {
+      // Everything of this process is stored all the same; what dead ones left waits for the next start.
+    }
   }
 
   #writeAll(): void {
@@ -271,7 +276,11 @@ export class Drain {
     this.#moreToRecover = true
     if (session === null) return
     try {
-      if (!session.inPlace) for (const { lane, journal } of this.#sources) lane.forget(journal.resend())
+      const { inPlace } = session
+      for (const { lane, journal } of this.#sources) {
+        if (inPlace) journal.confirm()
+        else lane.forget(journal.resend())
+      }
     } catch {
       // The folder cannot be looked into; that is no reason to send anything twice.
     }

@@ -1,6 +1,6 @@
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Health } from '../../lib/recorder.js'
+import type { Health } from '../../lib/health.js'
 import { Scene } from './harness.js'
 
 let scene: Scene

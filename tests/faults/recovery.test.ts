@@ -1,0 +1,97 @@
+import { spawn } from 'node:child_process'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import Database from 'better-sqlite3'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { imbalances, readStore } from '../support/store-account.js'
+import { expectErrorsKept, Scene } from './harness.js'
+
+let scene: Scene
+beforeEach(() => {
+  scene = new Scene()
+})
+afterEach(() => scene.dispose())
+
+function edit<T>(work: (db: Database.Database) => T): T {
+  const db = new Database(scene.store)
+  try {
+    return work(db)
+  } finally {
+    db.close()
+  }
+}
+
+/** A process that stored everything and was killed: its journal stays, with errors that are all in the store. */
+async function killed(): Promise<number> {
+  const victim = scene.start({ calls: 40, ending: 'block' })
+  await victim.says('blocked')
+  await new Promise(resolve => setTimeout(resolve, 1_000))
+  victim.child.kill('SIGKILL')
+  await victim.ended
+  expect(scene.journals()).toHaveLength(1)
+  return scene.seen().errors.length
+}
+
+describe('taking over what a dead process left', () => {
+  it('errors that retention has deleted meanwhile do not come back and are not counted again', async () => {
+    const errors = await killed()
+    edit(db => {
+      const upTo = db.prepare('SELECT max(id >> 11) FROM errors').pluck().get()
+      db.prepare("INSERT INTO expired VALUES ('errors', ?, ?)").run(errors, upTo)
+      expect(db.prepare('DELETE FROM errors').run().changes).toBe(errors)
+    })
+    const account = await scene.recover()
+    expect(account.errors).toEqual([])
+    expect(imbalances(account)).toEqual(account.lanes.map(() => 0))
+  })
+
+  it('a process is settled although its pid is somebody else by now, as in a container', async () => {
+    await killed()
+    // Start times are known to the second only.
+    await new Promise(resolve => setTimeout(resolve, 2_000))
+    const other = spawn('sleep', ['60'])
+    try {
+      edit(db => {
+        db.prepare('UPDATE processes SET pid = ?').run(other.pid)
+        db.exec('UPDATE lanes SET produced = produced + 3')
+      })
+      const account = await scene.recover()
+      expect(account.lanes.flatMap(({ dropped }) => dropped['writer_lost'] ?? [])).toEqual([3, 3])
+      expect(imbalances(account)).toEqual(account.lanes.map(() => 0))
+    } finally {
+      other.kill()
+    }
+  })
+
+  it('a journal whose owner has not written its header yet is left to it', async () => {
+    mkdirSync(dirname(scene.store), { recursive: true })
+    const young = `${scene.store}.errors-00000000000000aa-0-1`
+    writeFileSync(young, '')
+    await scene.run({ calls: 40, ending: 'flush' })
+    expect(existsSync(young)).toBe(true)
+    expectErrorsKept(scene, readStore(scene.store))
+  })
+
+  it('one that cannot be read keeps neither the others nor the store waiting', async () => {
+    await killed()
+    const [name = ''] = scene.journals()
+    const folder = dirname(scene.store)
+    // Sorts before the others: a folder with the name of a journal.
+    mkdirSync(join(folder, `${basename(scene.store)}.errors-00000000000000aa-0-0`))
+    copyFileSync(join(folder, name), join(folder, `${basename(scene.store)}.errors-00000000000000bb-0-1`))
+    edit(db => db.exec('DELETE FROM errors'))
+    await scene.run({ calls: 40, pauseMs: 50, chunk: 4, ending: 'shutdown' }, { truth: false })
+    expect(readdirSync(folder).filter(file => file.includes('.errors-'))).toHaveLength(1)
+    const seen = new Set(readStore(scene.store).errors)
+    expect(scene.seen().errors.filter(n => !seen.has(n))).toEqual([])
+  })
+
+  it('recorders of programs that repeat their random numbers are told apart', async () => {
+    const same = ['--import', 'data:text/javascript,Math.random = () => 0.25']
+    await scene.run({ calls: 40 }, { nodeArgs: same, truth: false })
+    await scene.run({ calls: 40 }, { nodeArgs: same, truth: false })
+    const account = await scene.recover()
+    expect(account.errors).toHaveLength(20)
+    expect(account.calls).toHaveLength(60)
+  })
+})
