@@ -11,11 +11,11 @@ export type {
   MonitorOptions,
   TuneOptions,
 } from './config/options.js'
+export type { Health } from './health.js'
 export type { MonitorDecorator } from './monitor/monitor.js'
 export { monitor } from './monitor/monitor.js'
 export type { Account, LaneAccount } from './queue/account.js'
 export type { DropReason } from './queue/layout.js'
-export type { Health } from './recorder.js'
 export { configure, flush, health, shutdown, tune } from './recorder.js'
 export type { Coverage, Expired, ProcessInfo, ProcessState } from './store/coverage.js'
 export { DriverError, ForeignStoreError } from './store/errors.js'

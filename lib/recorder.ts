@@ -3,12 +3,13 @@ import { createRequire } from 'node:module'
 import { hostname } from 'node:os'
 import { basename } from 'node:path'
 import { threadId } from 'node:worker_threads'
-import type { BreakerState } from './breaker/circuit-breaker.js'
 import { durationMs } from './config/duration.js'
 import { readEnvironment } from './config/environment.js'
+import { mergeOptions } from './config/merge.js'
 import type { CallsightOptions, Duration, Settings, TuneOptions } from './config/options.js'
 import { resolveSettings, resolveSite } from './config/resolve.js'
 import { ConfigError, validateCallsightOptions } from './config/validate.js'
+import { degradation, type Health, healthWithoutParts, readHealth, type Verdict } from './health.js'
 import { onProcessEnd } from './lifecycle/process-end.js'
 import { AttachedSites } from './monitor/attached-sites.js'
 import type { CallSite } from './monitor/call-site.js'
@@ -18,7 +19,6 @@ import { type Account, emptyAccount, readAccount } from './queue/account.js'
 import { monotonicMs, takeAnchor } from './queue/clock.js'
 import { Control } from './queue/control.js'
 import { Journal } from './queue/journal.js'
-import { ControlF64, ControlI32, LaneI32 } from './queue/layout.js'
 import { startTicks } from './queue/process-identity.js'
 import { journalBufferBytes, newLaneMemory, Producer } from './queue/producer.js'
 import { Tuning } from './sampling/tuning.js'
@@ -27,36 +27,6 @@ import { Redaction } from './serialize/redaction.js'
 import { Totals } from './totals/totals.js'
 import type { DrainTask, WriterMessage } from './writer/messages.js'
 import { WriterSupervisor } from './writer/supervisor.js'
-
-/** How the recorder is doing, read from memory in a few microseconds. */
-export interface Health {
-  /**
-   * `off`: switched off; `idle`: nothing monitored was called yet; `recording`; `degraded`: recording, but the store
-   * cannot be written right now (the breaker is open or the writer is being restarted); `failed`: the recorder's own
-   * code failed and it took itself out of the way; `stopped`: after `shutdown()`.
-   */
-  readonly state: 'off' | 'idle' | 'recording' | 'degraded' | 'failed' | 'stopped'
-  /** Why it is `off`, `degraded` or `failed`. */
-  readonly reason: string | null
-  readonly account: Account
-  readonly writer: {
-    readonly state: 'booting' | 'running' | 'stopped' | 'failed'
-    /** Times the writer thread was started again. */
-    readonly restarts: number
-    /** Transactions committed by this process. */
-    readonly batches: number
-    /** Milliseconds since the last commit, `null` before the first. */
-    readonly sinceCommitMs: number | null
-  }
-  readonly breaker: {
-    readonly state: BreakerState['kind']
-    readonly failures: number
-    /** Milliseconds until the next attempt, 0 unless open. */
-    readonly retryInMs: number
-  }
-  readonly ring: { readonly usedBytes: number; readonly capacityBytes: number }
-  readonly store: { readonly path: string; readonly bytes: number; readonly walBytes: number }
-}
 
 type Phase =
   | { readonly kind: 'idle' }
@@ -86,7 +56,6 @@ const SHUTDOWN_REVIVALS = 2
 const TEND_INTERVAL_MS = 1_000
 /** Longest delay a timer takes. */
 const MAX_TIMER_MS = 2 ** 31 - 1
-const BREAKER_STATES = ['closed', 'open', 'halfOpen'] as const
 
 let phase: Phase = { kind: 'idle' }
 let options: CallsightOptions = {}
@@ -107,23 +76,9 @@ export function configure(given: CallsightOptions): void {
       'Callsight: configure() must come before the first monitored call; use tune() to change sampling while the program runs',
     )
   }
-  const merged = mergeGroups(options, checked)
+  const merged = mergeOptions(options, checked)
   resolveSettings(merged)
   options = merged
-}
-
-function mergeGroups(below: CallsightOptions, above: CallsightOptions): CallsightOptions {
-  const merged: Record<string, unknown> = { ...below }
-  for (const [key, value] of Object.entries(above)) {
-    const under = merged[key]
-    const groups = isGroup(under) && isGroup(value)
-    merged[key] = groups ? { ...under, ...value } : value
-  }
-  return merged
-}
-
-function isGroup(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /**
@@ -380,66 +335,22 @@ function partsOf(now: Phase): Parts | null {
 /** How the recorder is doing: synchronous, a few microseconds, no disk. */
 export function health(): Health {
   const parts = partsOf(phase)
-  if (parts === null) return healthWithoutParts()
-  const { control, settings, laneI32 } = parts
-  const { i32, f64 } = control
-  const breaker = BREAKER_STATES[Atomics.load(i32, ControlI32.BREAKER_STATE)] ?? 'closed'
-  const openForMs = monotonicMs() - f64[ControlF64.BREAKER_OPENED_AT]
-  const lastCommitMs = f64[ControlF64.LAST_COMMIT_MS]
-  return {
-    ...stateOf(breaker, control.writerState),
-    account: account(),
-    writer: {
-      state: control.writerState,
-      restarts: Math.max(0, i32[ControlI32.WRITER_STARTS] - 1),
-      batches: f64[ControlF64.BATCHES],
-      sinceCommitMs: lastCommitMs === 0 ? null : monotonicMs() - lastCommitMs,
-    },
-    breaker: {
-      state: breaker,
-      failures: i32[ControlI32.BREAKER_FAILURES],
-      retryInMs: breaker === 'open' ? Math.max(0, settings.breaker.resetTimeoutMs - openForMs) : 0,
-    },
-    ring: {
-      usedBytes: (Atomics.load(laneI32, LaneI32.TAIL) - Atomics.load(laneI32, LaneI32.HEAD)) >>> 0,
-      capacityBytes: settings.ringBytes,
-    },
-    store: {
-      path: settings.storePath,
-      bytes: f64[ControlF64.STORE_BYTES],
-      walBytes: f64[ControlF64.WAL_BYTES],
-    },
-  }
+  const verdict = verdictOf(phase)
+  return parts === null ? healthWithoutParts(verdict) : readHealth(parts, verdict, account())
 }
 
-function stateOf(
-  breaker: BreakerState['kind'],
-  writer: Control['writerState'],
-): Pick<Health, 'state' | 'reason'> {
-  if (phase.kind === 'failed') return { state: 'failed', reason: phase.reason }
-  if (phase.kind === 'stopped') return { state: 'stopped', reason: null }
-  if (breaker !== 'closed') return { state: 'degraded', reason: 'the circuit breaker of the store is open' }
-  if (writer === 'failed') return { state: 'degraded', reason: 'the writer thread is being restarted' }
-  return { state: 'recording', reason: null }
-}
-
-function healthWithoutParts(): Health {
-  const states: Record<Exclude<Phase['kind'], 'recording'>, Health['state']> = {
-    idle: 'idle',
-    starting: 'idle',
-    off: 'off',
-    failed: 'failed',
-    stopped: 'stopped',
-  }
-  return {
-    state: live.off ? 'off' : phase.kind === 'recording' ? 'recording' : states[phase.kind],
-    reason:
-      phase.kind === 'off' || phase.kind === 'failed' ? phase.reason : live.off ? 'CALLSIGHT=off' : null,
-    account: emptyAccount(),
-    writer: { state: 'stopped', restarts: 0, batches: 0, sinceCommitMs: null },
-    breaker: { state: 'closed', failures: 0, retryInMs: 0 },
-    ring: { usedBytes: 0, capacityBytes: 0 },
-    store: { path: '', bytes: 0, walBytes: 0 },
+function verdictOf(now: Phase): Verdict {
+  switch (now.kind) {
+    case 'idle':
+    case 'starting':
+      return live.off ? { state: 'off', reason: 'CALLSIGHT=off' } : { state: 'idle', reason: null }
+    case 'off':
+    case 'failed':
+      return { state: now.kind, reason: now.reason }
+    case 'stopped':
+      return { state: 'stopped', reason: null }
+    case 'recording':
+      return degradation(now.parts.control)
   }
 }
 

@@ -1,0 +1,110 @@
+import type { BreakerState } from './breaker/circuit-breaker.js'
+import type { Settings } from './config/options.js'
+import { type Account, emptyAccount } from './queue/account.js'
+import { monotonicMs } from './queue/clock.js'
+import type { Control } from './queue/control.js'
+import { ControlF64, ControlI32, LaneI32 } from './queue/layout.js'
+
+/** How the recorder is doing, read from memory in a few microseconds. */
+export interface Health {
+  /**
+   * `off`: switched off; `idle`: nothing monitored was called yet; `recording`; `degraded`: recording, but the store
+   * cannot be written right now (the breaker is open or the writer is being restarted); `failed`: the recorder's own
+   * code failed and it took itself out of the way; `stopped`: after `shutdown()`.
+   */
+  readonly state: 'off' | 'idle' | 'recording' | 'degraded' | 'failed' | 'stopped'
+  /** Why it is `off`, `degraded` or `failed`. */
+  readonly reason: string | null
+  readonly account: Account
+  readonly writer: {
+    readonly state: 'booting' | 'running' | 'stopped' | 'failed'
+    /** Times the writer thread was started again. */
+    readonly restarts: number
+    /** Transactions committed by this process. */
+    readonly batches: number
+    /** Milliseconds since the last commit, `null` before the first. */
+    readonly sinceCommitMs: number | null
+  }
+  readonly breaker: {
+    readonly state: BreakerState['kind']
+    readonly failures: number
+    /** Milliseconds until the next attempt, 0 unless open. */
+    readonly retryInMs: number
+  }
+  readonly ring: { readonly usedBytes: number; readonly capacityBytes: number }
+  readonly store: { readonly path: string; readonly bytes: number; readonly walBytes: number }
+}
+
+/** The part of {@link Health} that the recorder knows and no memory says. */
+export type Verdict = Pick<Health, 'state' | 'reason'>
+
+/** What is read of a recorder that has started. */
+export interface ObservedParts {
+  readonly settings: Settings
+  readonly control: Control
+  readonly laneI32: Int32Array
+}
+
+const BREAKER_STATES = ['closed', 'open', 'halfOpen'] as const
+
+/** Whether a recorder that is running can also store. */
+export function degradation(control: Control): Verdict {
+  if (breakerState(control) !== 'closed') {
+    return { state: 'degraded', reason: 'the circuit breaker of the store is open' }
+  }
+  if (control.writerState === 'failed') {
+    return { state: 'degraded', reason: 'the writer thread is being restarted' }
+  }
+  return { state: 'recording', reason: null }
+}
+
+export function readHealth(
+  { settings, control, laneI32 }: ObservedParts,
+  verdict: Verdict,
+  account: Account,
+): Health {
+  const { i32, f64 } = control
+  const breaker = breakerState(control)
+  const openForMs = monotonicMs() - f64[ControlF64.BREAKER_OPENED_AT]
+  const lastCommitMs = f64[ControlF64.LAST_COMMIT_MS]
+  return {
+    ...verdict,
+    account,
+    writer: {
+      state: control.writerState,
+      restarts: Math.max(0, i32[ControlI32.WRITER_STARTS] - 1),
+      batches: f64[ControlF64.BATCHES],
+      sinceCommitMs: lastCommitMs === 0 ? null : monotonicMs() - lastCommitMs,
+    },
+    breaker: {
+      state: breaker,
+      failures: i32[ControlI32.BREAKER_FAILURES],
+      retryInMs: breaker === 'open' ? Math.max(0, settings.breaker.resetTimeoutMs - openForMs) : 0,
+    },
+    ring: {
+      usedBytes: (Atomics.load(laneI32, LaneI32.TAIL) - Atomics.load(laneI32, LaneI32.HEAD)) >>> 0,
+      capacityBytes: settings.ringBytes,
+    },
+    store: {
+      path: settings.storePath,
+      bytes: f64[ControlF64.STORE_BYTES],
+      walBytes: f64[ControlF64.WAL_BYTES],
+    },
+  }
+}
+
+/** Before the first monitored call, and when recording is off. */
+export function healthWithoutParts(verdict: Verdict): Health {
+  return {
+    ...verdict,
+    account: emptyAccount(),
+    writer: { state: 'stopped', restarts: 0, batches: 0, sinceCommitMs: null },
+    breaker: { state: 'closed', failures: 0, retryInMs: 0 },
+    ring: { usedBytes: 0, capacityBytes: 0 },
+    store: { path: '', bytes: 0, walBytes: 0 },
+  }
+}
+
+function breakerState(control: Control): BreakerState['kind'] {
+  return BREAKER_STATES[Atomics.load(control.i32, ControlI32.BREAKER_STATE)] ?? 'closed'
+}
