@@ -71,7 +71,7 @@ export function wrapFunction<F extends AnyFunction>(fn: F, site: CallSite): F {
     active.call = outerCall
     active.trace = outerTrace
     if (isPlainPromise(result)) {
-      const held = mark === -1 ? null : recording.producer.holdArguments(mark)
+      const held = mark === -1 ? null : recording.producer.scratch.hold(mark)
       leave(recording, carries, inherited, mark)
       if (outerCall === 0) settleWaiting(recording)
       site.continues = true
@@ -93,7 +93,7 @@ function attach(recording: Recording, site: CallSite, self: unknown): void {
 
 function captureArguments(recording: Recording, site: CallSite, args: ArrayLike<unknown>): number {
   const { producer } = recording
-  if (!producer.scratchLeft) return -1
+  if (!producer.scratch.hasRoom) return -1
   return producer.captureArguments(site, args)
 }
 
@@ -105,7 +105,7 @@ function leave(
   mark: number,
 ): void {
   if (carries) enterContext(inherited)
-  if (mark !== -1) recording.producer.releaseScratch(mark)
+  if (mark !== -1) recording.producer.scratch.release(mark)
 }
 
 /**

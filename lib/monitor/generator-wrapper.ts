@@ -71,10 +71,10 @@ function begin(recording: Recording, site: CallSite, args: ArrayLike<unknown>): 
   }
   const call = ++recording.lastCall
   let held: Uint8Array | null = null
-  if (weight > 0 && recording.producer.scratchLeft) {
+  if (weight > 0 && recording.producer.scratch.hasRoom) {
     const mark = recording.producer.captureArguments(site, args)
-    held = recording.producer.holdArguments(mark)
-    recording.producer.releaseScratch(mark)
+    held = recording.producer.scratch.hold(mark)
+    recording.producer.scratch.release(mark)
   }
   recording.totals.begin(site.id)
   return {

@@ -1,6 +1,6 @@
 import { types } from 'node:util'
+import type { CallFacts } from '../queue/frame.js'
 import { FrameFlag } from '../queue/layout.js'
-import type { CallFacts } from '../queue/producer.js'
 import type { CallSite } from './call-site.js'
 import { active } from './context.js'
 import type { Recording } from './recording.js'

@@ -1,24 +1,21 @@
 import type { CaptureMode } from '../config/options.js'
 import type { Capture, CaptureSite } from '../serialize/capture.js'
 import type { Totals } from '../totals/totals.js'
-import { HeldErrors } from './held-errors.js'
-import { JOURNAL_FRAME_OFFSET, type Journal } from './journal.js'
-import { JOURNAL_MAX_BODY_BYTES } from './journal-format.js'
+import { type CallFacts, FIXARRAY_2, largestFrame, NIL, writeFrameHeader } from './frame.js'
+import type { Journal } from './journal.js'
+import { type Handed, JournalLane } from './journal-lane.js'
 import {
   ControlI32,
   DROP_WORDS_PER_LANE,
   Drop,
   Frame,
   FrameFlag,
-  FrameKind,
   Lane,
   LaneF64,
-  LaneI32,
   laneMemoryBytes,
-  RING_OFFSET,
-  SCRATCH_BYTES,
 } from './layout.js'
-import { RingConsumer, RingProducer } from './ring.js'
+import { RingProducer } from './ring.js'
+import { Scratch } from './scratch.js'
 
 /** What the producer has to know of a call site. */
 export interface ProducedSite extends CaptureSite {
@@ -28,47 +25,38 @@ export interface ProducedSite extends CaptureSite {
   readonly captureResult: CaptureMode
 }
 
-/** The measured facts of one call, handed over when it ends. */
-export interface CallFacts {
-  startMs: number
-  durationMs: number
-  call: number
-  trace: number
-  /** 0 = none. */
-  parent: number
-  flags: number
-}
-
 /** Where records go: through the ring; after the writer has stopped, errors (and at the end of the process everything) straight to the journal. */
 export type Route = 'ring' | 'journal' | 'errors-only'
 
 const BREAKER_OPEN_CODE = 1
+
+/** The counter in which an error appears, by where it went. */
+const HANDED_WORD: Readonly<Record<Handed, number>> = {
+  journaled: LaneF64.ERRORS_JOURNALED,
+  'in ring': LaneF64.ERRORS_PUBLISHED,
+  held: LaneF64.ERRORS_HELD,
+  refused: LaneF64.PRODUCER_DROPS + DROP_WORDS_PER_LANE + Drop.queueFull,
+}
 
 /**
  * The recording thread's end of both lanes. Every record that is begun gets a sequence number here and is either
  * handed on or counted as dropped; nothing below may throw.
  */
 export class Producer {
-  readonly memory: SharedArrayBuffer
+  readonly scratch: Scratch
+  readonly #memory: SharedArrayBuffer
   readonly #bytes: Uint8Array
   readonly #u32: Uint32Array
   readonly #f64: Float64Array
-  readonly #i32: Int32Array
   readonly #control: Int32Array
   readonly #ring: RingProducer
   readonly #ringBytes: number
-  readonly #journal: Journal
-  readonly #journalF64: Float64Array
-  readonly #journalU32: Uint32Array
+  readonly #journal: JournalLane
   readonly #totals: Totals
   readonly #capture: Capture
   readonly #groupBytes: number
   readonly #fullErrorsPerSecond: number
-  readonly #held = new HeldErrors()
   readonly #wakeAtBytes: number
-  readonly #scratchStart: number
-  readonly #scratchEnd: number
-  #scratchTop: number
   #errorSecond = 0
   #errorsThisSecond = 0
   #route: Route = 'ring'
@@ -77,7 +65,6 @@ export class Producer {
    * app's stack ends in the middle of a record, the next one finds it here and counts it.
    */
   #unfinished = 0
-  #savedRing = false
   /** A value is being captured: a monitored call that happens now is not recorded. */
   capturing = false
 
@@ -91,68 +78,36 @@ export class Producer {
     groupBytes: number
     fullErrorsPerSecond: number
   }) {
-    this.memory = parts.memory
-    this.#bytes = new Uint8Array(parts.memory)
-    this.#u32 = new Uint32Array(parts.memory)
-    this.#f64 = new Float64Array(parts.memory)
-    this.#i32 = new Int32Array(parts.memory)
+    const { memory, ringBytes, capture, groupBytes } = parts
+    this.#memory = memory
+    this.#bytes = new Uint8Array(memory)
+    this.#u32 = new Uint32Array(memory)
+    this.#f64 = new Float64Array(memory)
     this.#control = new Int32Array(parts.control)
-    this.#ringBytes = parts.ringBytes
-    this.#ring = new RingProducer(parts.memory, parts.ringBytes, largestFrame(parts.groupBytes))
-    this.#journal = parts.journal
-    const { buffer, byteOffset, byteLength } = parts.journal.buffer
-    this.#journalF64 = new Float64Array(buffer, byteOffset, byteLength >>> 3)
-    this.#journalU32 = new Uint32Array(buffer, byteOffset, byteLength >>> 2)
+    this.#ringBytes = ringBytes
+    this.#ring = new RingProducer(memory, ringBytes, largestFrame(groupBytes))
+    this.#journal = new JournalLane(parts.journal, memory, {
+      toRing: frame => this.#publishError(frame),
+      wakeWriter: () => this.#wake(),
+    })
     this.#totals = parts.totals
-    this.#capture = parts.capture
-    this.#groupBytes = parts.groupBytes
+    this.#capture = capture
+    this.#groupBytes = groupBytes
     this.#fullErrorsPerSecond = parts.fullErrorsPerSecond
-    this.#wakeAtBytes = parts.ringBytes >>> 1
-    this.#scratchStart = RING_OFFSET + parts.ringBytes
-    this.#scratchEnd = this.#scratchStart + SCRATCH_BYTES
-    this.#scratchTop = this.#scratchStart
+    this.#wakeAtBytes = ringBytes >>> 1
+    this.scratch = new Scratch(memory, ringBytes, capture, groupBytes)
   }
 
   set route(route: Route) {
     this.#route = route
   }
 
-  /**
-   * Captures arguments before the call into the scratch space and returns where they start; they end at
-   * {@link scratchTop}. Scratch is a stack: {@link releaseScratch} with the returned mark when the call has ended.
-   */
+  /** Captures arguments before the call; returns the mark to which the scratch space is released when it has ended. */
   captureArguments(site: ProducedSite, args: ArrayLike<unknown>): number {
-    const mark = this.#scratchTop
-    const end = Math.min(mark + this.#groupBytes, this.#scratchEnd)
     this.capturing = true
-    try {
-      this.#scratchTop = this.#capture.writeArguments(this.#bytes, mark, end, args, site.captureArgs, site)
-    } catch {
-      // Near the end of the app's stack the capture may not fit where the call itself still does.
-      this.#bytes[mark] = NIL
-      this.#scratchTop = mark + 1
-    } finally {
-      this.capturing = false
-    }
+    const mark = this.scratch.capture(site, args)
+    this.capturing = false
     return mark
-  }
-
-  get scratchTop(): number {
-    return this.#scratchTop
-  }
-
-  /** Whether another set of arguments fits the scratch space (deep recursion of recorded calls fills it). */
-  get scratchLeft(): boolean {
-    return this.#scratchEnd - this.#scratchTop >= MIN_GROUP_BYTES
-  }
-
-  releaseScratch(mark: number): void {
-    this.#scratchTop = mark
-  }
-
-  /** Moves the captured arguments out of the scratch space, for a call that goes on after it has returned. */
-  holdArguments(mark: number): Uint8Array {
-    return this.#bytes.slice(mark, this.#scratchTop)
   }
 
   /** A monitored call that ran while a value was being captured. */
@@ -228,7 +183,7 @@ export class Producer {
       return
     }
     const frameBytes = (end - offset + 7) & ~7
-    writeHeader(
+    writeFrameHeader(
       this.#u32,
       this.#f64,
       offset,
@@ -292,14 +247,7 @@ export class Producer {
       bytes[at] = NIL
       return at + 1
     }
-    const length = this.#scratchTop - argsMark
-    // Shorter than the fixed cost of copyWithin (45 ns): a plain loop wins up to about 64 bytes.
-    if (length <= 64 || bytes !== this.#bytes) {
-      for (let i = 0; i < length; i++) bytes[at + i] = this.#bytes[argsMark + i]
-    } else {
-      bytes.copyWithin(at, argsMark, this.#scratchTop)
-    }
-    return at + length
+    return this.scratch.copy(argsMark, bytes, at)
   }
 
   /** After the writer has stopped: at the end of the process everything goes to the journal. */
@@ -313,15 +261,14 @@ export class Producer {
     result: unknown,
     seq: number,
   ): void {
-    const payload = JOURNAL_FRAME_OFFSET + Frame.HEADER_BYTES
+    const { buffer, payloadOffset } = this.#journal
     const end =
       this.#route === 'journal'
-        ? this.#writeCall(this.#journal.buffer, payload, site, argsMark, heldArgs, args, result)
+        ? this.#writeCall(buffer, payloadOffset, site, argsMark, heldArgs, args, result)
         : -1
     if (end !== -1) {
-      const frameBytes = (end - JOURNAL_FRAME_OFFSET + 7) & ~7
-      this.#journalHeader(frameBytes, Lane.calls, facts, seq, weight, site.id, end - payload)
-      if (this.#append(frameBytes, site.id)) {
+      const frameBytes = this.#journal.complete(Lane.calls, facts, seq, weight, site.id, end)
+      if (this.#journal.append(frameBytes, site.id)) {
         this.#finish(LaneF64.CALLS_JOURNALED)
         return
       }
@@ -346,23 +293,12 @@ export class Producer {
       facts.flags |= FrameFlag.shrunk
       this.#f64[LaneF64.ERRORS_SHRUNK]++
     }
-    const buffer = this.#journal.buffer
-    const payload = JOURNAL_FRAME_OFFSET + Frame.HEADER_BYTES
-    const end = this.#writeError(payload, shrink, site, argsMark, heldArgs, args, thrown)
-    const frameBytes = (end - JOURNAL_FRAME_OFFSET + 7) & ~7
-    this.#journalHeader(frameBytes, Lane.errors, facts, seq, 1, site.id, end - payload)
-    if (this.#held.count === 0 || this.retryHeld()) {
-      if (this.#append(frameBytes, site.id)) {
-        this.#finish(LaneF64.ERRORS_JOURNALED)
-        this.#wake()
-        return
-      }
-    }
-    this.#fallBack(buffer.subarray(JOURNAL_FRAME_OFFSET, JOURNAL_FRAME_OFFSET + frameBytes), site.id)
+    const end = this.#writeError(shrink, site, argsMark, heldArgs, args, thrown)
+    const frameBytes = this.#journal.complete(Lane.errors, facts, seq, 1, site.id, end)
+    this.#finish(HANDED_WORD[this.#journal.appendError(frameBytes, site.id)])
   }
 
   #writeError(
-    payload: number,
     shrink: boolean,
     site: ProducedSite,
     argsMark: number,
@@ -370,7 +306,7 @@ export class Producer {
     args: ArrayLike<unknown> | null,
     thrown: unknown,
   ): number {
-    const bytes = this.#journal.buffer
+    const { buffer: bytes, payloadOffset: payload } = this.#journal
     this.capturing = true
     try {
       bytes[payload] = FIXARRAY_2
@@ -397,50 +333,6 @@ export class Producer {
     return ++this.#errorsThisSecond > this.#fullErrorsPerSecond
   }
 
-  #journalHeader(
-    frameBytes: number,
-    lane: Lane,
-    facts: CallFacts,
-    seq: number,
-    weight: number,
-    site: number,
-    payloadBytes: number,
-  ): void {
-    writeHeader(
-      this.#journalU32,
-      this.#journalF64,
-      JOURNAL_FRAME_OFFSET,
-      frameBytes,
-      lane,
-      facts,
-      seq,
-      weight,
-      site,
-      payloadBytes,
-    )
-  }
-
-  #append(frameBytes: number, site: number): boolean {
-    if (!this.#journal.append(frameBytes, site, this.#f64[LaneF64.CALLS_PRODUCED])) return false
-    this.#publishJournal()
-    return true
-  }
-
-  #publishJournal(): void {
-    this.#f64[LaneF64.JOURNAL_BYTES] = this.#journal.bytes
-    Atomics.store(this.#i32, LaneI32.JOURNAL_SEGMENT, this.#journal.segment)
-  }
-
-  /** The disk refused: an error goes through the ring, and when that is full it waits in memory. */
-  #fallBack(frame: Uint8Array, site: number): void {
-    if (this.#held.count === 0 && this.#publishError(frame)) {
-      this.#unfinished = 0
-      return
-    }
-    if (this.#held.add(frame, site)) this.#finish(LaneF64.ERRORS_HELD)
-    else this.#finish(LaneF64.PRODUCER_DROPS + DROP_WORDS_PER_LANE + Drop.queueFull)
-  }
-
   /** An error through the ring; `false` when it does not fit, or nobody reads the ring any more. */
   #publishError(frame: Uint8Array): boolean {
     if (this.#route !== 'ring' || frame.byteLength > largestFrame(this.#groupBytes)) return false
@@ -448,66 +340,28 @@ export class Producer {
     if (offset === -1) return false
     this.#bytes.set(frame, offset)
     this.#ring.publish(frame.byteLength)
-    this.#f64[LaneF64.ERRORS_PUBLISHED]++
     this.#wake()
     return true
   }
 
   /** Now and then: looks after a journal that was removed, and the errors that wait in memory. */
   tend(): void {
-    try {
-      this.#journal.leaveLostSegment()
-      this.retryHeld()
-    } catch {
-      // The disk refuses even to look. The next time comes.
-    }
+    this.#journal.tend()
   }
 
-  /** Hands the errors that wait in memory to the disk, or else to the ring; `true` when none is left. */
-  retryHeld(): boolean {
-    if (this.#held.count === 0) return true
-    // The journal's buffer may hold a frame under construction.
-    const building = Buffer.from(this.#journal.buffer)
-    let refused = false
-    const left = this.#held.drain((frame, site) => {
-      refused ||= !this.#journal.appendCopy(frame, site, this.#f64[LaneF64.CALLS_PRODUCED])
-      if (refused) return this.#publishError(frame)
-      this.#f64[LaneF64.ERRORS_JOURNALED]++
-      return true
-    })
-    building.copy(this.#journal.buffer)
-    this.#f64[LaneF64.ERRORS_HELD] = left
-    this.#publishJournal()
-    if (left === 0) this.#wake()
-    return left === 0
+  /** Offers the errors that wait in memory to the disk and the ring again. */
+  retryHeld(): void {
+    this.#journal.retryHeld()
   }
 
-  /**
-   * At the end, when the writer did not confirm that it has stored everything: what is still in the ring is copied
-   * to the journal. Records the writer has committed after all are recognised by their sequence numbers.
-   */
+  /** Copies what is still in the ring to the journal: the writer did not confirm that it has stored it. */
   saveRing(): void {
-    const ring = new RingConsumer(this.memory, this.#ringBytes)
-    for (let offset = ring.next(); offset >= 0; offset = ring.next()) {
-      const size = this.#u32[offset >>> 2]
-      const site = this.#u32[(offset + Frame.SITE) >>> 2]
-      const frame = this.#bytes.slice(offset, offset + size)
-      if (!this.#journal.appendCopy(frame, site, this.#f64[LaneF64.CALLS_PRODUCED])) return
-      this.#savedRing = true
-    }
-    this.#publishJournal()
+    this.#journal.saveRing(this.#memory, this.#ringBytes)
   }
 
-  /** The writer has stopped. A journal that is stored completely is removed, any other waits for the next start. */
+  /** The writer has stopped. */
   endJournal(): void {
-    const f64 = this.#f64
-    // Of records copied from the ring nobody knows whether they are stored; the counters do not speak of them.
-    const covered =
-      !this.#savedRing &&
-      f64[LaneF64.ERRORS_JOURNALED] === f64[LaneF64.ERRORS_REPLAYED] &&
-      f64[LaneF64.CALLS_JOURNALED] === f64[LaneF64.CALLS_REPLAYED]
-    if (covered) this.#journal.discard()
-    else this.#journal.close()
+    this.#journal.end()
   }
 
   #wake(): void {
@@ -517,51 +371,8 @@ export class Producer {
   }
 }
 
-const FIXARRAY_2 = 0x92
-const NIL = 0xc0
-const MIN_GROUP_BYTES = 64
-
-/** Largest frame the ring must take: header, array header, arguments and result at their limits, alignment. */
-export function largestFrame(groupBytes: number): number {
-  return (Frame.HEADER_BYTES + 1 + 2 * groupBytes + 7) & ~7
-}
-
-/** Buffer of the journal: an error's own text may be longer than a group of values. */
-export function journalBufferBytes(groupBytes: number, stackLength: number): number {
-  const wanted = JOURNAL_FRAME_OFFSET + Frame.HEADER_BYTES + 1 + 3 * groupBytes + 3 * stackLength + 1024
-  // What is longer the reader takes for damage.
-  return Math.min(wanted + 7, JOURNAL_MAX_BODY_BYTES) & ~7
-}
-
 export function newLaneMemory(ringBytes: number, originUnixUs: number): SharedArrayBuffer {
   const memory = new SharedArrayBuffer(laneMemoryBytes(ringBytes))
   new Float64Array(memory)[LaneF64.ORIGIN_UNIX_US] = originUnixUs
   return memory
-}
-
-function writeHeader(
-  u32: Uint32Array,
-  f64: Float64Array,
-  offset: number,
-  frameBytes: number,
-  lane: Lane,
-  facts: CallFacts,
-  seq: number,
-  weight: number,
-  site: number,
-  payloadBytes: number,
-): void {
-  const word = offset >>> 2
-  const double = offset >>> 3
-  u32[word] = frameBytes
-  u32[word + 1] = FrameKind.record | (lane << 8) | (facts.flags << 16)
-  f64[double + 1] = seq
-  f64[double + 2] = facts.startMs
-  f64[double + 3] = facts.durationMs
-  f64[double + 4] = facts.call
-  f64[double + 5] = facts.trace
-  f64[double + 6] = facts.parent
-  f64[double + 7] = weight
-  u32[word + 16] = site
-  u32[word + 17] = payloadBytes
 }
