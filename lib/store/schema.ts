@@ -99,7 +99,7 @@ CREATE TABLE lanes (
   produced   INTEGER NOT NULL,              -- last sequence number the producer had given out
   stored     INTEGER NOT NULL,
   dropped    TEXT NOT NULL,                 -- JSON: {"queue_full":12}
-  stored_seq INTEGER NOT NULL,              -- last sequence number of the ring that is dealt with
+  stored_seq INTEGER NOT NULL,              -- highest sequence number that is stored
   PRIMARY KEY (process_id, ring, lane)
 ) STRICT, WITHOUT ROWID;
 

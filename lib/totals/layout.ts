@@ -16,8 +16,9 @@
  *    8  BEGUN           P    u32: calls that began
  *   12  KEPT            P    u32: records produced
  *   16  DURATION_SUM    P    f64: sum of durations in milliseconds
- *   24  DURATION_MAX    P*   f64 × 2: longest call since the slot was last cleared. *The writer flips MAX_SLOT, waits
- *                            one snapshot, then reads and clears the slot nobody raises any more
+ *   24  DURATION_MAX    P*   f64 × 2: longest call since the slot was last cleared. *The writer reads both slots at each
+ *                            snapshot and ignores what it has reported; then it clears the
+ *                            slot nobody raises any more and flips MAX_SLOT
  *   40  TIMED           P    u32: calls that were timed (differs from CALLS with `timing: 'sampled'`)
  *   48  DROPS           P    u32 × 16: records of the call lane dropped by reason
  *  112  NAME_BYTES      P    u16

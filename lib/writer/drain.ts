@@ -185,7 +185,7 @@ export class Drain {
     if (this.#breaker.state.kind !== 'open' || this.#warned) return
     this.#warned = true
     const reason = error instanceof Error ? error.message : String(error)
-    const seconds = (this.#breaker.retryInMs / 1000).toFixed(0)
+    const seconds = Math.ceil(this.#breaker.retryInMs / 1000)
     this.#post({
       type: 'warning',
       code: 'CALLSIGHT_STORE_FAILING',
