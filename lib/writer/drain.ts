@@ -1,13 +1,13 @@
-import { BreakerStateCode, CircuitBreaker } from '../breaker/circuit-breaker.js'
+import type { CircuitBreaker } from '../breaker/circuit-breaker.js'
 import { type AnchoredClock, anchoredClock, monotonicMs } from '../queue/clock.js'
 import type { Control } from '../queue/control.js'
-import { ControlF64, ControlI32 } from '../queue/layout.js'
 import { classify } from '../store/errors.js'
 import { FULL_BATCH, PROBE_BATCH } from './batch.js'
 import { JournalTail } from './journal-tail.js'
 import { LaneView } from './lane.js'
 import type { DrainTask, WriterMessage } from './messages.js'
 import { type LaneSource, Session } from './session.js'
+import { publishBreaker, restoreBreaker } from './shared-breaker.js'
 import { TotalsView } from './totals-view.js'
 
 /** Totals of the running minute are written this often, and at every flush. */
@@ -67,7 +67,7 @@ export class Drain {
       const journal = new JournalTail(lane, task.settings.storePath, task.boot)
       return { lane, journal, totals: new TotalsView(lane, this.#clock.nowUs()) }
     })
-    this.#breaker = this.#restoreBreaker()
+    this.#breaker = restoreBreaker(control, task.settings.breaker)
     this.#sweepDueMs = monotonicMs() + task.settings.sweepIntervalMs
     this.#touchDueMs = monotonicMs() + TOUCH_INTERVAL_MS
   }
@@ -124,7 +124,7 @@ export class Drain {
     const attempt = this.#breaker.tryAcquire()
     if (attempt === null) return 'refused'
     const probe = this.#breaker.state.kind === 'halfOpen'
-    this.#publishBreaker()
+    publishBreaker(this.#control, this.#breaker)
     try {
       const more = this.#persistently(() => this.#open().write(probe ? PROBE_BATCH : FULL_BATCH, withTotals))
       attempt.succeed()
@@ -135,7 +135,7 @@ export class Drain {
       this.#failed(error)
       return 'failed'
     } finally {
-      this.#publishBreaker()
+      publishBreaker(this.#control, this.#breaker)
     }
   }
 
@@ -289,29 +289,5 @@ export class Drain {
     } catch {
       // The connection is given up either way.
     }
-  }
-
-  #restoreBreaker(): CircuitBreaker {
-    const { i32, f64 } = this.#control
-    const code = i32[ControlI32.BREAKER_STATE]
-    return CircuitBreaker.restore(
-      {
-        state: code === BreakerStateCode.open || code === BreakerStateCode.halfOpen ? code : 0,
-        failures: i32[ControlI32.BREAKER_FAILURES],
-        successes: i32[ControlI32.BREAKER_SUCCESSES],
-        openedAtMs: f64[ControlF64.BREAKER_OPENED_AT],
-      },
-      { ...this.#task.settings.breaker, now: monotonicMs, onTransition: () => this.#publishBreaker() },
-    )
-  }
-
-  #publishBreaker(): void {
-    const { i32, f64 } = this.#control
-    const { state, failures, successes, openedAtMs } = this.#breaker.snapshot()
-    i32[ControlI32.BREAKER_FAILURES] = failures
-    i32[ControlI32.BREAKER_SUCCESSES] = successes
-    f64[ControlF64.BREAKER_OPENED_AT] = openedAtMs
-    // Last, so that whoever sees the state sees the numbers that belong to it.
-    Atomics.store(i32, ControlI32.BREAKER_STATE, state)
   }
 }

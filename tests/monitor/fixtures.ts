@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import Database from 'better-sqlite3'
+import { expect } from 'vitest'
+import { imbalances, readStore } from '../support/store-account.js'
 
 export type Dialect = 'standard' | 'legacy'
 
@@ -64,7 +66,14 @@ export class Place {
     }
   }
 
+  /** Whatever the programs did, the account of each of them must add up in the file. */
   dispose(): void {
+    if (existsSync(this.store)) {
+      const account = readStore(this.store)
+      expect(imbalances(account), 'produced = stored + dropped in every lane').toEqual(
+        account.lanes.map(() => 0),
+      )
+    }
     rmSync(this.folder, { recursive: true, force: true })
   }
 }
