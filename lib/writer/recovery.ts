@@ -48,6 +48,8 @@ export class Recovery {
   readonly #boot: string
   readonly #host: string
   #paths: string[] | null = null
+  /** Whose call rows are queued in the open transaction. */
+  #queuing: { readonly processId: number; readonly calls: LaneRow } | null = null
   #current: Leftover | null = null
   /** Boots with a journal that could not be read to its end: their account stays open until a later start. */
   readonly #unsettled = new Set<string>()
@@ -168,6 +170,7 @@ export class Recovery {
         },
       }
       const calls = this.#laneRow(processId, header.ring, Lane.calls)
+      this.#queuing = { processId, calls }
       const errors = this.#laneRow(processId, header.ring, Lane.errors)
       const more = this.#replayEntries(leftover, origin, calls, errors, nowUs)
       this.#store.flushRows()
@@ -220,15 +223,26 @@ export class Recovery {
         }
       } catch (error) {
         if (!isBadRecord(error)) throw error
-        const target = lane === Lane.errors ? errors : calls
-        const reason = DROP_REASONS[Drop.poison]
-        target.dropped[reason] = (target.dropped[reason] ?? 0) + 1
-        const minute = Math.floor(nowUs / US_PER_MINUTE)
-        this.#store.addDrops(minute, 0, origin.processId, lane, reason, 1, nowUs, nowUs)
+        this.#poison(lane === Lane.errors ? errors : calls, origin.processId, lane, 0, nowUs)
       }
     }
     errors.storedSeq = storedErrorSeq
     return true
+  }
+
+  /** Called for a call row that SQLite refused; it was counted as stored when it was queued. */
+  refused(functionId: number, nowUs: number): void {
+    if (this.#queuing === null) return
+    const { calls, processId } = this.#queuing
+    calls.stored--
+    this.#poison(calls, processId, Lane.calls, functionId, nowUs)
+  }
+
+  #poison(row: LaneRow, processId: number, lane: number, functionId: number, nowUs: number): void {
+    const reason = DROP_REASONS[Drop.poison]
+    row.dropped[reason] = (row.dropped[reason] ?? 0) + 1
+    const minute = Math.floor(nowUs / US_PER_MINUTE)
+    this.#store.addDrops(minute, functionId, processId, lane, reason, 1, nowUs, nowUs)
   }
 
   /** Ends of errors up to this moment have been deleted by retention. */

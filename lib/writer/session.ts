@@ -48,7 +48,8 @@ export class Session {
   readonly #identity: string | null
   readonly #lanes: readonly LaneParts[]
   readonly #processId: number
-  #batch: LaneBatch | null = null
+  /** Who queued the call rows that are being written: told of those that SQLite refuses. */
+  #rowOwner: LaneBatch | Recovery | null = null
 
   /** @throws what `openForWriting` throws, and errors of SQLite */
   constructor(
@@ -66,7 +67,7 @@ export class Session {
     try {
       this.#identity = identify(path)
       this.#store = new StoreWriter(this.#db, {
-        onBadRow: error => this.#batch?.refused(error.row.functionId, clock.nowUs()),
+        onBadRow: error => this.#rowOwner?.refused(error.row.functionId, clock.nowUs()),
       })
       this.#processId = this.#store.registerProcess({
         boot: task.boot,
@@ -119,7 +120,7 @@ export class Session {
     this.#store.begin()
     try {
       for (const { batch } of this.#lanes) {
-        this.#batch = batch
+        this.#rowOwner = batch
         more = batch.write(limits, nowUs) || more
       }
       for (const { totals: view } of totals) view.write(this.#store, nowUs)
@@ -147,6 +148,7 @@ export class Session {
 
   /** One step of taking over what dead processes left; `true` when there is more to do. */
   recover(): boolean {
+    this.#rowOwner = this.#recovery
     return this.#recovery.step(this.#clock.nowUs())
   }
 

@@ -3,6 +3,8 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 
 import { basename, dirname, join } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Journal } from '../../lib/queue/journal.js'
+import { Frame, FrameKind } from '../../lib/queue/layout.js'
 import { imbalances, readStore } from '../support/store-account.js'
 import { expectErrorsKept, Scene } from './harness.js'
 
@@ -61,6 +63,38 @@ describe('taking over what a dead process left', () => {
     } finally {
       other.kill()
     }
+  })
+
+  it('a call that SQLite refuses is counted as poison, and the others are stored', async () => {
+    const boot = '00000000000000bb'
+    const journal = new Journal(
+      scene.store,
+      // No process has this number: the journal is a dead one's.
+      { boot, ring: 0, pid: 2 ** 30, startTicks: 1, originUnixUs: Date.now() * 1000 },
+      () => 'gone',
+      4_096,
+    )
+    for (let seq = 1; seq <= 5; seq++) {
+      const frame = new DataView(new ArrayBuffer(80))
+      frame.setUint32(Frame.SIZE, 80, true)
+      frame.setUint32(Frame.META, FrameKind.record, true)
+      frame.setFloat64(Frame.SEQ, seq, true)
+      // A call number that is no integer does not fit its column.
+      frame.setFloat64(Frame.CALL, seq === 3 ? 3.5 : seq, true)
+      frame.setFloat64(Frame.TRACE, seq, true)
+      frame.setFloat64(Frame.WEIGHT, 1, true)
+      frame.setUint32(Frame.PAYLOAD_BYTES, 3, true)
+      new Uint8Array(frame.buffer).set([0x92, 0xc0, 0xc0], Frame.HEADER_BYTES)
+      expect(journal.appendCopy(new Uint8Array(frame.buffer), 0, 5)).toBe(true)
+    }
+    journal.close()
+    const account = await scene.recover()
+    expect(account.lanes.find(row => row.boot === boot && row.lane === 0)).toMatchObject({
+      produced: 5,
+      stored: 4,
+      dropped: { poison: 1 },
+    })
+    expect(imbalances(account)).toEqual(account.lanes.map(() => 0))
   })
 
   it('a journal whose owner has not written its header yet is left to it', async () => {
