@@ -41,7 +41,6 @@ type Phase =
 interface Parts {
   readonly settings: Settings
   readonly control: Control
-  readonly totals: Totals
   readonly producer: Producer
   readonly supervisor: WriterSupervisor
   readonly laneI32: Int32Array
@@ -86,7 +85,8 @@ export function configure(given: CallsightOptions): void {
  * Changes how functions are sampled and captured while the program runs.
  *
  * @param pattern name of call sites, `*` for any run of characters and `?` for one: `'Orders.*'`
- * @param rule.for how long the change holds, default until the process ends: it expires by itself
+ * @param rule what changes; options it does not name stay as they are
+ * @param how `for`: how long the change holds, default until the process ends; it expires by itself
  * @throws {ConfigError} for a bad pattern, option or time
  */
 export function tune(pattern: string, rule: TuneOptions, how: { readonly for?: Duration } = {}): void {
@@ -183,7 +183,6 @@ function compose(settings: Settings): Recording {
   const parts: Parts = {
     settings,
     control,
-    totals,
     producer,
     supervisor,
     laneI32: new Int32Array(memory),

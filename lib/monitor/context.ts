@@ -28,9 +28,3 @@ export function inheritedContext(): CallContext | undefined {
 export function enterContext(context: CallContext | undefined): void {
   storage.enterWith(context)
 }
-
-/** The ids of the call this code runs in, or `null` outside of every monitored call. */
-export function currentContext(): CallContext | null {
-  if (active.call !== 0) return { call: active.call, trace: active.trace }
-  return storage.getStore() ?? null
-}

@@ -2,7 +2,7 @@ import { types } from 'node:util'
 import { FrameFlag } from '../queue/layout.js'
 import type { CallSite } from './call-site.js'
 import { active, enterContext, inheritedContext } from './context.js'
-import { live, type Recording } from './recording.js'
+import { attach, live, type Recording } from './recording.js'
 import { settleReturn, settleThrow, settleWaiting } from './settle.js'
 import { type AnyFunction, shapeLike } from './shape.js'
 
@@ -29,9 +29,8 @@ function isPlainPromise(value: unknown): value is Promise<unknown> {
 export function wrapFunction<F extends AnyFunction>(fn: F, site: CallSite): F {
   function monitored(this: unknown, ...args: unknown[]): unknown {
     const recording = live.recording ?? live.start()
-    if (recording === null)
+    if (recording === null || (site.id === -1 && !attach(recording, site, this)))
       return new.target ? construct(fn, args, targetOf(new.target)) : apply(fn, this, args)
-    if (site.id === -1) attach(recording, site, this)
     if (recording.producer.capturing) {
       recording.producer.dropReentrant(site.id)
       return new.target ? construct(fn, args, targetOf(new.target)) : apply(fn, this, args)
@@ -84,11 +83,6 @@ export function wrapFunction<F extends AnyFunction>(fn: F, site: CallSite): F {
 
   const targetOf = (target: Function): Function => (target === monitored ? fn : target)
   return shapeLike(monitored, fn)
-}
-
-function attach(recording: Recording, site: CallSite, self: unknown): void {
-  site.resolveName(self)
-  recording.attach(site)
 }
 
 function captureArguments(recording: Recording, site: CallSite, args: ArrayLike<unknown>): number {

@@ -1,7 +1,7 @@
 import { FrameFlag } from '../queue/layout.js'
 import type { CallSite } from './call-site.js'
 import { active, enterContext, inheritedContext } from './context.js'
-import { live, type Recording } from './recording.js'
+import { attach, live, type Recording } from './recording.js'
 import { settleReturn, settleThrow } from './settle.js'
 import { type AnyFunction, shapeLike } from './shape.js'
 
@@ -37,11 +37,7 @@ export function wrapGenerator<F extends AnyFunction>(fn: F, site: CallSite, asyn
     // A generator function is no constructor: the app gets the TypeError it would get without us.
     if (new.target) return construct(fn, args)
     const recording = live.recording ?? live.start()
-    if (recording === null) return apply(fn, this, args)
-    if (site.id === -1) {
-      site.resolveName(this)
-      recording.attach(site)
-    }
+    if (recording === null || (site.id === -1 && !attach(recording, site, this))) return apply(fn, this, args)
     if (recording.producer.capturing) {
       recording.producer.dropReentrant(site.id)
       return apply(fn, this, args)

@@ -4,6 +4,8 @@ const MAX_CHAIN = 64
 
 /** The own data property `name` of a function, without running a getter (`static get name()`). */
 export function functionName(fn: Function): string {
+  // A Proxy's traps are app code.
+  if (types.isProxy(fn)) return ''
   const descriptor = Object.getOwnPropertyDescriptor(fn, 'name')
   return typeof descriptor?.value === 'string' ? descriptor.value : ''
 }

@@ -31,3 +31,15 @@ export const live: Live = { off: false, recording: null, start: () => null }
 export function monitoringOff(): boolean {
   return live.off
 }
+
+/** The first call of a call site: its name and its number. `false` when that failed; the call then passes through. */
+export function attach(recording: Recording, site: CallSite, self: unknown): boolean {
+  try {
+    site.resolveName(self)
+    recording.attach(site)
+    return true
+  } catch (error) {
+    recording.fail(error)
+    return false
+  }
+}

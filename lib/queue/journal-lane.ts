@@ -146,7 +146,6 @@ export class JournalLane {
   }
 
   #publish(): void {
-    this.#f64[LaneF64.JOURNAL_BYTES] = this.#journal.bytes
     Atomics.store(this.#i32, LaneI32.JOURNAL_SEGMENT, this.#journal.segment)
   }
 }

@@ -77,11 +77,6 @@ export class Journal {
     return this.#segment
   }
 
-  /** Complete bytes of the current segment. */
-  get bytes(): number {
-    return this.#bytes
-  }
-
   /**
    * Appends the frame that stands in {@link buffer}. `false`: the disk refused, nothing was appended, and the next
    * call tries again from the same position.

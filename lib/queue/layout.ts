@@ -26,7 +26,6 @@
  *    32  ERRORS_PUBLISHED P   f64: error frames published to the ring (the journal refused them)
  *    40  CALLS_JOURNALED P    f64: call records appended to the journal (after the writer has stopped)
  *    48  ERRORS_JOURNALED P   f64: error records appended to the journal
- *    56  JOURNAL_BYTES   P    f64: bytes of the current segment that are complete on disk
  *    64  PRODUCER_DROPS  P    f64 × 2 lanes × 16: records dropped before the ring, by reason
  *   320  ORIGIN_UNIX_US  P    f64: Unix time of the producer's monotonic zero, in microseconds
  *   328  ERRORS_HELD     P    f64: error records waiting in the producer's own memory (disk and ring refused)
@@ -88,7 +87,6 @@ export const LaneF64 = {
   ERRORS_PUBLISHED: 4,
   CALLS_JOURNALED: 5,
   ERRORS_JOURNALED: 6,
-  JOURNAL_BYTES: 7,
   PRODUCER_DROPS: 8,
   ORIGIN_UNIX_US: 40,
   ERRORS_HELD: 41,

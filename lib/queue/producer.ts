@@ -65,6 +65,7 @@ export class Producer {
    * app's stack ends in the middle of a record, the next one finds it here and counts it.
    */
   #unfinished = 0
+  #unfinishedSite = 0
   /** A value is being captured: a monitored call that happens now is not recorded. */
   capturing = false
 
@@ -123,20 +124,25 @@ export class Producer {
   #drop(site: number, reason: number): void {
     // A reentrant call is dropped in the middle of another record, which goes on afterwards.
     const unfinished = this.#unfinished
+    const unfinishedSite = this.#unfinishedSite
     this.#unfinished = 0
-    this.#begin(Lane.calls)
+    this.#begin(Lane.calls, site)
     this.#totals.keep(site)
     this.#countDrop(site, reason)
     this.#unfinished = unfinished
+    this.#unfinishedSite = unfinishedSite
   }
 
   /** Gives out the next sequence number of a lane. From here on the record is unfinished until {@link #finish}. */
-  #begin(lane: Lane): number {
+  #begin(lane: Lane, site: number): number {
     if (this.#unfinished !== 0) {
       const word = (this.#unfinished - 1) * DROP_WORDS_PER_LANE + Drop.serializeFailed
       this.#f64[LaneF64.PRODUCER_DROPS + word]++
+      // The totals hold drops of the call lane only; `losses` is made from them.
+      if (this.#unfinished === Lane.calls + 1) this.#totals.drop(this.#unfinishedSite, Drop.serializeFailed)
     }
     this.#unfinished = lane + 1
+    this.#unfinishedSite = site
     return ++this.#f64[lane === Lane.calls ? LaneF64.CALLS_PRODUCED : LaneF64.ERRORS_PRODUCED]
   }
 
@@ -164,7 +170,7 @@ export class Producer {
     args: ArrayLike<unknown> | null,
     result: unknown,
   ): void {
-    const seq = this.#begin(Lane.calls)
+    const seq = this.#begin(Lane.calls, site.id)
     this.#totals.keep(site.id)
     if (this.#route !== 'ring') {
       this.#recordCallLate(site, facts, weight, argsMark, heldArgs, args, result, seq)
@@ -286,7 +292,7 @@ export class Producer {
     thrown: unknown,
     nowMs: number,
   ): void {
-    const seq = this.#begin(Lane.errors)
+    const seq = this.#begin(Lane.errors, site.id)
     this.#totals.keep(site.id)
     const shrink = this.#overErrorRate(nowMs)
     if (shrink) {

@@ -4,11 +4,12 @@ import { imbalance, readLane } from '../../lib/queue/account.js'
 import { Control } from '../../lib/queue/control.js'
 import { Journal } from '../../lib/queue/journal.js'
 import { journalBufferBytes } from '../../lib/queue/journal-lane.js'
-import { Frame, Lane } from '../../lib/queue/layout.js'
+import { Drop, Frame, Lane } from '../../lib/queue/layout.js'
 import { newLaneMemory, type ProducedSite, Producer } from '../../lib/queue/producer.js'
 import { RingConsumer } from '../../lib/queue/ring.js'
 import { Capture } from '../../lib/serialize/capture.js'
 import { Redaction } from '../../lib/serialize/redaction.js'
+import { Block, HEADER_BYTES } from '../../lib/totals/layout.js'
 import { Totals } from '../../lib/totals/totals.js'
 
 const RING_BYTES = 64 * 1024
@@ -50,6 +51,8 @@ function scene() {
   }
   return {
     producer,
+    totals,
+    site,
     fail,
     consumer: new RingConsumer(memory, RING_BYTES),
     f64: new Float64Array(memory),
@@ -77,5 +80,30 @@ describe('errors while the disk refuses the journal', () => {
     }
     expect(seqs.sort((a, b) => a - b)).toEqual(Array.from({ length: total }, (_, index) => index + 1))
     expect(lane().inMemory).toBe(0)
+  })
+})
+
+describe('a record that the end of the stack broke off', () => {
+  it('is counted with its call site, so that the losses show it', () => {
+    const { producer, totals, site, f64 } = scene()
+    const facts = { startMs: 1, durationMs: 1, call: 1, trace: 1, parent: 0, flags: 0 }
+    const record = (): void => producer.recordCall(site, facts, 1, -1, null, [1], 2)
+    const keep = totals.keep.bind(totals)
+    totals.keep = () => {
+      throw new RangeError('Maximum call stack size exceeded')
+    }
+    expect(record).toThrow(RangeError)
+    totals.keep = keep
+    record()
+    expect(readLane(f64, Lane.calls)).toMatchObject({
+      produced: 2,
+      dropped: { serialize_failed: 1 },
+      inRing: 1,
+    })
+    const drops = new DataView(totals.memory).getUint32(
+      HEADER_BYTES + Block.DROPS + 4 * Drop.serializeFailed,
+      true,
+    )
+    expect(drops).toBe(1)
   })
 })
