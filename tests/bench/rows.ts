@@ -19,7 +19,12 @@ interface RowResult {
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'callsight-bench-'))
-configure({ store: { path: join(folder, 'calls.db') } })
+const wanted = process.argv[2] ?? ''
+configure({
+  store: { path: join(folder, 'calls.db') },
+  // Otherwise all but the first 1,000 failing calls of a second would be measured as header-only records.
+  errors: { fullPerSecond: wanted.includes('header only') ? 0 : Number.POSITIVE_INFINITY },
+})
 
 let sink = 0
 const order = { quantity: 5, limit: 101.25, side: 'buy', venue: 'XETR' }
@@ -121,9 +126,17 @@ const objects = monitor(function objects(symbol: string, wanted: typeof order) {
 const later = monitor(async function later(symbol: string, quantity: number) {
   return symbol.length + quantity
 })
-const failing = monitor(function failing(symbol: string) {
+function refuse(symbol: string): never {
   throw new Error(`no market for ${symbol}`)
-})
+}
+const failing = monitor(refuse)
+function caught(fn: (symbol: string) => never): void {
+  try {
+    fn('EURUSD')
+  } catch {
+    sink++
+  }
+}
 
 const ROWS: Record<string, () => Promise<RowResult> | RowResult> = {
   'two clock reads': () =>
@@ -159,23 +172,19 @@ const ROWS: Record<string, () => Promise<RowResult> | RowResult> = {
     perRecordedCall('recorded, string + object, object result', () => {
       sink += objects('EURUSD', order).cost
     }),
-  'recorded, async': () =>
-    perRecordedCall('recorded, async', () => {
+  'recorded, async, until it returns': () =>
+    perRecordedCall('recorded, async, until it returns', () => {
       void later('EURUSD', 5)
     }),
+  'failing, not monitored': () => perCall('failing, not monitored', () => caught(refuse)),
+  'failing (journal, header only)': () =>
+    perRecordedCall('failing (journal, header only)', () => caught(failing)),
   'failing (journal, full record)': () =>
-    perRecordedCall('failing (journal, full record)', () => {
-      try {
-        failing('EURUSD')
-      } catch {
-        sink++
-      }
-    }),
+    perRecordedCall('failing (journal, full record)', () => caught(failing)),
   'queue alone': queueAlone,
   flood,
 }
 
-const wanted = process.argv[2] ?? ''
 const run = ROWS[wanted]
 if (run === undefined) {
   process.stdout.write(`${JSON.stringify(Object.keys(ROWS))}\n`)
