@@ -203,6 +203,8 @@ describe('properties', () => {
     const transcoder = new Transcoder()
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 5 }), value => {
+        // The oracle refuses to read this key; the next test has it, and capture never writes it.
+        fc.pre(!JSON.stringify(value).includes('"__proto__"'))
         transcoder.reset()
         const bytes = encode(value)
         expect(JSON.parse(transcode(bytes, transcoder))).toEqual(
@@ -211,6 +213,11 @@ describe('properties', () => {
       }),
       { numRuns: Math.ceil(RUNS / 20) },
     )
+  })
+
+  it('the key __proto__ that the oracle refuses is a key like any other', () => {
+    const text = transcode(encode(JSON.parse('[{"__proto__":0}]')), new Transcoder())
+    expect(text).toBe('[{"__proto__":0}]')
   })
 
   const accepted = (bytes: Uint8Array, transcoder: Transcoder): boolean => {
