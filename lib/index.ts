@@ -14,6 +14,7 @@ export type {
 export type { Health } from './health.js'
 export type { MonitorDecorator } from './monitor/monitor.js'
 export { monitor } from './monitor/monitor.js'
+export { continueTrace, traceparent } from './monitor/traceparent.js'
 export type { Account, LaneAccount } from './queue/account.js'
 export type { DropReason } from './queue/layout.js'
 export { configure, flush, health, shutdown, tune } from './recorder.js'

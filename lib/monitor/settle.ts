@@ -2,17 +2,255 @@ import { types } from 'node:util'
 import type { CallFacts } from '../queue/frame.js'
 import { FrameFlag } from '../queue/layout.js'
 import type { CallSite } from './call-site.js'
-import { active } from './context.js'
+import { Hindsight } from './hindsight.js'
 import type { Recording } from './recording.js'
+import { CELLS_PER_CALL, Cell, running } from './running.js'
 
 /**
  * The one way a call ends, whatever its kind: exact totals first, then the decision whether there is a record.
  * Errors always; slow calls always; the rest as sampled. Nothing here may throw into the app.
  */
 
+/** The monotonic clock of this thread in milliseconds, taken before a test of the app can replace it by a fake one. */
+export const nowMs: () => number = performance.now.bind(performance)
+
+export const hindsight = new Hindsight()
+
+/** A call that goes on after it has returned: what its record will need. */
+export interface PendingCall {
+  readonly recording: Recording
+  readonly site: CallSite
+  /** 0 = not sampled. */
+  readonly weight: number
+  /** Milliseconds; `< 0`: not timed. */
+  readonly startMs: number
+  readonly call: number
+  readonly trace: number
+  /** 0 = none. */
+  readonly parent: number
+  readonly flags: number
+  /** Arguments captured before the call; `null`: they are read from `args` when the call turns out to be worth a record. */
+  readonly held: Uint8Array | null
+  readonly args: ArrayLike<unknown>
+}
+
 const facts: CallFacts = { startMs: 0, durationMs: 0, call: 0, trace: 0, parent: 0, flags: 0 }
 
-function fill(
+/** The call at this depth as one that goes on after it has returned. */
+export function pendingCall(
+  recording: Recording,
+  site: CallSite,
+  at: number,
+  flags: number,
+  args: ArrayLike<unknown>,
+): PendingCall {
+  const { cells } = running
+  const cell = at * CELLS_PER_CALL
+  const mark = cells[cell + Cell.MARK]
+  return {
+    recording,
+    site,
+    weight: cells[cell + Cell.WEIGHT],
+    startMs: cells[cell + Cell.START],
+    call: cells[cell + Cell.CALL],
+    trace: cells[cell + Cell.TRACE],
+    parent: cells[cell + Cell.PARENT],
+    flags,
+    held: mark === -1 ? null : recording.producer.scratch.hold(mark),
+    args,
+  }
+}
+
+/** The call at this depth has returned. */
+export function settleReturn(
+  recording: Recording,
+  site: CallSite,
+  at: number,
+  args: ArrayLike<unknown>,
+  result: unknown,
+): void {
+  try {
+    const { cells } = running
+    const cell = at * CELLS_PER_CALL
+    const startMs = cells[cell + Cell.START]
+    const durationMs = startMs < 0 ? -1 : nowMs() - startMs
+    if (overflowed.length > 0 && at === 0) settleOverflowed(recording)
+    recording.totals.end(site.id, durationMs, false)
+    const weight = cells[cell + Cell.WEIGHT]
+    if (weight === 0 && !(durationMs >= site.slowMs)) {
+      if (startMs < 0) return
+      remember(
+        recording,
+        site.id,
+        startMs,
+        durationMs,
+        cells[cell + Cell.CALL],
+        cells[cell + Cell.TRACE],
+        cells[cell + Cell.PARENT],
+        0,
+      )
+      return
+    }
+    facts.startMs = startMs
+    facts.durationMs = durationMs
+    facts.call = cells[cell + Cell.CALL]
+    facts.trace = cells[cell + Cell.TRACE]
+    facts.parent = cells[cell + Cell.PARENT]
+    facts.flags = 0
+    keepReturn(recording, site, weight, cells[cell + Cell.MARK], null, args, result)
+  } catch (error) {
+    contain(recording, error)
+  }
+}
+
+/** A call that went on after it had returned was fulfilled, or ran out. */
+export function settlePending(pending: PendingCall, result: unknown): void {
+  const { recording, site, startMs, weight, flags } = pending
+  try {
+    const durationMs = startMs < 0 ? -1 : nowMs() - startMs
+    if (overflowed.length > 0 && running.depth === 0) settleOverflowed(recording)
+    recording.totals.end(site.id, durationMs, false)
+    if (weight === 0 && !(durationMs >= site.slowMs)) {
+      if (startMs < 0) return
+      const { call, trace, parent } = pending
+      remember(recording, site.id, startMs, durationMs, call, trace, parent, flags)
+      return
+    }
+    fillFacts(pending, durationMs)
+    keepReturn(recording, site, weight, -1, pending.held, pending.args, result)
+  } catch (error) {
+    contain(recording, error)
+  }
+}
+
+function fillFacts(pending: PendingCall, durationMs: number): void {
+  facts.startMs = pending.startMs
+  facts.durationMs = durationMs
+  facts.call = pending.call
+  facts.trace = pending.trace
+  facts.parent = pending.parent
+  facts.flags = pending.flags
+}
+
+/** A call is worth a record: sampled, or slow. {@link facts} say the rest. */
+function keepReturn(
+  recording: Recording,
+  site: CallSite,
+  weight: number,
+  mark: number,
+  held: Uint8Array | null,
+  args: ArrayLike<unknown>,
+  result: unknown,
+): void {
+  const { producer } = recording
+  if (producer.capturing) {
+    producer.dropReentrant(site.id)
+    return
+  }
+  const endMs = facts.startMs + facts.durationMs
+  // A slow call is recorded whatever the sampling says, so it stands for itself only.
+  let recordWeight = 1
+  if (facts.durationMs >= site.slowMs) {
+    facts.flags |= FrameFlag.slow
+  } else {
+    if (!site.sampler.admit(endMs, weight)) {
+      producer.dropThrottled(site.id)
+      return
+    }
+    recordWeight = site.sampler.takeWeight(weight)
+  }
+  const captured = mark !== -1 || held !== null
+  if (!captured) facts.flags |= FrameFlag.argsAfter
+  const isSlow = (facts.flags & FrameFlag.slow) !== 0
+  const { trace } = facts
+  producer.recordCall(site, facts, recordWeight, mark, held, captured ? null : args, result)
+  if (isSlow) promoteTrace(recording, trace, endMs)
+}
+
+/** The call at this depth has thrown. */
+export function settleThrow(
+  recording: Recording,
+  site: CallSite,
+  at: number,
+  args: ArrayLike<unknown>,
+  thrown: unknown,
+): void {
+  const { cells } = running
+  const cell = at * CELLS_PER_CALL
+  if (at > 0 && isStackOverflow(thrown) && overflowed.length < MAX_OVERFLOWED) {
+    // There may be no room left to record it here. The outermost monitored call on this stack records it for us.
+    overflowed.push({
+      site,
+      startMs: cells[cell + Cell.START],
+      endMs: nowMs(),
+      call: cells[cell + Cell.CALL],
+      trace: cells[cell + Cell.TRACE],
+      parent: cells[cell + Cell.PARENT],
+      thrown,
+    })
+    return
+  }
+  const endMs = nowMs()
+  try {
+    if (overflowed.length > 0 && at === 0) settleOverflowed(recording)
+    const startMs = cells[cell + Cell.START]
+    recording.totals.end(site.id, startMs < 0 ? -1 : endMs - startMs, true)
+    facts.startMs = startMs
+    facts.durationMs = endMs - startMs
+    facts.call = cells[cell + Cell.CALL]
+    facts.trace = cells[cell + Cell.TRACE]
+    facts.parent = cells[cell + Cell.PARENT]
+    facts.flags = 0
+    keepThrow(recording, site, cells[cell + Cell.MARK], null, args, thrown, endMs)
+  } catch (error) {
+    contain(recording, error)
+  }
+}
+
+/** A call that went on after it had returned was rejected, or threw. */
+export function settlePendingThrow(pending: PendingCall, thrown: unknown): void {
+  const { recording, site, startMs } = pending
+  const endMs = nowMs()
+  try {
+    if (overflowed.length > 0 && running.depth === 0) settleOverflowed(recording)
+    recording.totals.end(site.id, startMs < 0 ? -1 : endMs - startMs, true)
+    fillFacts(pending, endMs - startMs)
+    keepThrow(recording, site, -1, pending.held, pending.args, thrown, endMs)
+  } catch (error) {
+    contain(recording, error)
+  }
+}
+
+/** Errors are always worth a record. {@link facts} say the rest. */
+function keepThrow(
+  recording: Recording,
+  site: CallSite,
+  mark: number,
+  held: Uint8Array | null,
+  args: ArrayLike<unknown> | null,
+  thrown: unknown,
+  endMs: number,
+): void {
+  const { producer } = recording
+  if (producer.capturing) {
+    producer.dropReentrant(site.id)
+    return
+  }
+  const captured = mark !== -1 || held !== null
+  if (facts.startMs < 0) {
+    // A call without a clock read has no start of its own: the moment of its record is the best that is known.
+    facts.startMs = endMs
+    facts.durationMs = 0
+  }
+  facts.flags |= FrameFlag.error | (captured || args === null ? 0 : FrameFlag.argsAfter)
+  const { trace } = facts
+  producer.recordError(site, facts, mark, held, captured ? null : args, thrown, endMs)
+  promoteTrace(recording, trace, endMs)
+}
+
+function remember(
+  recording: Recording,
+  site: number,
   startMs: number,
   durationMs: number,
   call: number,
@@ -20,102 +258,22 @@ function fill(
   parent: number,
   flags: number,
 ): void {
-  // A call without a clock read has no start of its own: the moment of its record is the best that is known.
-  facts.startMs = startMs < 0 ? performance.now() : startMs
-  facts.durationMs = Math.max(0, durationMs)
+  const { lastCall } = recording
+  if (!hindsight.remember(site, startMs, durationMs, call, trace, parent, flags, lastCall)) return
+  // Something below this call has failed while it ran: it shows what led there.
+  if (recording.producer.capturing || !hindsight.admit(startMs + durationMs)) return
+  facts.startMs = startMs
+  facts.durationMs = durationMs
   facts.call = call
   facts.trace = trace
   facts.parent = parent
-  facts.flags = flags
+  facts.flags = flags | FrameFlag.hindsight
+  recording.producer.recordHeader(site, facts)
 }
 
-/**
- * A call returned (or its promise was fulfilled).
- *
- * @param weight weight of the record if the call was sampled, 0 = it was not
- * @param startMs `< 0`: the call was not timed
- * @param mark start of the captured arguments in the scratch space, -1 = not there
- * @param held arguments captured before the call and moved out of the scratch space
- * @param args the live values, read now when the call was not sampled and turns out to be worth a record
- */
-export function settleReturn(
-  recording: Recording,
-  site: CallSite,
-  weight: number,
-  startMs: number,
-  call: number,
-  trace: number,
-  parent: number,
-  flags: number,
-  mark: number,
-  held: Uint8Array | null,
-  args: ArrayLike<unknown>,
-  result: unknown,
-): void {
-  const durationMs = startMs < 0 ? -1 : performance.now() - startMs
-  try {
-    if (overflowed.length > 0 && active.call === 0) settleOverflowed(recording)
-    recording.totals.end(site.id, durationMs, false)
-    const slow = durationMs >= site.slowMs
-    if (weight === 0 && !slow) return
-    const { producer } = recording
-    if (producer.capturing) {
-      producer.dropReentrant(site.id)
-      return
-    }
-    // A slow call is recorded whatever the sampling says, so it stands for itself only.
-    let recordWeight = 1
-    if (!slow) {
-      if (!site.sampler.admit(startMs + durationMs, weight)) {
-        producer.dropThrottled(site.id)
-        return
-      }
-      recordWeight = site.sampler.takeWeight(weight)
-    }
-    const captured = mark !== -1 || held !== null
-    const late = captured ? 0 : FrameFlag.argsAfter
-    fill(startMs, durationMs, call, trace, parent, flags | late | (slow ? FrameFlag.slow : 0))
-    producer.recordCall(site, facts, recordWeight, mark, held, captured ? null : args, result)
-  } catch (error) {
-    contain(recording, error)
-  }
-}
-
-/** A call threw (or its promise was rejected). The parameters are those of {@link settleReturn}. */
-export function settleThrow(
-  recording: Recording,
-  site: CallSite,
-  startMs: number,
-  call: number,
-  trace: number,
-  parent: number,
-  flags: number,
-  mark: number,
-  held: Uint8Array | null,
-  args: ArrayLike<unknown>,
-  thrown: unknown,
-): void {
-  if (isStackOverflow(thrown) && active.call !== 0 && overflowed.length < MAX_OVERFLOWED) {
-    // There may be no room left to record it here. The outermost monitored call on this stack records it for us.
-    overflowed.push({ site, startMs, endMs: performance.now(), call, trace, parent, flags, thrown })
-    return
-  }
-  const nowMs = performance.now()
-  const durationMs = startMs < 0 ? -1 : nowMs - startMs
-  try {
-    if (overflowed.length > 0 && active.call === 0) settleOverflowed(recording)
-    recording.totals.end(site.id, durationMs, true)
-    if (recording.producer.capturing) {
-      recording.producer.dropReentrant(site.id)
-      return
-    }
-    const captured = mark !== -1 || held !== null
-    const late = captured ? 0 : FrameFlag.argsAfter
-    fill(startMs, durationMs, call, trace, parent, flags | late | FrameFlag.error)
-    recording.producer.recordError(site, facts, mark, held, captured ? null : args, thrown, nowMs)
-  } catch (error) {
-    contain(recording, error)
-  }
+function promoteTrace(recording: Recording, trace: number, endMs: number): void {
+  const { producer } = recording
+  hindsight.promote(trace, recording.lastCall, endMs, (site, facts) => producer.recordHeader(site, facts))
 }
 
 /** A failed call whose record waits until the stack has room again; its arguments are not kept. */
@@ -126,7 +284,6 @@ interface OverflowedCall {
   readonly call: number
   readonly trace: number
   readonly parent: number
-  readonly flags: number
   readonly thrown: unknown
 }
 
@@ -150,11 +307,15 @@ export function settleWaiting(recording: Recording): void {
 function settleOverflowed(recording: Recording): void {
   if (recording.producer.capturing) return
   for (const waiting of overflowed.splice(0)) {
-    const { site, startMs, endMs, call, trace, parent, flags, thrown } = waiting
-    const durationMs = startMs < 0 ? -1 : endMs - startMs
-    recording.totals.end(site.id, durationMs, true)
-    fill(startMs, durationMs, call, trace, parent, flags | FrameFlag.error)
-    recording.producer.recordError(site, facts, -1, null, null, thrown, endMs)
+    const { site, startMs, endMs, thrown } = waiting
+    recording.totals.end(site.id, startMs < 0 ? -1 : endMs - startMs, true)
+    facts.startMs = startMs
+    facts.durationMs = endMs - startMs
+    facts.call = waiting.call
+    facts.trace = waiting.trace
+    facts.parent = waiting.parent
+    facts.flags = 0
+    keepThrow(recording, site, -1, null, null, thrown, endMs)
   }
 }
 
@@ -169,6 +330,6 @@ function isStackOverflow(thrown: unknown): boolean {
  * The recorder's own code failed. At the end of the app's stack that is no fault of ours: the producer counts the
  * record it could not finish. Everything else turns recording off.
  */
-function contain(recording: Recording, error: unknown): void {
+export function contain(recording: Recording, error: unknown): void {
   if (!isStackOverflow(error)) recording.fail(error)
 }

@@ -22,10 +22,16 @@ export function shapeLike<F extends AnyFunction>(wrapper: Function, original: F)
     const descriptor = Object.getOwnPropertyDescriptor(original, key)
     if (descriptor !== undefined) Reflect.defineProperty(wrapper, key, descriptor)
   }
-  const prototype = Object.getOwnPropertyDescriptor(original, 'prototype')
-  Reflect.set(wrapper, 'prototype', prototype === undefined ? undefined : prototype.value)
+  copyPrototype(original, wrapper)
   copyMetadata(original, wrapper)
   return wrapper as unknown as F
+}
+
+/** A wrapper that can be constructed has one that can be replaced but not removed; any other has none yet. */
+function copyPrototype(from: object, to: object): void {
+  const prototype = Object.getOwnPropertyDescriptor(from, 'prototype')
+  if (Object.hasOwn(to, 'prototype')) Reflect.set(to, 'prototype', prototype?.value)
+  else if (prototype !== undefined) Reflect.defineProperty(to, 'prototype', prototype)
 }
 
 function copyMetadata(from: object, to: object): void {

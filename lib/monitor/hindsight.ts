@@ -1,0 +1,127 @@
+import type { CallFacts } from '../queue/frame.js'
+import { FrameFlag } from '../queue/layout.js'
+
+/** Calls remembered per thread, a power of two. */
+const CAPACITY = 4_096
+/** One call's cells; see the order in {@link Hindsight.remember}. */
+const CELLS = 8
+/** Traces watched at a time, a power of two. */
+const WATCHED = 256
+/** Calls promoted for one failed or slow call, the latest first. */
+const MAX_PER_TRIGGER = 100
+const MAX_PER_SECOND = 1_000
+
+/** What takes a promoted call. */
+type Promote = (site: number, facts: CallFacts) => void
+
+/**
+ * Remembers the headers of the last unsampled calls, so that a failed or slow call can show what led to it: the
+ * remembered calls of its trace are promoted to records then, and so are those of its callers that still run, when
+ * they end. Memory is bounded: {@link CAPACITY} calls of a thread, the oldest is overwritten.
+ *
+ * Arguments and results of these calls were never captured; a promoted record has none, and weighs 0, because the
+ * sampled records stand for it already.
+ */
+export class Hindsight {
+  #calls: Float64Array | null = null
+  /** By trace modulo WATCHED: the trace, and the last call that had begun when one of it failed. */
+  readonly #watched = new Float64Array(WATCHED * 2)
+  #next = 0
+  #second = 0
+  #inSecond = 0
+  #scannedTrace = 0
+  #scannedAt = -1
+  readonly #facts: CallFacts = { startMs: 0, durationMs: 0, call: 0, trace: 0, parent: 0, flags: 0 }
+  /** Calls promoted so far. */
+  promoted = 0
+  /** Calls that were still remembered and not promoted, because too many were in the same second. */
+  refused = 0
+
+  /**
+   * An unsampled call has ended.
+   *
+   * @param lastCall the last call number given out by this thread
+   * @returns whether it belongs to a trace that is watched: then it should be promoted at once
+   */
+  remember(
+    site: number,
+    startMs: number,
+    durationMs: number,
+    call: number,
+    trace: number,
+    parent: number,
+    flags: number,
+    lastCall: number,
+  ): boolean {
+    const watched = (trace & (WATCHED - 1)) << 1
+    if (this.#watched[watched] === trace && call <= this.#watched[watched + 1]) return true
+    const calls = (this.#calls ??= new Float64Array(CAPACITY * CELLS))
+    const cell = (this.#next & (CAPACITY - 1)) * CELLS
+    this.#next++
+    calls[cell] = trace
+    calls[cell + 1] = call
+    calls[cell + 2] = parent
+    calls[cell + 3] = startMs
+    calls[cell + 4] = durationMs
+    calls[cell + 5] = site
+    calls[cell + 6] = flags
+    calls[cell + 7] = lastCall
+    return false
+  }
+
+  /**
+   * A call of the trace failed or was slow: promotes what is remembered of it, and has its callers promoted when they end.
+   *
+   * @param nowMs monotonic milliseconds
+   */
+  promote(trace: number, lastCall: number, nowMs: number, keep: Promote): void {
+    const watched = (trace & (WATCHED - 1)) << 1
+    this.#watched[watched] = trace
+    this.#watched[watched + 1] = lastCall
+    const calls = this.#calls
+    // An error that passes through ten monitored callers looks once.
+    if (calls === null || (this.#scannedTrace === trace && this.#scannedAt === this.#next)) return
+    const oldest = Math.max(0, this.#next - CAPACITY)
+    for (let at = this.#next - 1, found = 0; at >= oldest && found < MAX_PER_TRIGGER; at--) {
+      const cell = (at & (CAPACITY - 1)) * CELLS
+      // Calls that ended before the first call of this trace began cannot belong to it, nor anything before them.
+      if (trace > 0 && trace <= lastCall && calls[cell + 7] < trace && isSameThread(trace, lastCall)) break
+      if (calls[cell] !== trace) continue
+      found++
+      if (!this.admit(nowMs)) break
+      const facts = this.#facts
+      facts.trace = trace
+      facts.call = calls[cell + 1]
+      facts.parent = calls[cell + 2]
+      facts.startMs = calls[cell + 3]
+      facts.durationMs = calls[cell + 4]
+      facts.flags = calls[cell + 6] | FrameFlag.hindsight
+      // Forgotten: it is a record from now on.
+      calls[cell] = 0
+      keep(calls[cell + 5], facts)
+    }
+    this.#scannedTrace = trace
+    this.#scannedAt = this.#next
+  }
+
+  /** Whether one more call may be promoted in this second. */
+  admit(nowMs: number): boolean {
+    const second = Math.floor(nowMs / 1_000)
+    if (second !== this.#second) {
+      this.#second = second
+      this.#inSecond = 0
+    }
+    if (this.#inSecond >= MAX_PER_SECOND) {
+      this.refused++
+      return false
+    }
+    this.#inSecond++
+    this.promoted++
+    return true
+  }
+}
+
+/** Call numbers of one thread share a random multiple of 2^32 as their base. */
+function isSameThread(trace: number, lastCall: number): boolean {
+  return Math.floor(trace / 2 ** 32) === Math.floor(lastCall / 2 ** 32)
+}
