@@ -16,6 +16,9 @@ export class CallSite implements ProducedSite {
   id = -1
   /** Set together with {@link id}. */
   recording: Recording | null = null
+  /** Calls that could not even be begun and are not counted yet. */
+  missed = 0
+  nextMissed: CallSite | null = null
   name = ''
   redaction: Redaction = NO_REDACTION
   sampler: Sampler = ALWAYS

@@ -2,8 +2,16 @@ import type { CallSite } from './call-site.js'
 import { inheritedContext } from './context.js'
 import { defer, watchThenable } from './deferred.js'
 import { attach, live, type Recording } from './recording.js'
-import { CELLS_PER_CALL, Cell, carry, dropLeaked, makeRoom, putBack, running } from './running.js'
-import { contain, nowMs, settleReturn, settleThrow, settleWaiting } from './settle.js'
+import { CELLS_PER_CALL, Cell, carry, makeRoom, putBack, running, runningSites } from './running.js'
+import {
+  contain,
+  missCall,
+  noteOverflowed,
+  nowMs,
+  settleReturn,
+  settleThrow,
+  settleWaiting,
+} from './settle.js'
 
 /** The call passes through: recording is off, or the recorder is in the middle of a capture. */
 export const NOT_RECORDED = -1
@@ -23,6 +31,8 @@ export function beginCall(site: CallSite, self: unknown, args: ArrayLike<unknown
     }
     return begin(recording, site, args)
   } catch (error) {
+    // At the end of the stack there may be room for the call, but not for its record.
+    missCall(site)
     contain(recording, error)
     return NOT_RECORDED
   }
@@ -54,6 +64,7 @@ function begin(recording: Recording, site: CallSite, args: ArrayLike<unknown>): 
   cells[cell + Cell.WEIGHT] = weight
   cells[cell + Cell.MARK] = -1
   cells[cell + Cell.CARRIES] = 0
+  runningSites[at] = site
   if (weight > 0 && recording.producer.scratch.hasRoom) {
     cells[cell + Cell.MARK] = recording.producer.captureArguments(site, args)
   }
@@ -71,7 +82,7 @@ function begin(recording: Recording, site: CallSite, args: ArrayLike<unknown>): 
 /** The call has returned; gives back what the app gets: the very value, or the derived promise of a native one. */
 export function endCall(at: number, site: CallSite, args: ArrayLike<unknown>, result: unknown): unknown {
   const recording = site.recording as Recording
-  if (running.depth !== at + 1) releaseLeaked(recording, at)
+  if (running.depth !== at + 1) endLeaked(recording, at, null)
   running.depth = at
   if (typeof result === 'object' && result !== null) {
     const deferred = deferral(recording, at, site, args, result)
@@ -85,7 +96,7 @@ export function endCall(at: number, site: CallSite, args: ArrayLike<unknown>, re
 /** The call has thrown. */
 export function failCall(at: number, site: CallSite, args: ArrayLike<unknown>, thrown: unknown): void {
   const recording = site.recording as Recording
-  if (running.depth !== at + 1) releaseLeaked(recording, at)
+  if (running.depth !== at + 1) endLeaked(recording, at, thrown)
   running.depth = at
   settleThrow(recording, site, at, args, thrown)
   leave(recording, at)
@@ -127,7 +138,16 @@ function leave(recording: Recording, at: number): void {
   if (mark !== -1) recording.producer.scratch.release(mark)
 }
 
-function releaseLeaked(recording: Recording, at: number): void {
-  const mark = dropLeaked(at + 1)
-  if (mark !== -1) recording.producer.scratch.release(mark)
+/**
+ * The stack ended before the wrappers of the calls above could say how they ended: to their callers they all failed
+ * by that. `thrown` is what arrived here, `null` when the app has caught it.
+ */
+function endLeaked(recording: Recording, at: number, thrown: unknown): void {
+  // From the top, one by one: this may run into the end of the stack itself, and the next caller goes on with the rest.
+  while (running.depth > at + 1) {
+    const above = running.depth - 1
+    leave(recording, above)
+    noteOverflowed(runningSites[above], above, thrown)
+    running.depth = above
+  }
 }

@@ -1,3 +1,4 @@
+import type { CallSite } from './call-site.js'
 import { type CallContext, enterContext, inheritedContext } from './context.js'
 
 /**
@@ -33,6 +34,9 @@ interface Running {
 
 export const running: Running = { depth: 0, cells: new Float64Array(FIRST_CALLS * CELLS_PER_CALL) }
 
+/** By depth, whose calls run; `null` for code that runs as a part of a call. */
+export const runningSites: (CallSite | null)[] = []
+
 /** By depth, the asynchronous context to put back; only those of calls that carry one are valid. */
 const contexts: (CallContext | undefined)[] = []
 
@@ -54,26 +58,6 @@ export function putBack(depth: number): void {
   enterContext(contexts[depth])
 }
 
-/**
- * The calls above `depth` have ended without a word: the stack ended before their wrappers could clean up. Puts back
- * what the lowest of them had found, and returns the lowest scratch mark, -1 when there is none.
- */
-export function dropLeaked(depth: number): number {
-  const { cells } = running
-  let mark = -1
-  let restored = false
-  for (let at = depth; at < running.depth; at++) {
-    const cell = at * CELLS_PER_CALL
-    if (!restored && cells[cell + Cell.CARRIES] === 1) {
-      restored = true
-      putBack(at)
-    }
-    if (mark === -1) mark = cells[cell + Cell.MARK]
-  }
-  running.depth = depth
-  return mark
-}
-
 /** Runs a piece of code as part of a call, wherever it is resumed. */
 export function runAs<T>(call: number, trace: number, body: () => T): T {
   const at = running.depth
@@ -84,6 +68,7 @@ export function runAs<T>(call: number, trace: number, body: () => T): T {
   cells[cell + Cell.TRACE] = trace
   cells[cell + Cell.MARK] = -1
   cells[cell + Cell.CARRIES] = 1
+  runningSites[at] = null
   carry(at, call, trace)
   running.depth = at + 1
   try {

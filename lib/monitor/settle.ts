@@ -74,7 +74,7 @@ export function settleReturn(
     const cell = at * CELLS_PER_CALL
     const startMs = cells[cell + Cell.START]
     const durationMs = startMs < 0 ? -1 : nowMs() - startMs
-    if (overflowed.length > 0 && at === 0) settleOverflowed(recording)
+    if (at === 0 && (overflowed.length > 0 || missedSites !== null)) settleOverflowed(recording)
     recording.totals.end(site.id, durationMs, false)
     const weight = cells[cell + Cell.WEIGHT]
     if (weight === 0 && !(durationMs >= site.slowMs)) {
@@ -108,7 +108,7 @@ export function settlePending(pending: PendingCall, result: unknown): void {
   const { recording, site, startMs, weight, flags } = pending
   try {
     const durationMs = startMs < 0 ? -1 : nowMs() - startMs
-    if (overflowed.length > 0 && running.depth === 0) settleOverflowed(recording)
+    if (running.depth === 0 && (overflowed.length > 0 || missedSites !== null)) settleOverflowed(recording)
     recording.totals.end(site.id, durationMs, false)
     if (weight === 0 && !(durationMs >= site.slowMs)) {
       if (startMs < 0) return
@@ -179,20 +179,12 @@ export function settleThrow(
   const cell = at * CELLS_PER_CALL
   if (at > 0 && isStackOverflow(thrown) && overflowed.length < MAX_OVERFLOWED) {
     // There may be no room left to record it here. The outermost monitored call on this stack records it for us.
-    overflowed.push({
-      site,
-      startMs: cells[cell + Cell.START],
-      endMs: nowMs(),
-      call: cells[cell + Cell.CALL],
-      trace: cells[cell + Cell.TRACE],
-      parent: cells[cell + Cell.PARENT],
-      thrown,
-    })
+    noteOverflowed(site, at, thrown)
     return
   }
   const endMs = nowMs()
   try {
-    if (overflowed.length > 0 && at === 0) settleOverflowed(recording)
+    if (at === 0 && (overflowed.length > 0 || missedSites !== null)) settleOverflowed(recording)
     const startMs = cells[cell + Cell.START]
     recording.totals.end(site.id, startMs < 0 ? -1 : endMs - startMs, true)
     facts.startMs = startMs
@@ -212,7 +204,7 @@ export function settlePendingThrow(pending: PendingCall, thrown: unknown): void 
   const { recording, site, startMs } = pending
   const endMs = nowMs()
   try {
-    if (overflowed.length > 0 && running.depth === 0) settleOverflowed(recording)
+    if (running.depth === 0 && (overflowed.length > 0 || missedSites !== null)) settleOverflowed(recording)
     recording.totals.end(site.id, startMs < 0 ? -1 : endMs - startMs, true)
     fillFacts(pending, endMs - startMs)
     keepThrow(recording, site, -1, pending.held, pending.args, thrown, endMs)
@@ -290,12 +282,32 @@ interface OverflowedCall {
 const MAX_OVERFLOWED = 20_000
 const overflowed: OverflowedCall[] = []
 
+/** The call at this depth failed because the stack ended; it is recorded when there is room again. */
+export function noteOverflowed(site: CallSite | null | undefined, at: number, thrown: unknown): void {
+  if (site === null || site === undefined) return
+  if (overflowed.length >= MAX_OVERFLOWED) {
+    missCall(site)
+    return
+  }
+  const { cells } = running
+  const cell = at * CELLS_PER_CALL
+  overflowed.push({
+    site,
+    startMs: cells[cell + Cell.START],
+    endMs: nowMs(),
+    call: cells[cell + Cell.CALL],
+    trace: cells[cell + Cell.TRACE],
+    parent: cells[cell + Cell.PARENT],
+    thrown: thrown ?? new RangeError(STACK_ENDED),
+  })
+}
+
 /**
  * The outermost monitored call has returned a promise, or the process ends: the failed calls that wait are recorded
  * now, for nobody knows when the next call settles.
  */
 export function settleWaiting(recording: Recording): void {
-  if (overflowed.length === 0) return
+  if (overflowed.length === 0 && missedSites === null) return
   try {
     settleOverflowed(recording)
   } catch (error) {
@@ -303,9 +315,27 @@ export function settleWaiting(recording: Recording): void {
   }
 }
 
+/** Call sites with calls that could not even be begun; they hang together by themselves, for this runs at the end of the stack. */
+let missedSites: CallSite | null = null
+
+/** A call passes through unrecorded. Plain stores: any call of a function could fail here. */
+export function missCall(site: CallSite): void {
+  if (site.missed++ > 0) return
+  site.nextMissed = missedSites
+  missedSites = site
+}
+
+function countMissed(recording: Recording): void {
+  for (let site = missedSites; site !== null; site = site.nextMissed) {
+    for (; site.missed > 0; site.missed--) if (site.id !== -1) recording.producer.dropUncaptured(site.id)
+  }
+  missedSites = null
+}
+
 /** There is room again: a monitored call ends that stands on no other one. The app may have caught the overflow. */
 function settleOverflowed(recording: Recording): void {
   if (recording.producer.capturing) return
+  countMissed(recording)
   for (const waiting of overflowed.splice(0)) {
     const { site, startMs, endMs, thrown } = waiting
     recording.totals.end(site.id, startMs < 0 ? -1 : endMs - startMs, true)
@@ -320,10 +350,12 @@ function settleOverflowed(recording: Recording): void {
 }
 
 /** V8 reports the end of the stack as a RangeError with this message. */
+const STACK_ENDED = 'Maximum call stack size exceeded'
+
 function isStackOverflow(thrown: unknown): boolean {
   if (!types.isNativeError(thrown) || Object.getPrototypeOf(thrown) !== RangeError.prototype) return false
   const message = Object.getOwnPropertyDescriptor(thrown, 'message')
-  return message?.value === 'Maximum call stack size exceeded'
+  return message?.value === STACK_ENDED
 }
 
 /**

@@ -110,14 +110,22 @@ export class Producer {
   /** Captures arguments before the call; returns the mark to which the scratch space is released when it has ended. */
   captureArguments(site: ProducedSite, args: ArrayLike<unknown>): number {
     this.capturing = true
-    const mark = this.scratch.capture(site, args)
-    this.capturing = false
-    return mark
+    try {
+      return this.scratch.capture(site, args)
+    } finally {
+      // Also when the app's stack has no room for a capture.
+      this.capturing = false
+    }
   }
 
   /** A monitored call that ran while a value was being captured. */
   dropReentrant(site: number): void {
     this.#drop(site, Drop.reentrant)
+  }
+
+  /** A call that passed through, because the recorder could not begin its record. */
+  dropUncaptured(site: number): void {
+    this.#drop(site, Drop.serializeFailed)
   }
 
   /** A record that the cap per second refused. */
