@@ -34,7 +34,7 @@ export class Hindsight {
   readonly #facts: CallFacts = { startMs: 0, durationMs: 0, call: 0, trace: 0, parent: 0, flags: 0 }
   /** Calls promoted so far. */
   promoted = 0
-  /** Calls that were still remembered and not promoted, because too many were in the same second. */
+  /** Times a promotion was cut off, because too many calls had been promoted in the same second. */
   refused = 0
 
   /**
@@ -81,6 +81,11 @@ export class Hindsight {
     const calls = this.#calls
     // An error that passes through ten monitored callers looks once.
     if (calls === null || (this.#scannedTrace === trace && this.#scannedAt === this.#next)) return
+    this.#beginSecond(nowMs)
+    if (this.#inSecond >= MAX_PER_SECOND) {
+      this.refused++
+      return
+    }
     const oldest = Math.max(0, this.#next - CAPACITY)
     for (let at = this.#next - 1, found = 0; at >= oldest && found < MAX_PER_TRIGGER; at--) {
       const cell = (at & (CAPACITY - 1)) * CELLS
@@ -104,13 +109,16 @@ export class Hindsight {
     this.#scannedAt = this.#next
   }
 
+  #beginSecond(nowMs: number): void {
+    const second = Math.floor(nowMs / 1_000)
+    if (second === this.#second) return
+    this.#second = second
+    this.#inSecond = 0
+  }
+
   /** Whether one more call may be promoted in this second. */
   admit(nowMs: number): boolean {
-    const second = Math.floor(nowMs / 1_000)
-    if (second !== this.#second) {
-      this.#second = second
-      this.#inSecond = 0
-    }
+    this.#beginSecond(nowMs)
     if (this.#inSecond >= MAX_PER_SECOND) {
       this.refused++
       return false

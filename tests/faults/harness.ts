@@ -16,10 +16,10 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** One folder with a store and a truth log, and the processes that use them. */
 /** Starts of a program in a row until everything that dead ones left is taken over. */
 const MAX_RECOVERIES = 10
 
+/** One folder with a store and a truth log, and the processes that use them. */
 export class Scene {
   readonly folder = mkdtempSync(join(tmpdir(), 'callsight-fault-'))
   readonly store = join(this.folder, 'store', 'calls.db')
