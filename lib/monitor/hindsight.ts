@@ -1,10 +1,12 @@
 import type { CallFacts } from '../queue/frame.js'
 import { FrameFlag } from '../queue/layout.js'
+import { Cell } from './running.js'
 
 /** Calls remembered per thread, a power of two. */
 const CAPACITY = 4_096
-/** One call's cells; see the order in {@link Hindsight.remember}. */
+/** One call takes one cache line: trace, call, parent, start, duration, site and flags. */
 const CELLS = 8
+const FLAG_SPAN = 2 ** 16
 /** Traces watched at a time, a power of two. */
 const WATCHED = 256
 /** Calls promoted for one failed or slow call, the latest first. */
@@ -23,7 +25,8 @@ type Promote = (site: number, facts: CallFacts) => void
  * sampled records stand for it already.
  */
 export class Hindsight {
-  #calls: Float64Array | null = null
+  /** Reserved, not used: the system gives a page its memory when it is first written. */
+  readonly #calls = new Float64Array(CAPACITY * CELLS)
   /** By trace modulo WATCHED: the trace, and the last call that had begun when one of it failed. */
   readonly #watched = new Float64Array(WATCHED * 2)
   #next = 0
@@ -40,32 +43,23 @@ export class Hindsight {
   /**
    * An unsampled call has ended.
    *
-   * @param lastCall the last call number given out by this thread
+   * @param running cells of a running call, laid out as {@link Cell} says
+   * @param cell where the call's cells begin in them
    * @returns whether it belongs to a trace that is watched: then it should be promoted at once
    */
-  remember(
-    site: number,
-    startMs: number,
-    durationMs: number,
-    call: number,
-    trace: number,
-    parent: number,
-    flags: number,
-    lastCall: number,
-  ): boolean {
+  remember(running: Float64Array, cell: number, site: number, durationMs: number, flags: number): boolean {
+    const trace = running[cell + Cell.TRACE]
+    const call = running[cell + Cell.CALL]
     const watched = (trace & (WATCHED - 1)) << 1
     if (this.#watched[watched] === trace && call <= this.#watched[watched + 1]) return true
-    const calls = (this.#calls ??= new Float64Array(CAPACITY * CELLS))
-    const cell = (this.#next & (CAPACITY - 1)) * CELLS
-    this.#next++
-    calls[cell] = trace
-    calls[cell + 1] = call
-    calls[cell + 2] = parent
-    calls[cell + 3] = startMs
-    calls[cell + 4] = durationMs
-    calls[cell + 5] = site
-    calls[cell + 6] = flags
-    calls[cell + 7] = lastCall
+    const calls = this.#calls
+    const at = (this.#next++ & (CAPACITY - 1)) * CELLS
+    calls[at] = trace
+    calls[at + 1] = call
+    calls[at + 2] = running[cell + Cell.PARENT]
+    calls[at + 3] = running[cell + Cell.START]
+    calls[at + 4] = durationMs
+    calls[at + 5] = site * FLAG_SPAN + flags
     return false
   }
 
@@ -80,7 +74,7 @@ export class Hindsight {
     this.#watched[watched + 1] = lastCall
     const calls = this.#calls
     // An error that passes through ten monitored callers looks once.
-    if (calls === null || (this.#scannedTrace === trace && this.#scannedAt === this.#next)) return
+    if (this.#scannedTrace === trace && this.#scannedAt === this.#next) return
     this.#beginSecond(nowMs)
     if (this.#inSecond >= MAX_PER_SECOND) {
       this.refused++
@@ -89,8 +83,6 @@ export class Hindsight {
     const oldest = Math.max(0, this.#next - CAPACITY)
     for (let at = this.#next - 1, found = 0; at >= oldest && found < MAX_PER_TRIGGER; at--) {
       const cell = (at & (CAPACITY - 1)) * CELLS
-      // Calls that ended before the first call of this trace began cannot belong to it, nor anything before them.
-      if (trace > 0 && trace <= lastCall && calls[cell + 7] < trace && isSameThread(trace, lastCall)) break
       if (calls[cell] !== trace) continue
       found++
       if (!this.admit(nowMs)) break
@@ -100,10 +92,10 @@ export class Hindsight {
       facts.parent = calls[cell + 2]
       facts.startMs = calls[cell + 3]
       facts.durationMs = calls[cell + 4]
-      facts.flags = calls[cell + 6] | FrameFlag.hindsight
+      facts.flags = (calls[cell + 5] % FLAG_SPAN) | FrameFlag.hindsight
       // Forgotten: it is a record from now on.
       calls[cell] = 0
-      keep(calls[cell + 5], facts)
+      keep(Math.floor(calls[cell + 5] / FLAG_SPAN), facts)
     }
     this.#scannedTrace = trace
     this.#scannedAt = this.#next
@@ -127,9 +119,4 @@ export class Hindsight {
     this.promoted++
     return true
   }
-}
-
-/** Call numbers of one thread share a random multiple of 2^32 as their base. */
-function isSameThread(trace: number, lastCall: number): boolean {
-  return Math.floor(trace / 2 ** 32) === Math.floor(lastCall / 2 ** 32)
 }

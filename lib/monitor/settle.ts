@@ -79,16 +79,8 @@ export function settleReturn(
     const weight = cells[cell + Cell.WEIGHT]
     if (weight === 0 && !(durationMs >= site.slowMs)) {
       if (startMs < 0) return
-      remember(
-        recording,
-        site.id,
-        startMs,
-        durationMs,
-        cells[cell + Cell.CALL],
-        cells[cell + Cell.TRACE],
-        cells[cell + Cell.PARENT],
-        0,
-      )
+      const isWatched = hindsight.remember(cells, cell, site.id, durationMs, 0)
+      if (isWatched) promoteCaller(recording, cells, cell, site.id, durationMs, 0)
       return
     }
     facts.startMs = startMs
@@ -112,8 +104,12 @@ export function settlePending(pending: PendingCall, result: unknown): void {
     recording.totals.end(site.id, durationMs, false)
     if (weight === 0 && !(durationMs >= site.slowMs)) {
       if (startMs < 0) return
-      const { call, trace, parent } = pending
-      remember(recording, site.id, startMs, durationMs, call, trace, parent, flags)
+      pendingCells[Cell.START] = startMs
+      pendingCells[Cell.CALL] = pending.call
+      pendingCells[Cell.TRACE] = pending.trace
+      pendingCells[Cell.PARENT] = pending.parent
+      const isWatched = hindsight.remember(pendingCells, 0, site.id, durationMs, flags)
+      if (isWatched) promoteCaller(recording, pendingCells, 0, site.id, durationMs, flags)
       return
     }
     fillFacts(pending, durationMs)
@@ -237,28 +233,28 @@ function keepThrow(
   facts.flags |= FrameFlag.error | (captured || args === null ? 0 : FrameFlag.argsAfter)
   const { trace } = facts
   producer.recordError(site, facts, mark, held, captured ? null : args, thrown, endMs)
-  promoteTrace(recording, trace, endMs)
+  // Above the rate of full records there are enough that show what led to them.
+  if ((facts.flags & FrameFlag.shrunk) === 0) promoteTrace(recording, trace, endMs)
 }
 
-function remember(
+const pendingCells = new Float64Array(CELLS_PER_CALL)
+
+/** Something below this call has failed while it ran: it shows what led there. */
+function promoteCaller(
   recording: Recording,
+  cells: Float64Array,
+  cell: number,
   site: number,
-  startMs: number,
   durationMs: number,
-  call: number,
-  trace: number,
-  parent: number,
   flags: number,
 ): void {
-  const { lastCall } = recording
-  if (!hindsight.remember(site, startMs, durationMs, call, trace, parent, flags, lastCall)) return
-  // Something below this call has failed while it ran: it shows what led there.
+  const startMs = cells[cell + Cell.START]
   if (recording.producer.capturing || !hindsight.admit(startMs + durationMs)) return
   facts.startMs = startMs
   facts.durationMs = durationMs
-  facts.call = call
-  facts.trace = trace
-  facts.parent = parent
+  facts.call = cells[cell + Cell.CALL]
+  facts.trace = cells[cell + Cell.TRACE]
+  facts.parent = cells[cell + Cell.PARENT]
   facts.flags = flags | FrameFlag.hindsight
   recording.producer.recordHeader(site, facts)
 }

@@ -1,6 +1,7 @@
 import { flush, health, monitor, shutdown } from 'callsight'
 import { afterAll, describe, expect, it } from 'vitest'
 import { Hindsight } from '../../lib/monitor/hindsight.js'
+import { CELLS_PER_CALL, Cell } from '../../lib/monitor/running.js'
 import { FrameFlag } from '../../lib/queue/layout.js'
 import { Place } from './fixtures.js'
 
@@ -179,6 +180,12 @@ describe('hindsight', () => {
 })
 
 describe('the memory of it', () => {
+  const remember = (hindsight: Hindsight, call: number, trace: number): boolean => {
+    const cells = new Float64Array(CELLS_PER_CALL)
+    cells[Cell.CALL] = call
+    cells[Cell.TRACE] = trace
+    return hindsight.remember(cells, 0, 3, 1, 0)
+  }
   const kept = (hindsight: Hindsight, trace: number, lastCall: number, nowMs = 0): number[] => {
     const calls: number[] = []
     hindsight.promote(trace, lastCall, nowMs, (_, facts) => calls.push(facts.call))
@@ -187,8 +194,7 @@ describe('the memory of it', () => {
 
   it('holds the last 4,096 calls', () => {
     const hindsight = new Hindsight()
-    for (let call = 2; call <= 5_000; call++)
-      hindsight.remember(0, 1, 1, call, call % 100 === 0 ? 1 : 7, 0, 0, call)
+    for (let call = 2; call <= 5_000; call++) remember(hindsight, call, call % 100 === 0 ? 1 : 7)
     const calls = kept(hindsight, 1, 5_000)
     expect(calls).toEqual(Array.from({ length: 41 }, (_, n) => 5_000 - n * 100))
   })
@@ -198,13 +204,13 @@ describe('the memory of it', () => {
     let promoted = 0
     for (let trace = 1; trace <= 20 * 101; trace += 101) {
       for (let call = trace + 1; call <= trace + 100; call++) {
-        hindsight.remember(0, 1, 1, call, trace, 0, 0, call)
+        remember(hindsight, call, trace)
       }
       promoted += kept(hindsight, trace, trace + 100, 500).length
     }
     expect(promoted).toBe(1_000)
     expect(hindsight).toMatchObject({ promoted: 1_000, refused: 10 })
-    hindsight.remember(0, 1, 1, 9_001, 9_000, 0, 0, 9_001)
+    remember(hindsight, 9_001, 9_000)
     expect(kept(hindsight, 9_000, 9_001, 1_500)).toEqual([9_001])
   })
 
@@ -212,16 +218,16 @@ describe('the memory of it', () => {
     const hindsight = new Hindsight()
     const theirs = 5 * 2 ** 32 + 10
     const ours = 2 ** 32
-    hindsight.remember(3, 1, 2, ours + 1, theirs, theirs, 0, ours + 1)
-    hindsight.remember(3, 1, 2, ours + 2, ours + 2, 0, 0, ours + 2)
+    remember(hindsight, ours + 1, theirs)
+    remember(hindsight, ours + 2, ours + 2)
     expect(kept(hindsight, theirs, ours + 3)).toEqual([ours + 1])
   })
 
   it('a caller is promoted when it ends only if it ran when the failure happened', () => {
     const hindsight = new Hindsight()
     expect(kept(hindsight, 10, 12)).toEqual([])
-    expect(hindsight.remember(0, 1, 1, 11, 10, 10, 0, 13)).toBe(true)
-    expect(hindsight.remember(0, 1, 1, 13, 10, 10, 0, 13)).toBe(false)
-    expect(hindsight.remember(0, 1, 1, 11, 266, 10, 0, 13)).toBe(false)
+    expect(remember(hindsight, 11, 10)).toBe(true)
+    expect(remember(hindsight, 13, 10)).toBe(false)
+    expect(remember(hindsight, 11, 266)).toBe(false)
   })
 })
