@@ -10,6 +10,8 @@ const { apply, construct } = Reflect
  * can be. Methods, arrows and async functions cannot be constructed and have no prototype; neither have their wrappers.
  */
 export function wrapFunction<F extends AnyFunction>(fn: F, site: CallSite): F {
+  // What its traps serve, no copy can: mocks and spies are proxies with members that stand nowhere.
+  if (types.isProxy(fn)) return proxied(fn, site)
   return shapeLike(isConstructible(fn) ? constructible(fn, site) : callable(fn, site), fn)
 }
 
@@ -51,10 +53,20 @@ function constructible(fn: AnyFunction, site: CallSite): Function {
   return monitored
 }
 
+/** A function that is a Proxy gets another one around it, which sees nothing but its calls. */
+function proxied<F extends AnyFunction>(fn: F, site: CallSite): F {
+  const call = callable(fn, site)
+  const build = constructible(fn, site)
+  const monitored: F = new Proxy(fn, {
+    apply: (_, self, args: unknown[]) => apply(call, self, args) as unknown,
+    construct: (_, args: unknown[], target) =>
+      construct(build, args, target === monitored ? fn : target) as object,
+  })
+  return monitored
+}
+
 /** Whether `new` works on a function; asked without running it. */
 function isConstructible(fn: Function): boolean {
-  // A Proxy's traps are app code; `new` on it says for itself what it is.
-  if (types.isProxy(fn)) return true
   try {
     construct(Object, [], fn)
     return true
