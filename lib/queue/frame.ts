@@ -1,3 +1,4 @@
+import { SHAPE_BYTES } from '../serialize/markers.js'
 import { Frame, FrameKind, type Lane } from './layout.js'
 
 /** The measured facts of one call, handed over when it ends. */
@@ -11,14 +12,14 @@ export interface CallFacts {
   flags: number
 }
 
-/** msgpack: an array of two, as every payload begins. */
-export const FIXARRAY_2 = 0x92
+/** msgpack: an array of three, as every payload begins: arguments, their shape, and the result or the error. */
+export const FIXARRAY_3 = 0x93
 /** msgpack: nothing. */
 export const NIL = 0xc0
 
-/** Largest frame the ring must take: header, array header, arguments and result at their limits, alignment. */
+/** Largest frame the ring must take: header, array header, arguments with their shape and result at their limits, alignment. */
 export function largestFrame(groupBytes: number): number {
-  return (Frame.HEADER_BYTES + 1 + 2 * groupBytes + 7) & ~7
+  return (Frame.HEADER_BYTES + 1 + 2 * groupBytes + SHAPE_BYTES + 7) & ~7
 }
 
 /** Writes a frame's header at `offset`, a multiple of 8. */

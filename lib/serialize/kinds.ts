@@ -1,3 +1,4 @@
+import { NO_NAME, nameBytesOf } from './class-names.js'
 import {
   DomExceptionPrototype,
   EmitterPrototype,
@@ -54,12 +55,18 @@ export interface PrototypeInfo {
   readonly kind: Kind
   /** Empty when there is none that can be read without running code. */
   readonly className: string
+  /** The name for the shape of arguments: UTF-8, shortened, and empty when there is a secret in it. */
+  readonly nameBytes: Uint8Array
 }
 
 const MAX_CHAIN = 64
 const MAX_CLASS_NAME_UNITS = 64
-const PLAIN: PrototypeInfo = { kind: 'plain', className: '' }
-const NAMESPACE: PrototypeInfo = { kind: 'opaque', className: 'Module' }
+const PLAIN: PrototypeInfo = { kind: 'plain', className: '', nameBytes: NO_NAME }
+const NAMESPACE: PrototypeInfo = {
+  kind: 'opaque',
+  className: 'Module',
+  nameBytes: nameBytesOf('Module'),
+}
 
 // Keyed weakly: a class that is unloaded is forgotten.
 const known = new WeakMap<object, PrototypeInfo>()
@@ -80,7 +87,8 @@ for (const [prototype, kind] of [
   [ArrayBuffer.prototype, 'buffer'],
   [SharedArrayBuffer.prototype, 'buffer'],
 ] as const) {
-  known.set(prototype, { kind, className: kind === 'plain' ? '' : classNameOf(prototype) })
+  const className = kind === 'plain' ? '' : classNameOf(prototype)
+  known.set(prototype, { kind, className, nameBytes: nameBytesOf(className) })
 }
 
 /** `value` is not a Proxy, `prototype` is its prototype and may be one. */
@@ -91,7 +99,11 @@ export function prototypeInfo(value: object, prototype: object | null): Prototyp
 
 function identify(value: object, prototype: object): PrototypeInfo {
   const className = classNameOf(prototype) || (isGeneratorObject(value) ? 'Generator' : '')
-  const info: PrototypeInfo = { kind: kindOf(value, prototype), className }
+  const info: PrototypeInfo = {
+    kind: kindOf(value, prototype),
+    className,
+    nameBytes: nameBytesOf(className),
+  }
   weakMapSet(known, prototype, info)
   return info
 }

@@ -212,7 +212,7 @@ function writeUint32(bytes: Uint8Array, at: number, value: number): void {
 }
 
 /** Seven bits a byte, lowest first; at most 8 bytes for a safe integer. */
-function writeVarint(bytes: Uint8Array, at: number, value: number): number {
+export function writeVarint(bytes: Uint8Array, at: number, value: number): number {
   let rest = value
   let position = at
   while (rest >= 0x80) {

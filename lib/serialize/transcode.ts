@@ -1,6 +1,7 @@
 import type { Buffer } from 'node:buffer'
 import { JsonBytes } from './json-bytes.js'
 import { CutCounter, writeMarker, writeText, writeWord } from './json-markers.js'
+import { writeShape } from './json-shape.js'
 import { MalformedPayloadError, malformed } from './malformed-payload.js'
 import { Ext } from './markers.js'
 
@@ -288,6 +289,7 @@ export class Transcoder {
     if (type === Ext.word && length === 1) writeWord(this.#out, this.#cuts, this.#bytes[from] as number)
     else if (type === Ext.marker && length >= 2) writeMarker(this.#out, this.#cuts, this.#bytes, from, end)
     else if (type === Ext.text && length >= 3) writeText(this.#out, this.#cuts, this.#bytes, from, end)
+    else if (type === Ext.shape && length >= 1) writeShape(this.#out, this.#bytes, from, end)
     else this.#out.ascii(`"[ext ${type} ${length}]"`)
   }
 }
