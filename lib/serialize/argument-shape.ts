@@ -99,7 +99,8 @@ function objectEntry(
   site: CaptureSite,
 ): number {
   try {
-    if (isProxy(value)) {
+    // Whose keys the walk has listed is no Proxy.
+    if (keys < 0 && isProxy(value)) {
       bytes[at] = ShapeTag.proxy
       return at + 1
     }

@@ -19,6 +19,7 @@ const MAX_STRING_UNITS = 16_384
 /** Counts are written in 16 bits. */
 const MAX_COUNT = 60_000
 const NIL = 0xc0
+const NOTHING = new Int32Array(0)
 
 /**
  * Writes what is captured of a call, bounded and redacted, as msgpack straight into its destination. No method
@@ -62,25 +63,24 @@ export class Capture {
   ): number {
     const room = end - offset
     if (room < 2) return offset
-    const argsEnd = end - max(1, min(SHAPE_BYTES, room >> 2))
-    const walk = this.#begin(bytes, offset, argsEnd, this.#limits.bytes, site)
+    const shapeRoom = max(1, min(SHAPE_BYTES, room >> 2))
+    if (mode === false) {
+      bytes[offset] = NIL
+      return writeShape(bytes, offset + 1, end, args, NOTHING, 0, site)
+    }
+    const walk = this.#begin(bytes, offset, end - shapeRoom, this.#limits.bytes, site)
     let at = offset
     try {
-      if (mode !== false && writeList(walk, args, mode)) at = walk.at
-    } catch {
-      // What was written so far is overwritten.
-    }
-    try {
-      if (at === offset) at = writeNil(bytes, offset, argsEnd)
-      const shapeEnd = min(end, at + SHAPE_BYTES)
-      const after = writeArgumentShape(bytes, at, shapeEnd, args, walk.learned, walk.walked, site)
-      if (after !== -1) return after
-    } catch {
-      // Nil, below.
+      try {
+        if (writeList(walk, args, mode)) at = walk.at
+      } catch {
+        // What was written so far is overwritten.
+      }
+      if (at === offset) bytes[at++] = NIL
+      return writeShape(bytes, at, end, args, walk.learned, walk.walked, site)
     } finally {
       this.#end(walk)
     }
-    return writeNil(bytes, at, end)
   }
 
   /** Writes the returned value; the same rules, `undefined` is written as nil. */
@@ -145,6 +145,26 @@ export class Capture {
     walk.end()
     this.#isWalking = false
   }
+}
+
+/** The shape, or nil. Never throws, but at the end of the caller's stack, where its first frame does not fit. */
+function writeShape(
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  args: ArrayLike<unknown>,
+  learned: Int32Array,
+  walked: number,
+  site: CaptureSite,
+): number {
+  try {
+    const after = writeArgumentShape(bytes, at, min(end, at + SHAPE_BYTES), args, learned, walked, site)
+    if (after !== -1) return after
+  } catch {
+    // Nil, below.
+  }
+  bytes[at] = NIL
+  return at + 1
 }
 
 function writeNil(bytes: Uint8Array, offset: number, end: number): number {

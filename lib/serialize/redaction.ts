@@ -51,6 +51,7 @@ const PAIR_VALUE_NAMES: ReadonlySet<string> = new Set(['value', 'values', 'val',
 export class Redaction {
   readonly #names: NameRules
   readonly #positions: ReadonlySet<number>
+  readonly #hasPositions: boolean
   readonly #anywhere: PathNode | null
   readonly #roots: ReadonlyMap<number, PathNode>
 
@@ -62,6 +63,7 @@ export class Redaction {
   ) {
     this.#names = names
     this.#positions = positions
+    this.#hasPositions = positions.size > 0
     this.#anywhere = anywhere
     this.#roots = roots
   }
@@ -88,7 +90,7 @@ export class Redaction {
   }
 
   hidesPosition(position: number): boolean {
-    return setHas(this.#positions, position)
+    return this.#hasPositions && setHas(this.#positions, position)
   }
 
   rootOf(position: number): PathNode | null {
