@@ -113,6 +113,7 @@ const REGEXP_FLAGS: readonly (readonly [string, (regexp: unknown) => boolean])[]
   ['m', getter(RegExp.prototype, 'multiline')],
   ['s', getter(RegExp.prototype, 'dotAll')],
   ['u', getter(RegExp.prototype, 'unicode')],
+  ['v', getter(RegExp.prototype, 'unicodeSets')],
   ['y', getter(RegExp.prototype, 'sticky')],
 ]
 export const regexpSource = getter<unknown, string>(RegExp.prototype, 'source')
@@ -123,6 +124,14 @@ export function regexpFlags(regexp: unknown): string {
     if (isSet(regexp)) flags += letter
   }
   return flags
+}
+
+const OwnRegExp = RegExp
+/** A copy that nobody else can `compile` anew, and that keeps no place between two searches, as `g` and `y` do. */
+export function ownRegExp(regexp: RegExp): RegExp {
+  let flags = ''
+  for (const flag of regexpFlags(regexp)) if (flag !== 'g' && flag !== 'y') flags += flag
+  return new OwnRegExp(regexpSource(regexp), flags)
 }
 
 export const urlHref = getter<unknown, string>(URL.prototype, 'href')
