@@ -1,5 +1,6 @@
 import {
   ArrayPrototype,
+  blobSize,
   getPrototypeOf,
   isArray,
   isArrayBufferView,
@@ -10,6 +11,7 @@ import {
   min,
   ObjectPrototype,
   ownKeys,
+  paramsSize,
   setAdd,
   setHas,
   setSize,
@@ -146,6 +148,10 @@ function specialEntry(
         : instance(bytes, at, limit, value, nameBytes, keys, position, site)
     case 'buffer':
       return named(bytes, sized(bytes, at, ShapeTag.view, bufferLength(value)), limit, nameBytes)
+    case 'params':
+      return named(bytes, sized(bytes, at, ShapeTag.view, paramsSize(value)), limit, nameBytes)
+    case 'blob':
+      return named(bytes, sized(bytes, at, ShapeTag.view, blobSize(value)), limit, nameBytes)
     case 'date':
       bytes[at] = isDate(value) ? ShapeTag.date : ShapeTag.uncountedObject
       return at + 1

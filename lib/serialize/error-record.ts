@@ -1,8 +1,8 @@
 import { asIntN, isArray, isProxy, min, ownKeys } from './intrinsics.js'
-import { ownData } from './kinds.js'
 import { type Cut, Cut as Reason, Word } from './markers.js'
 import { MARKER_TEXT_UNITS } from './msgpack-writer.js'
-import { errorMessage, errorType } from './renderers.js'
+import { ownData } from './own-data.js'
+import { errorMessage, errorType } from './render-error.js'
 import { typeText } from './shapes.js'
 import {
   asError,
@@ -140,14 +140,19 @@ type Entry = (write: () => boolean) => boolean
 /** Cause and aggregated errors; returns how many entries did not fit. */
 function writeLinks(walk: Walk, error: object, causesAbove: number, entry: Entry): number {
   const cause = ownData(error, 'cause')
-  if (cause !== undefined && !entry(() => walk.ascii('cause') && writeLinked(walk, cause, causesAbove + 1)))
+  if (cause !== undefined && !entry(() => walk.ascii('cause') && writeCause(walk, cause, causesAbove + 1)))
     return 1
   const errors = ownData(error, 'errors')
   if (errors === undefined) return 0
   return entry(() => walk.ascii('errors') && writeErrors(walk, errors, causesAbove + 1)) ? 0 : 1
 }
 
+function writeCause(walk: Walk, cause: unknown, causes: number): boolean {
+  return walk.isSecretKey('cause') ? walk.hidden(cause) : writeLinked(walk, cause, causes)
+}
+
 function writeErrors(walk: Walk, errors: unknown, causesAbove: number): boolean {
+  if (walk.isSecretKey('errors')) return walk.hidden(errors)
   if (typeof errors !== 'object' || errors === null || isProxy(errors) || !isArray(errors))
     return walk.value(errors)
   const total = errors.length

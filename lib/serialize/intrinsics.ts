@@ -134,6 +134,17 @@ export function ownRegExp(regexp: RegExp): RegExp {
   return new OwnRegExp(regexpSource(regexp), flags)
 }
 
+export const ParamsPrototype: object = URLSearchParams.prototype
+export const paramsSize = getter<unknown, number>(ParamsPrototype, 'size')
+export const paramsEntries = uncurry(URLSearchParams.prototype.entries) as (
+  params: unknown,
+) => Iterator<[string, string]>
+export const nextParam = uncurry(
+  new URLSearchParams().entries().next as () => IteratorResult<[string, string]>,
+) as (iterator: Iterator<[string, string]>) => IteratorResult<[string, string]>
+export const BlobPrototype: object = Blob.prototype
+export const blobSize = getter<unknown, number>(BlobPrototype, 'size')
+
 export const urlHref = getter<unknown, string>(URL.prototype, 'href')
 export const symbolDescription = getter<symbol, string | undefined>(Symbol.prototype, 'description')
 

@@ -1,6 +1,6 @@
 import type { JsonBytes } from './json-bytes.js'
 import { malformed } from './malformed-payload.js'
-import { CUT_REASONS, Cut, SILENT, WORDS } from './markers.js'
+import { CUT_REASONS, Cut, SCRUBBED, SILENT, WORDS } from './markers.js'
 
 const QUOTE = 0x22
 const ELLIPSIS = [0xe2, 0x80, 0xa6] as const
@@ -49,8 +49,9 @@ export function writeMarker(
   end: number,
 ): void {
   const byte = bytes[from] as number
-  const reason = byte & ~SILENT
+  const reason = byte & ~(SILENT | SCRUBBED)
   cuts.add(reason, 1)
+  if ((byte & SCRUBBED) !== 0) cuts.add(Cut.redacted, 1)
   const textAt = readAmount(bytes, from + 1, end).next
   out.ascii('"[')
   if (textAt === end) writeRest(out)

@@ -10,6 +10,7 @@
  *   1  reason u8 · amount varint                                           "[980 more: fields]"
  *      reason u8 · amount varint · text (UTF-8)                            "[Object: depth]"
  *      reason u8 | SILENT · amount varint · text                           "[Table 1000000×100]"
+ *      reason u8 | SCRUBBED · amount varint · text                         "[Symbol(pin=[redacted])]"
  *   2  redactions u8 · reason u8 · units not kept varint · text            "abc…[63999745 more: string]"
  *   3  word u8 (index into WORDS)                                          "[undefined]"
  *   4  arguments u8 · for each of the first 16: tag u8, and what           ["string",12]
@@ -21,9 +22,19 @@
  * of a string follows `…` at its end. `[redacted]` may also stand inside a string. Shapes (`[Buffer 1024]`,
  * `[Array 10000000]`, `[string 300000]`) name no reason, because the shape is the reason, and still count in the
  * summary of cuts. A key that is itself too long is shortened in place and not counted; the key `__proto__` is
- * written `[__proto__]`, because msgpack readers refuse it.
+ * written `[__proto__]`, because msgpack readers refuse it. A key out of which a secret was taken is written with the
+ * widest header of msgpack (str 32), which nothing else here uses: the reader counts it as one redaction.
+ *
+ * Instances are objects whose first key is `@class`. Of what works rather than holds (sockets, streams, requests,
+ * emitters, observables, promises, timers) stands the class, and with it a few fields that are plain data and known to
+ * be harmless, else the class alone: `{"@class":"IncomingMessage","method":"GET","url":"/orders?token=[redacted]",
+ * "headers":7}`, `"[Subject]"`. Maps, sets and URL parameters are `{"@class":"Map","size":2,"entries":[…]}`; buffers,
+ * blobs, tables and tensors are shapes; an address is its text.
  */
 export const Ext = { marker: 1, text: 2, word: 3, shape: 4 } as const
+
+/** Header byte of a key that had a secret in it. */
+export const STR_32 = 0xdb
 
 /** Why something is not in a captured value. The order is part of the file format: append only. */
 export const CUT_REASONS = [
@@ -58,6 +69,9 @@ export type Cut = (typeof Cut)[keyof typeof Cut]
 
 /** Bit of the reason byte: counted in the summary, not repeated in the text. */
 export const SILENT = 0x80
+
+/** Bit of the reason byte: a secret was taken out of the text. */
+export const SCRUBBED = 0x40
 
 /** Markers without any amount, three bytes each. The order is part of the file format: append only. */
 export const WORDS = [

@@ -1,5 +1,5 @@
 import { charCodeAt, min } from './intrinsics.js'
-import { type Cut, Ext, type Word } from './markers.js'
+import { type Cut, Ext, STR_32, type Word } from './markers.js'
 import { utf8Bytes, writeUtf8 } from './utf8.js'
 
 /**
@@ -110,6 +110,17 @@ export class MsgpackWriter {
     const bodyAt = writeStringHeader(bytes, at, worstBytes, 0)
     this.at = writeUtf8(bytes, bodyAt, text, units)
     writeStringHeader(bytes, at, worstBytes, this.at - bodyAt)
+    return true
+  }
+
+  /** Any text with the widest header, which marks a key that had a secret in it. */
+  wideString(text: string): boolean {
+    const byteLength = utf8Bytes(text, text.length)
+    const { bytes, at } = this
+    if (at + 5 + byteLength > this.limit) return false
+    bytes[at] = STR_32
+    writeUint32(bytes, at + 1, byteLength)
+    this.at = writeUtf8(bytes, at + 5, text, text.length)
     return true
   }
 

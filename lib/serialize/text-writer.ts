@@ -1,6 +1,6 @@
 import type { Limits } from '../config/options.js'
 import { charCodeAt, min, stringSlice } from './intrinsics.js'
-import { type Cut, PROTO_KEY, REST_KEY, Cut as Reason, SILENT, Word } from './markers.js'
+import { type Cut, PROTO_KEY, REST_KEY, Cut as Reason, SCRUBBED, SILENT, Word } from './markers.js'
 import { MARKER_TEXT_UNITS, MsgpackWriter } from './msgpack-writer.js'
 import { KeyTrait, Redaction } from './redaction.js'
 import { LOOKAHEAD_UNITS, scratch, screen, Trait } from './secret-screen.js'
@@ -32,9 +32,10 @@ export class TextWriter extends MsgpackWriter {
   /** A marker with text of the application in it: shortened, and searched for secrets like any text. */
   label(reason: Cut | number, text: string): boolean {
     const keep = wholeUnits(text, min(text.length, MARKER_TEXT_UNITS))
-    const shown = this.#scrubbed(text, keep)?.text ?? stringSlice(text, 0, keep)
+    const scrubbed = this.#scrubbed(text, keep)
+    const shown = scrubbed === null ? stringSlice(text, 0, keep) : scrubbed.text
     return this.marker(
-      reason,
+      scrubbed === null ? reason : reason | SCRUBBED,
       0,
       stringSlice(shown, 0, wholeUnits(shown, min(shown.length, MARKER_TEXT_UNITS))),
     )
@@ -91,7 +92,7 @@ export class TextWriter extends MsgpackWriter {
     const text = cut === null ? stringSlice(key, 0, wholeUnits(key, keep)) : cut.text
     const rest = key.length - (cut === null ? text.length : cut.coveredUnits)
     const shown = rest > 0 ? `${text}${REST_KEY}[${rest} more: string]` : text
-    return this.string(shown, shown.length)
+    return cut === null ? this.string(shown, shown.length) : this.wideString(shown)
   }
 
   #scrubbed(text: string, keep: number): ReturnType<Redaction['scrub']> {

@@ -9,7 +9,8 @@ import {
   readStack,
   stackGetter,
 } from './intrinsics.js'
-import { ownData, prototypeInfo } from './kinds.js'
+import { prototypeInfo } from './kinds.js'
+import { ownData } from './own-data.js'
 
 // What can be known of a thrown thing without running its code.
 const MAX_CHAIN = 64

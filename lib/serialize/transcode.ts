@@ -3,7 +3,7 @@ import { JsonBytes } from './json-bytes.js'
 import { CutCounter, writeMarker, writeText, writeWord } from './json-markers.js'
 import { writeShape } from './json-shape.js'
 import { MalformedPayloadError, malformed } from './malformed-payload.js'
-import { Ext } from './markers.js'
+import { Cut, Ext, STR_32 } from './markers.js'
 
 export { MalformedPayloadError } from './malformed-payload.js'
 
@@ -271,6 +271,7 @@ export class Transcoder {
   #key(): void {
     const out = this.#out
     const start = out.at
+    if (this.#bytes[this.#at] === STR_32) this.#cuts.add(Cut.redacted, 1)
     this.#value()
     if (out.buffer[start] === QUOTE) return
     // JSON knows text keys only: any other key stands there as the text of its JSON.

@@ -14,9 +14,9 @@ import {
   ownKeys,
   setAdd,
 } from './intrinsics.js'
-import { ownData } from './kinds.js'
 import { CLASS_KEY, type Cut, REST_KEY, Cut as Reason, SHAPED_ARGUMENTS, SILENT, Word } from './markers.js'
 import { MARKER_TEXT_UNITS } from './msgpack-writer.js'
+import { ownData } from './own-data.js'
 import { KeyTrait, type PathNode } from './redaction.js'
 import { renderSpecial } from './renderers.js'
 import { isCardInteger } from './secret-cards.js'
@@ -201,6 +201,11 @@ export class Walk extends TextWriter {
       this.isSecretText(ownData(owner, 'header')) ||
       this.isSecretText(ownData(owner, 'field'))
     )
+  }
+
+  /** A field with a name of the platform, which the user may hide like any other. */
+  namedEntry(name: string, value: unknown): boolean {
+    return this.ascii(name) && (this.isSecretKey(name) ? this.hidden(value) : this.valueBelow(value, name))
   }
 
   /** One step down the paths of the call site. */

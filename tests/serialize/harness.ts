@@ -2,7 +2,7 @@ import { decodeMulti, ExtData } from '@msgpack/msgpack'
 import { DEFAULTS } from '../../lib/config/defaults.js'
 import type { CaptureMode, Limits } from '../../lib/config/options.js'
 import { Capture, type CaptureSite } from '../../lib/serialize/capture.js'
-import { CUT_REASONS, SHAPE_BYTES, SHAPE_TAGS, SILENT, WORDS } from '../../lib/serialize/markers.js'
+import { CUT_REASONS, SCRUBBED, SHAPE_BYTES, SHAPE_TAGS, SILENT, WORDS } from '../../lib/serialize/markers.js'
 import { Redaction, type RedactionOptions } from '../../lib/serialize/redaction.js'
 import { Transcoder } from '../../lib/serialize/transcode.js'
 
@@ -141,7 +141,7 @@ function referenceExtension(type: number, data: Uint8Array): unknown {
     if (byte < 0x80) break
   }
   const text = new TextDecoder().decode(data.slice(at))
-  const reason = CUT_REASONS[(reasonByte & ~SILENT) - 1]
+  const reason = CUT_REASONS[(reasonByte & ~(SILENT | SCRUBBED)) - 1]
   const shown = reasonByte & SILENT ? undefined : reason
   if (type === 2) return reason === undefined ? text : `${text}…[${amount} more: ${reason}]`
   return `[${text === '' ? `${amount} more` : text}${shown === undefined ? '' : `: ${shown}`}]`

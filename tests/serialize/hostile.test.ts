@@ -259,7 +259,7 @@ describe('what stands in the record', () => {
     ['a small sparse list', [1, '[empty]', 3], null],
     ['a rope of 64 M characters', '[string 64000000]', { string: 1 }],
     ['an emitter', '[EventEmitter]', null],
-    ['a socket', '[Socket]', null],
+    ['a socket', { '@class': 'Socket', connecting: false }, null],
     ['a request', '[IncomingMessage]', null],
     ['an abort signal', '[AbortSignal]', null],
     ['a generator', '[Generator]', null],
