@@ -163,6 +163,7 @@ function specialEntry(
       return named(bytes, at + 1, limit, nameBytes)
     case 'url':
     case 'boxed':
+    case 'global':
     case 'opaque':
       bytes[at] = ShapeTag.opaque
       return named(bytes, at + 1, limit, nameBytes)

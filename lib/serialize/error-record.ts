@@ -2,12 +2,13 @@ import { asIntN, isArray, isProxy, min, ownKeys } from './intrinsics.js'
 import { type Cut, Cut as Reason, Word } from './markers.js'
 import { MARKER_TEXT_UNITS } from './msgpack-writer.js'
 import { ownData } from './own-data.js'
-import { errorMessage, errorType } from './render-error.js'
+import { errorMessage, errorType, writeItem } from './render-error.js'
 import { typeText } from './shapes.js'
 import {
   asError,
   hasMore,
   isObject,
+  isReadable,
   isShownElsewhere,
   OWN_FIELDS_SHOWN_ELSEWHERE,
   stackOf,
@@ -116,7 +117,7 @@ function writeThrownMessage(walk: Walk, thrown: unknown, messageUnits: number): 
     case 'object':
       break
   }
-  const message = thrown === null || isProxy(thrown) ? undefined : ownData(thrown, 'message')
+  const message = isReadable(thrown) ? ownData(thrown, 'message') : undefined
   if (typeof message === 'string') return walk.text(message, messageUnits)
   return walk.label(Reason.none, typeText(thrown, false, walk))
 }
@@ -163,7 +164,7 @@ function writeErrors(walk: Walk, errors: unknown, causesAbove: number): boolean 
   let done = 0
   let reason: Cut = total > shown ? Reason.items : Reason.none
   for (; done < shown; done++) {
-    if (!writeLinked(walk, ownData(errors, done), causesAbove)) {
+    if (!writeItem(walk, errors, done, value => writeLinked(walk, value, causesAbove))) {
       reason = Reason.bytes
       break
     }

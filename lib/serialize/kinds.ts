@@ -5,6 +5,7 @@ import {
   EmitterPrototype,
   ErrorPrototype,
   EventTargetPrototype,
+  getOwnPropertyDescriptor,
   getPrototypeOf,
   hasOwn,
   isAnyArrayBuffer,
@@ -54,6 +55,7 @@ export type Kind =
   | 'view'
   | 'buffer'
   | 'boxed'
+  | 'global'
   | 'opaque'
 
 export interface PrototypeInfo {
@@ -107,7 +109,9 @@ export function prototypeInfo(value: object, prototype: object | null): Prototyp
 }
 
 function identify(value: object, prototype: object): PrototypeInfo {
-  const className = classNameOf(prototype) || (isGeneratorObject(value) ? 'Generator' : tagOf(prototype))
+  const className =
+    classNameOf(prototype) ||
+    (isGeneratorObject(value) ? 'Generator' : isGlobal(prototype) ? 'global' : tagOf(prototype))
   const kind = kindOf(value, prototype)
   const info = infoOf(kind, className, kind === 'opaque' ? factsOf(prototype) : [])
   weakMapSet(known, prototype, info)
@@ -143,6 +147,7 @@ function isIterator(value: object): boolean {
 }
 
 function kindOfChain(value: object, prototype: object): Kind {
+  if (isGlobal(prototype)) return 'global'
   let emits = false
   let at: object | null = prototype
   for (let i = 0; at !== null && i < MAX_CHAIN; i++) {
@@ -167,6 +172,21 @@ function kindOfChain(value: object, prototype: object): Kind {
 
 function hasMethod(target: object, name: string): boolean {
   return typeof ownData(target, name) === 'function'
+}
+
+/**
+ * The prototype of a global object: `Object` by name, or in a `vm` context nameless, above the real one. A context
+ * looks the keys of its global up in the sandbox, which may be a Proxy that nobody can recognize from outside.
+ */
+function isGlobal(prototype: object): boolean {
+  if (isProxy(prototype)) return false
+  const above = getPrototypeOf(prototype) as object | null
+  if (above === null || isProxy(above) || getPrototypeOf(above) !== null || !isRoot(above)) return false
+  if (isRoot(prototype)) return true
+  const maker = ownData(prototype, 'constructor')
+  if (above === ObjectPrototype || typeof maker !== 'function' || isProxy(maker)) return false
+  // An anonymous class of another realm has a prototype that cannot be written.
+  return ownData(maker, 'name') === '' && getOwnPropertyDescriptor(maker, 'prototype')?.writable === true
 }
 
 /** `Object.prototype` of another realm. */

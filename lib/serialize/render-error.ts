@@ -2,7 +2,9 @@ import {
   DomExceptionPrototype,
   domExceptionMessage,
   domExceptionName,
+  getOwnPropertyDescriptor,
   getPrototypeOf,
+  hasOwn,
   isArray,
   isProxy,
   min,
@@ -58,7 +60,7 @@ function renderErrors(walk: Walk, errors: unknown): boolean {
       break
     }
     walk.nodes--
-    if (!walk.value(ownData(errors, done))) {
+    if (!writeItem(walk, errors, done, value => walk.value(value))) {
       reason = Reason.bytes
       break
     }
@@ -67,6 +69,18 @@ function renderErrors(walk: Walk, errors: unknown): boolean {
   if (reason !== Reason.none) walk.marker(reason, total - done, '')
   walk.closeArray(at, planned, done + (reason === Reason.none ? 0 : 1))
   return true
+}
+
+/** One item of what is gathered; `write` gets its value when that is plain data. */
+export function writeItem(
+  walk: Walk,
+  list: readonly unknown[],
+  index: number,
+  write: (value: unknown) => boolean,
+): boolean {
+  const descriptor = getOwnPropertyDescriptor(list, index)
+  if (descriptor === undefined) return walk.word(Word.empty)
+  return hasOwn(descriptor, 'value') ? write(descriptor.value) : walk.word(Word.getter)
 }
 
 /** Own `name`, else the class, as far as they are plain data; `Error` when neither is. */

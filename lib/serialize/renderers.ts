@@ -91,6 +91,8 @@ function render(walk: Walk, value: object, info: PrototypeInfo): boolean {
       return renderParams(walk, value as URLSearchParams, className)
     case 'blob':
       return walk.label(Reason.items | SILENT, `${className || 'Blob'} ${blobSize(value)}`)
+    case 'global':
+      return walk.label(Reason.none, className)
     case 'opaque':
       return renderOpaque(walk, value, info)
     case 'instance':

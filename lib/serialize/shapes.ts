@@ -26,6 +26,7 @@ import {
 } from './intrinsics.js'
 import { prototypeInfo } from './kinds.js'
 import { functionName, ownData } from './own-data.js'
+import { MAX_READ_UNITS } from './secret-screen.js'
 
 /** Where a shape notes that a position is too expensive to be listed again. */
 interface CostMemory {
@@ -85,7 +86,8 @@ export function functionText(value: object): string {
 }
 
 export function symbolText(value: symbol): string {
-  return `Symbol(${symbolDescription(value) ?? ''})`
+  const description = symbolDescription(value) ?? ''
+  return description.length > MAX_READ_UNITS ? `Symbol of ${description.length}` : `Symbol(${description})`
 }
 
 /** Type and size of any value, for `mode: 'types'` and for costly positions, where keys are not counted. */

@@ -27,6 +27,12 @@ export function asError(thrown: unknown): object | null {
   return prototypeInfo(thrown, getPrototypeOf(thrown) as object | null).kind === 'error' ? thrown : null
 }
 
+/** Whether own data of an object can be read without running code of the application. */
+export function isReadable(thrown: object | null): thrown is object {
+  if (thrown === null || isProxy(thrown)) return false
+  return prototypeInfo(thrown, getPrototypeOf(thrown) as object | null).kind !== 'global'
+}
+
 export function thrownType(thrown: unknown): string {
   if (typeof thrown !== 'object') return typeof thrown
   if (thrown === null) return 'null'

@@ -191,9 +191,9 @@ describe('what works rather than holds', () => {
   })
 
   it('timers by type, not the arguments of the timers they are linked to', () => {
-    const stranger = setTimeout(() => {}, 60_000, SECRET)
+    const stranger = setTimeout((_: string) => {}, 60_000, SECRET)
     const own = setTimeout(() => {}, 60_000)
-    const immediate = setImmediate(() => {}, SECRET)
+    const immediate = setImmediate((_: string) => {}, SECRET)
     const { json, memory } = captureArguments([own, immediate])
     clearTimeout(stranger)
     clearTimeout(own)
