@@ -29,7 +29,7 @@ export const revokedArray = () => {
   revoke()
   return proxy
 }
-const bombs = {
+export const bombs = {
   toJSON: trap,
   toString: trap,
   valueOf: trap,
@@ -40,7 +40,7 @@ const bombs = {
     return trap()
   },
 }
-const getter = (target: object, key: PropertyKey) =>
+export const getter = (target: object, key: PropertyKey) =>
   Object.defineProperty(target, key, { get: trap, enumerable: true, configurable: true })
 /** A Proxy that does what its target does, and counts: a sandbox has to work. */
 const watched = (target: object): object =>
@@ -56,9 +56,9 @@ const watched = (target: object): object =>
       ]),
     ),
   )
-const withOwn = (target: object, fields: object) =>
+export const withOwn = (target: object, fields: object) =>
   Object.defineProperties(target, Object.getOwnPropertyDescriptors(fields))
-class BombMap extends Map<unknown, unknown> {
+export class BombMap extends Map<unknown, unknown> {
   override get size(): number {
     return trap()
   }
@@ -66,24 +66,24 @@ class BombMap extends Map<unknown, unknown> {
   override forEach = trap as never
   override [Symbol.iterator] = trap as never
 }
-class BombSet extends Set<unknown> {
+export class BombSet extends Set<unknown> {
   override get size(): number {
     return trap()
   }
   override values = trap as never
   override [Symbol.iterator] = trap as never
 }
-class BombDate extends Date {
+export class BombDate extends Date {
   override getTime = trap as never
   override toISOString = trap as never
 }
-class BombArray extends Array<unknown> {
+export class BombArray extends Array<unknown> {
   override [Symbol.iterator] = trap as never
   override get length() {
     return trap()
   }
 }
-class BombRegExp extends RegExp {
+export class BombRegExp extends RegExp {
   override get source(): string {
     return trap()
   }
@@ -94,7 +94,7 @@ class BombRegExp extends RegExp {
     return trap()
   }
 }
-class BombBytes extends Uint8Array {
+export class BombBytes extends Uint8Array {
   override get length(): number {
     return trap()
   }
