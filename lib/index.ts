@@ -9,6 +9,8 @@ export type {
   Duration,
   Limits,
   MonitorOptions,
+  RedactContext,
+  RedactPredicate,
   TuneOptions,
 } from './config/options.js'
 export type { Health } from './health.js'

@@ -198,7 +198,7 @@ function compose(settings: Settings): Recording {
   phase = { kind: 'recording', parts }
   supervisor.start()
   setInterval(() => producer.tend(), TEND_INTERVAL_MS).unref()
-  const redaction = { keys: settings.redactKeys, allow: settings.allowKeys }
+  const { redactKeys: keys, allowKeys: allow, redactWhen: when } = settings
   return {
     boot,
     producer,
@@ -207,8 +207,8 @@ function compose(settings: Settings): Recording {
     remoteTraces,
     lastCall: randomCallBase(),
     attach(site) {
-      const hidden = site.options.redact
-      site.redaction = Redaction.compile(hidden === undefined ? redaction : { ...redaction, site: hidden })
+      const { redact = [] } = site.options
+      site.redaction = Redaction.compile({ keys, allow, when, site: redact, callSite: site.name })
       applySettings(site, settings.site, monotonicMs())
       site.id = totals.register(site.name)
       attached.add(site)

@@ -14,6 +14,7 @@ export const DEFAULTS = Object.freeze({
   fullErrorsPerSecond: 1_000,
   redactKeys: Object.freeze([]),
   allowKeys: Object.freeze([]),
+  redactWhen: null,
   limits: Object.freeze({
     depth: 3,
     fields: 20,

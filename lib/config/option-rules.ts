@@ -10,6 +10,7 @@ import {
   oneOf,
   powerOfTwo,
   type RulesOf,
+  regularExpression,
   text,
   value,
   whole,
@@ -26,6 +27,7 @@ const GIB = 1024 ** 3
 const exactlyFalse = value('false', given => given === false)
 const captureMode = oneOf(true, false, 'types')
 const keyName = text('a key name of 1 to 4,096 characters')
+const keyNameOrPattern = either(keyName, regularExpression)
 const argumentPosition = value(
   'an argument position (a whole number from 0 to 255)',
   given => Number.isSafeInteger(given) && (given as number) >= 0 && (given as number) <= 255,
@@ -46,7 +48,7 @@ export const TUNE_RULES = {
 export const MONITOR_RULES = {
   ...TUNE_RULES,
   name: text(`a name of 1 to ${NAME_MAX_BYTES} bytes`, name => Buffer.byteLength(name) <= NAME_MAX_BYTES),
-  redact: listOf(either(argumentPosition, keyName)),
+  redact: listOf(either(argumentPosition, keyNameOrPattern)),
   timing: oneOf('exact', 'sampled'),
 } satisfies RulesOf<MonitorOptions>
 
@@ -84,7 +86,11 @@ export const CALLSIGHT_RULES = {
     successThreshold: whole(1, 1_000_000),
   } satisfies Group<'breaker'>),
   errors: group({ fullPerSecond: wholeOrUnlimited(0) } satisfies Group<'errors'>),
-  redact: group({ keys: listOf(keyName), allow: listOf(keyName) } satisfies Group<'redact'>),
+  redact: group({
+    keys: listOf(keyNameOrPattern),
+    allow: listOf(keyName),
+    when: value('a function', given => typeof given === 'function'),
+  } satisfies Group<'redact'>),
   limits: group(LIMIT_RULES),
   signals: flag,
 } satisfies RulesOf<CallsightOptions>

@@ -33,16 +33,31 @@ export interface MonitorOptions extends TuneOptions {
   /** Name of the call site. Default: `Class.method`, or the function's own name. */
   readonly name?: string
   /**
-   * Values to hide: an argument position (`0`), a key name (`'pin'`), or a path (`'card.number'`),
-   * in addition to the default list.
+   * Values to hide: an argument position (`0`), a key name (`'pin'`, or `/^card/i` for several), or a path
+   * (`'card.number'`), in addition to the default list. A regular expression is tested against each key name as it is
+   * written, at most its first 256 characters; its flags `g` and `y` are ignored.
    */
-  readonly redact?: readonly (number | string)[]
+  readonly redact?: readonly (number | string | RegExp)[]
   /**
    * `'exact'` (default) times every call; `'sampled'` times only the calls that are recorded, so an unsampled
    * call costs no clock read. With `'sampled'` the slow rule and the latency percentiles see recorded calls only.
    */
   readonly timing?: 'exact' | 'sampled'
 }
+
+/** Where a key name was found. */
+export interface RedactContext {
+  /** Name of the call site, such as `Orders.place`. */
+  readonly function: string
+}
+
+/**
+ * Says whether the values under a key name are hidden. It is given names only, never a value: keys of objects, string
+ * keys of Maps and names of URL parameters, at most their first 256 characters; never a key in which a secret was
+ * found (its value is hidden without asking). Asked once for each name and call site, as long as the name is
+ * remembered (4,096 names of at most 64 characters). If it throws, the value is hidden.
+ */
+export type RedactPredicate = (key: string, where: RedactContext) => boolean
 
 /** Options of {@link configure}. */
 export interface CallsightOptions extends TuneOptions {
@@ -79,10 +94,12 @@ export interface CallsightOptions extends TuneOptions {
     readonly fullPerSecond?: number
   }
   readonly redact?: {
-    /** Key names to hide in addition to the default list. */
-    readonly keys?: readonly string[]
+    /** Key names to hide in addition to the default list; a regular expression as in {@link MonitorOptions.redact}. */
+    readonly keys?: readonly (string | RegExp)[]
     /** Names of the default list that may be shown. */
     readonly allow?: readonly string[]
+    /** Hides values by a function of your own, on top of all lists. It runs while a call is captured: keep it short. */
+    readonly when?: RedactPredicate
   }
   readonly limits?: Partial<Limits>
   /** Flush on SIGTERM and SIGINT before the process ends. Default `true`. */
@@ -127,8 +144,10 @@ export interface Settings {
     readonly successThreshold: number
   }
   readonly fullErrorsPerSecond: number
-  readonly redactKeys: readonly string[]
+  readonly redactKeys: readonly (string | RegExp)[]
   readonly allowKeys: readonly string[]
+  /** `null`: none. */
+  readonly redactWhen: RedactPredicate | null
   readonly limits: Limits
   readonly signals: boolean
   readonly site: SiteSettings

@@ -38,6 +38,7 @@ export function resolveSettings(
     fullErrorsPerSecond: errors.fullPerSecond ?? DEFAULTS.fullErrorsPerSecond,
     redactKeys: redact.keys ?? DEFAULTS.redactKeys,
     allowKeys: redact.allow ?? DEFAULTS.allowKeys,
+    redactWhen: redact.when ?? DEFAULTS.redactWhen,
     limits: Object.freeze({ ...DEFAULTS.limits, ...limits }),
     signals: valid.signals ?? DEFAULTS.signals,
     site: overlaySite(base, siteOverlay(valid)),

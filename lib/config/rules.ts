@@ -1,3 +1,4 @@
+import { isRegExp, ownRegExp } from '../serialize/intrinsics.js'
 import { DURATION_ALLOWED, parseDurationMs } from './duration.js'
 
 /** What one option may hold, and how an error says it. */
@@ -5,6 +6,8 @@ export interface ValueRule {
   readonly kind: 'value'
   readonly allowed: string
   readonly accepts: (value: unknown) => boolean
+  /** What is kept of an accepted value that could change later. */
+  readonly copy?: (value: unknown) => unknown
 }
 
 /** A list whose items all obey one rule. */
@@ -33,6 +36,11 @@ export function value(allowed: string, accepts: (value: unknown) => boolean): Va
   return { kind: 'value', allowed, accepts }
 }
 
+/** What the rule allows, as it is kept. */
+export function kept(rule: ValueRule, given: unknown): unknown {
+  return rule.copy === undefined ? given : rule.copy(given)
+}
+
 export function group(options: RuleTable): GroupRule {
   return { kind: 'group', options }
 }
@@ -42,6 +50,13 @@ export function listOf(item: ValueRule): ListRule {
 }
 
 export const flag = value('true or false', given => typeof given === 'boolean')
+
+export const regularExpression: ValueRule = {
+  kind: 'value',
+  allowed: 'a regular expression',
+  accepts: isRegExp,
+  copy: given => Object.freeze(ownRegExp(given as RegExp)),
+}
 
 export function oneOf(...choices: readonly (string | boolean)[]): ValueRule {
   const names = choices.map(choice => (typeof choice === 'string' ? `'${choice}'` : `${choice}`))
@@ -92,7 +107,12 @@ export function text(allowed: string, accepts: (text: string) => boolean = () =>
 }
 
 export function either(left: ValueRule, right: ValueRule): ValueRule {
-  return value(`${left.allowed}, or ${right.allowed}`, given => left.accepts(given) || right.accepts(given))
+  return {
+    kind: 'value',
+    allowed: `${left.allowed}, or ${right.allowed}`,
+    accepts: given => left.accepts(given) || right.accepts(given),
+    copy: given => kept(left.accepts(given) ? left : right, given),
+  }
 }
 
 function inRange(given: unknown, least: number, most: number): given is number {

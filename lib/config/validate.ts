@@ -3,7 +3,7 @@ import { ConfigError } from './errors.js'
 import { CALLSIGHT_RULES, MONITOR_RULES, TUNE_RULES } from './option-rules.js'
 import type { CallsightOptions, MonitorOptions, TuneOptions } from './options.js'
 import { renderValue } from './render.js'
-import { type ListRule, MAX_LIST_ITEMS, type Rule, type RuleTable, type ValueRule } from './rules.js'
+import { kept, type ListRule, MAX_LIST_ITEMS, type Rule, type RuleTable, type ValueRule } from './rules.js'
 import { closestKey } from './suggest.js'
 
 export { ConfigError } from './errors.js'
@@ -60,7 +60,7 @@ function checkOption(given: unknown, rule: Rule, path: string, root: RuleTable):
 }
 
 function checkValue(given: unknown, rule: ValueRule, path: string): unknown {
-  if (rule.accepts(given)) return given
+  if (rule.accepts(given)) return kept(rule, given)
   throw mismatch(`option "${path}"`, rule.allowed, given)
 }
 

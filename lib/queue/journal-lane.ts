@@ -1,3 +1,4 @@
+import { SHAPE_BYTES } from '../serialize/markers.js'
 import { type CallFacts, writeFrameHeader } from './frame.js'
 import { HeldErrors } from './held-errors.js'
 import { JOURNAL_FRAME_OFFSET, type Journal } from './journal.js'
@@ -7,7 +8,8 @@ import { RingConsumer } from './ring.js'
 
 /** Buffer of the journal: an error's own text may be longer than a group of values. */
 export function journalBufferBytes(groupBytes: number, stackLength: number): number {
-  const wanted = JOURNAL_FRAME_OFFSET + Frame.HEADER_BYTES + 1 + 3 * groupBytes + 3 * stackLength + 1024
+  const wanted =
+    JOURNAL_FRAME_OFFSET + Frame.HEADER_BYTES + 1 + 3 * groupBytes + SHAPE_BYTES + 3 * stackLength + 1024
   // What is longer the reader takes for damage.
   return Math.min(wanted + 7, JOURNAL_MAX_BODY_BYTES) & ~7
 }

@@ -1,7 +1,8 @@
 import type { CaptureMode } from '../config/options.js'
 import type { Capture, CaptureSite } from '../serialize/capture.js'
+import { SHAPE_BYTES } from '../serialize/markers.js'
 import type { Totals } from '../totals/totals.js'
-import { type CallFacts, FIXARRAY_2, largestFrame, NIL, REMOTE_IDS_BYTES, writeFrameHeader } from './frame.js'
+import { type CallFacts, FIXARRAY_3, largestFrame, NIL, REMOTE_IDS_BYTES, writeFrameHeader } from './frame.js'
 import type { Journal } from './journal.js'
 import { type Handed, JournalLane } from './journal-lane.js'
 import {
@@ -212,10 +213,9 @@ export class Producer {
       return
     }
     const payload = offset + Frame.HEADER_BYTES
-    this.#bytes[payload] = FIXARRAY_2
-    this.#bytes[payload + 1] = NIL
-    this.#bytes[payload + 2] = NIL
-    this.#publishCall(site, facts, seq, 0, offset, payload + 3)
+    this.#bytes[payload] = FIXARRAY_3
+    this.#bytes.fill(NIL, payload + 1, payload + 4)
+    this.#publishCall(site, facts, seq, 0, offset, payload + 4)
   }
 
   #publishCall(
@@ -271,7 +271,7 @@ export class Producer {
   ): number {
     this.capturing = true
     try {
-      bytes[payload] = FIXARRAY_2
+      bytes[payload] = FIXARRAY_3
       const after = this.#writeArgs(bytes, payload + 1, site, argsMark, heldArgs, args)
       return this.#capture.writeResult(
         bytes,
@@ -301,11 +301,13 @@ export class Producer {
       return at + heldArgs.byteLength
     }
     if (args !== null) {
-      return this.#capture.writeArguments(bytes, at, at + this.#groupBytes, args, site.captureArgs, site)
+      const end = at + this.#groupBytes + SHAPE_BYTES
+      return this.#capture.writeArguments(bytes, at, end, args, site.captureArgs, site)
     }
     if (argsMark === -1) {
       bytes[at] = NIL
-      return at + 1
+      bytes[at + 1] = NIL
+      return at + 2
     }
     return this.scratch.copy(argsMark, bytes, at)
   }
@@ -371,7 +373,7 @@ export class Producer {
     const { buffer: bytes, payloadOffset: payload } = this.#journal
     this.capturing = true
     try {
-      bytes[payload] = FIXARRAY_2
+      bytes[payload] = FIXARRAY_3
       const after = shrink
         ? this.#writeArgs(bytes, payload + 1, site, -1, null, null)
         : this.#writeArgs(bytes, payload + 1, site, argsMark, heldArgs, args)
@@ -380,7 +382,8 @@ export class Producer {
       // The record itself must not be lost with its content.
       bytes[payload + 1] = NIL
       bytes[payload + 2] = NIL
-      return payload + 3
+      bytes[payload + 3] = NIL
+      return payload + 4
     } finally {
       this.capturing = false
     }

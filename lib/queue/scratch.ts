@@ -1,4 +1,5 @@
 import type { Capture } from '../serialize/capture.js'
+import { SHAPE_BYTES } from '../serialize/markers.js'
 import { NIL } from './frame.js'
 import { RING_OFFSET, SCRATCH_BYTES } from './layout.js'
 import type { ProducedSite } from './producer.js'
@@ -35,13 +36,14 @@ export class Scratch {
   /** Captures arguments and returns the mark to {@link release} to. */
   capture(site: ProducedSite, args: ArrayLike<unknown>): number {
     const mark = this.#top
-    const end = Math.min(mark + this.#groupBytes, this.#end)
+    const end = Math.min(mark + this.#groupBytes + SHAPE_BYTES, this.#end)
     try {
       this.#top = this.#capture.writeArguments(this.#bytes, mark, end, args, site.captureArgs, site)
     } catch {
       // Near the end of the app's stack the capture may not fit where the call itself still does.
       this.#bytes[mark] = NIL
-      this.#top = mark + 1
+      this.#bytes[mark + 1] = NIL
+      this.#top = mark + 2
     }
     return mark
   }

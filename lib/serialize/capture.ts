@@ -1,7 +1,8 @@
 import type { CaptureMode, Limits } from '../config/options.js'
+import { Learned, writeArgumentShape } from './argument-shape.js'
 import { writeErrorHeader, writeErrorRecord } from './error-record.js'
-import { isProxy, min, setHas } from './intrinsics.js'
-import { type Cut, Cut as Reason, Word } from './markers.js'
+import { isProxy, max, min, setHas } from './intrinsics.js'
+import { type Cut, Cut as Reason, SHAPE_BYTES, SHAPED_ARGUMENTS, Word } from './markers.js'
 import { typeText } from './shapes.js'
 import type { CaptureSite } from './text-writer.js'
 import { MAX_DEPTH, Walk } from './walk.js'
@@ -18,6 +19,7 @@ const MAX_STRING_UNITS = 16_384
 /** Counts are written in 16 bits. */
 const MAX_COUNT = 60_000
 const NIL = 0xc0
+const NOTHING = new Int32Array(0)
 
 /**
  * Writes what is captured of a call, bounded and redacted, as msgpack straight into its destination. No method
@@ -45,9 +47,11 @@ export class Capture {
   }
 
   /**
-   * Writes the arguments as one msgpack array at `offset`, never past `end`.
+   * Writes two msgpack values at `offset`, never past `end`: the arguments as an array, and their shape
+   * ({@link ShapeTag}), which is there whatever the mode. Their room is `limits.bytes` and {@link SHAPE_BYTES}; with
+   * less, a quarter of it is kept for the shape. What finds no room is nil; nothing is written into less than 2 bytes.
    * @param mode `'types'`: type and size of each; `false`: nil
-   * @returns the offset after it
+   * @returns the offset after both
    */
   writeArguments(
     bytes: Uint8Array,
@@ -57,16 +61,26 @@ export class Capture {
     mode: CaptureMode,
     site: CaptureSite,
   ): number {
-    if (mode === false) return writeNil(bytes, offset, end)
-    const walk = this.#begin(bytes, offset, end, this.#limits.bytes, site)
+    const room = end - offset
+    if (room < 2) return offset
+    const shapeRoom = max(1, min(SHAPE_BYTES, room >> 2))
+    if (mode === false) {
+      bytes[offset] = NIL
+      return writeShape(bytes, offset + 1, end, args, NOTHING, 0, site)
+    }
+    const walk = this.#begin(bytes, offset, end - shapeRoom, this.#limits.bytes, site)
+    let at = offset
     try {
-      if (writeList(walk, args, mode)) return walk.at
-    } catch {
-      // Fall through: what was written so far is overwritten.
+      try {
+        if (writeList(walk, args, mode)) at = walk.at
+      } catch {
+        // What was written so far is overwritten.
+      }
+      if (at === offset) bytes[at++] = NIL
+      return writeShape(bytes, at, end, args, walk.learned, walk.walked, site)
     } finally {
       this.#end(walk)
     }
-    return writeNil(bytes, offset, end)
   }
 
   /** Writes the returned value; the same rules, `undefined` is written as nil. */
@@ -81,8 +95,10 @@ export class Capture {
     if (mode === false || value === undefined) return writeNil(bytes, offset, end)
     const walk = this.#begin(bytes, offset, end, this.#limits.bytes, site)
     try {
-      if (writeAt(walk, RESULT_POSITION, value, mode) || walk.marker(Reason.bytes, 0, typeof value))
-        return walk.at
+      const fits = site.redaction.hidesPosition(RESULT_POSITION)
+        ? walk.hidden(value)
+        : writeAt(walk, RESULT_POSITION, value, mode)
+      if (fits || walk.marker(Reason.bytes, 0, typeof value)) return walk.at
     } catch {
       // Fall through.
     } finally {
@@ -131,6 +147,26 @@ export class Capture {
   }
 }
 
+/** The shape, or nil. Never throws, but at the end of the caller's stack, where its first frame does not fit. */
+function writeShape(
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  args: ArrayLike<unknown>,
+  learned: Int32Array,
+  walked: number,
+  site: CaptureSite,
+): number {
+  try {
+    const after = writeArgumentShape(bytes, at, min(end, at + SHAPE_BYTES), args, learned, walked, site)
+    if (after !== -1) return after
+  } catch {
+    // Nil, below.
+  }
+  bytes[at] = NIL
+  return at + 1
+}
+
 function writeNil(bytes: Uint8Array, offset: number, end: number): number {
   if (offset >= end) return offset
   bytes[offset] = NIL
@@ -154,10 +190,16 @@ function writeList(walk: Walk, args: ArrayLike<unknown>, mode: true | 'types'): 
     }
     walk.nodes--
     const value = args[done]
+    walk.keysSeen = Learned.nothing
     // `headers.set('authorization', …)`: what follows a secret name is its value.
-    if (!(afterSecretName ? walk.hidden(value) : writeAt(walk, done, value, mode))) {
+    const isHidden = afterSecretName || walk.site.redaction.hidesPosition(done)
+    if (!(isHidden ? walk.hidden(value) : writeAt(walk, done, value, mode))) {
       reason = Reason.bytes
       break
+    }
+    if (done < SHAPED_ARGUMENTS) {
+      walk.learned[done] = isHidden ? Learned.hidden : walk.keysSeen
+      walk.walked = done + 1
     }
     afterSecretName = done + 1 < total && typeof value === 'string' && walk.site.redaction.isSecretName(value)
   }
@@ -167,13 +209,12 @@ function writeList(walk: Walk, args: ArrayLike<unknown>, mode: true | 'types'): 
   return true
 }
 
-/** One argument, or the result. Whatever goes wrong in it costs this value only. */
+/** One argument, or the result, that is not hidden. Whatever goes wrong in it costs this value only. */
 function writeAt(walk: Walk, position: number, value: unknown, mode: true | 'types'): boolean {
   const { redaction, costly } = walk.site
   const { at, limit } = walk
   walk.position = position
   try {
-    if (redaction.hidesPosition(position)) return walk.hidden(value)
     if (mode === 'types') return walk.label(Reason.none, typeText(value, !setHas(costly, position), walk))
     if (typeof value === 'object' && value !== null && setHas(costly, position))
       return writeCostly(walk, value)

@@ -1,13 +1,14 @@
 import { asIntN, isArray, isProxy, min, ownKeys } from './intrinsics.js'
-import { ownData } from './kinds.js'
 import { type Cut, Cut as Reason, Word } from './markers.js'
 import { MARKER_TEXT_UNITS } from './msgpack-writer.js'
-import { errorMessage, errorType } from './renderers.js'
+import { ownData } from './own-data.js'
+import { errorMessage, errorType, writeItem } from './render-error.js'
 import { typeText } from './shapes.js'
 import {
   asError,
   hasMore,
   isObject,
+  isReadable,
   isShownElsewhere,
   OWN_FIELDS_SHOWN_ELSEWHERE,
   stackOf,
@@ -116,7 +117,7 @@ function writeThrownMessage(walk: Walk, thrown: unknown, messageUnits: number): 
     case 'object':
       break
   }
-  const message = thrown === null || isProxy(thrown) ? undefined : ownData(thrown, 'message')
+  const message = isReadable(thrown) ? ownData(thrown, 'message') : undefined
   if (typeof message === 'string') return walk.text(message, messageUnits)
   return walk.label(Reason.none, typeText(thrown, false, walk))
 }
@@ -140,14 +141,19 @@ type Entry = (write: () => boolean) => boolean
 /** Cause and aggregated errors; returns how many entries did not fit. */
 function writeLinks(walk: Walk, error: object, causesAbove: number, entry: Entry): number {
   const cause = ownData(error, 'cause')
-  if (cause !== undefined && !entry(() => walk.ascii('cause') && writeLinked(walk, cause, causesAbove + 1)))
+  if (cause !== undefined && !entry(() => walk.ascii('cause') && writeCause(walk, cause, causesAbove + 1)))
     return 1
   const errors = ownData(error, 'errors')
   if (errors === undefined) return 0
   return entry(() => walk.ascii('errors') && writeErrors(walk, errors, causesAbove + 1)) ? 0 : 1
 }
 
+function writeCause(walk: Walk, cause: unknown, causes: number): boolean {
+  return walk.isSecretKey('cause') ? walk.hidden(cause) : writeLinked(walk, cause, causes)
+}
+
 function writeErrors(walk: Walk, errors: unknown, causesAbove: number): boolean {
+  if (walk.isSecretKey('errors')) return walk.hidden(errors)
   if (typeof errors !== 'object' || errors === null || isProxy(errors) || !isArray(errors))
     return walk.value(errors)
   const total = errors.length
@@ -158,7 +164,7 @@ function writeErrors(walk: Walk, errors: unknown, causesAbove: number): boolean 
   let done = 0
   let reason: Cut = total > shown ? Reason.items : Reason.none
   for (; done < shown; done++) {
-    if (!writeLinked(walk, ownData(errors, done), causesAbove)) {
+    if (!writeItem(walk, errors, done, value => writeLinked(walk, value, causesAbove))) {
       reason = Reason.bytes
       break
     }

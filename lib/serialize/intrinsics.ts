@@ -113,6 +113,7 @@ const REGEXP_FLAGS: readonly (readonly [string, (regexp: unknown) => boolean])[]
   ['m', getter(RegExp.prototype, 'multiline')],
   ['s', getter(RegExp.prototype, 'dotAll')],
   ['u', getter(RegExp.prototype, 'unicode')],
+  ['v', getter(RegExp.prototype, 'unicodeSets')],
   ['y', getter(RegExp.prototype, 'sticky')],
 ]
 export const regexpSource = getter<unknown, string>(RegExp.prototype, 'source')
@@ -124,6 +125,25 @@ export function regexpFlags(regexp: unknown): string {
   }
   return flags
 }
+
+const OwnRegExp = RegExp
+/** A copy that nobody else can `compile` anew, and that keeps no place between two searches, as `g` and `y` do. */
+export function ownRegExp(regexp: RegExp): RegExp {
+  let flags = ''
+  for (const flag of regexpFlags(regexp)) if (flag !== 'g' && flag !== 'y') flags += flag
+  return new OwnRegExp(regexpSource(regexp), flags)
+}
+
+export const ParamsPrototype: object = URLSearchParams.prototype
+export const paramsSize = getter<unknown, number>(ParamsPrototype, 'size')
+export const paramsEntries = uncurry(URLSearchParams.prototype.entries) as (
+  params: unknown,
+) => Iterator<[string, string]>
+export const nextParam = uncurry(
+  new URLSearchParams().entries().next as () => IteratorResult<[string, string]>,
+) as (iterator: Iterator<[string, string]>) => IteratorResult<[string, string]>
+export const BlobPrototype: object = Blob.prototype
+export const blobSize = getter<unknown, number>(BlobPrototype, 'size')
 
 export const urlHref = getter<unknown, string>(URL.prototype, 'href')
 export const symbolDescription = getter<symbol, string | undefined>(Symbol.prototype, 'description')

@@ -1,6 +1,6 @@
 import type { JsonBytes } from './json-bytes.js'
 import { malformed } from './malformed-payload.js'
-import { CUT_REASONS, Cut, SILENT, WORDS } from './markers.js'
+import { CUT_REASONS, Cut, SCRUBBED, SILENT, WORDS } from './markers.js'
 
 const QUOTE = 0x22
 const ELLIPSIS = [0xe2, 0x80, 0xa6] as const
@@ -49,9 +49,10 @@ export function writeMarker(
   end: number,
 ): void {
   const byte = bytes[from] as number
-  const reason = byte & ~SILENT
+  const reason = byte & ~(SILENT | SCRUBBED)
   cuts.add(reason, 1)
-  const textAt = readAmount(bytes, from + 1, end)
+  if ((byte & SCRUBBED) !== 0) cuts.add(Cut.redacted, 1)
+  const textAt = readAmount(bytes, from + 1, end).next
   out.ascii('"[')
   if (textAt === end) writeRest(out)
   else out.text(bytes, textAt, end)
@@ -72,7 +73,7 @@ export function writeText(
   const redactions = bytes[from] as number
   if (redactions > 0) cuts.add(Cut.redacted, redactions)
   cuts.add(reason, 1)
-  const textAt = readAmount(bytes, from + 2, end)
+  const textAt = readAmount(bytes, from + 2, end).next
   out.byte(QUOTE)
   out.text(bytes, textAt, end)
   const name = CUT_REASONS[reason - 1]
@@ -85,23 +86,28 @@ export function writeText(
   out.byte(QUOTE)
 }
 
-let amount = 0
+/** What {@link readAmount} has read. One object: nothing is allocated on the way of every record. */
+const read = { amount: 0, next: 0 }
 
 function writeRest(out: JsonBytes): void {
-  out.integer(amount)
+  out.integer(read.amount)
   out.ascii(' more')
 }
 
-/** Reads seven bits a byte, lowest first, into {@link amount}; returns the offset behind it. */
-function readAmount(bytes: Uint8Array, from: number, end: number): number {
-  amount = 0
+/** Reads seven bits a byte, lowest first. The answer is valid until the next call. */
+export function readAmount(bytes: Uint8Array, from: number, end: number): Readonly<typeof read> {
+  let amount = 0
   let scale = 1
   for (let at = from; at < end; at++) {
     const byte = bytes[at] as number
     amount += (byte & 0x7f) * scale
     if (amount > Number.MAX_SAFE_INTEGER) break
-    if (byte < 0x80) return at + 1
+    if (byte < 0x80) {
+      read.amount = amount
+      read.next = at + 1
+      return read
+    }
     scale *= 0x80
   }
-  throw malformed('has a broken amount in a marker', from)
+  throw malformed('has a broken amount', from)
 }

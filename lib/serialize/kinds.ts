@@ -1,4 +1,6 @@
+import { nameBytesOf } from './class-names.js'
 import {
+  BlobPrototype,
   DomExceptionPrototype,
   EmitterPrototype,
   ErrorPrototype,
@@ -28,12 +30,16 @@ import {
   isWeakMap,
   isWeakSet,
   ObjectPrototype,
+  ParamsPrototype,
   UrlPrototype,
   weakMapGet,
   weakMapSet,
 } from './intrinsics.js'
+import { SHAPE_NAME_BYTES } from './markers.js'
+import { factsOf } from './opaque-facts.js'
+import { functionName, ownData } from './own-data.js'
 
-/** How an object is rendered. `opaque`: by its type only. */
+/** How an object is rendered. `opaque`: by its type, and the {@link PrototypeInfo.facts} that are known of it. */
 export type Kind =
   | 'plain'
   | 'instance'
@@ -44,9 +50,12 @@ export type Kind =
   | 'set'
   | 'error'
   | 'url'
+  | 'params'
+  | 'blob'
   | 'view'
   | 'buffer'
   | 'boxed'
+  | 'global'
   | 'opaque'
 
 export interface PrototypeInfo {
@@ -54,12 +63,19 @@ export interface PrototypeInfo {
   readonly kind: Kind
   /** Empty when there is none that can be read without running code. */
   readonly className: string
+  /** The name for the shape of arguments: UTF-8, shortened, and empty when there is a secret in it. */
+  readonly nameBytes: Uint8Array
+  /** Of an opaque kind: names of the fields that may be shown. */
+  readonly facts: readonly string[]
 }
 
 const MAX_CHAIN = 64
-const MAX_CLASS_NAME_UNITS = 64
-const PLAIN: PrototypeInfo = { kind: 'plain', className: '' }
-const NAMESPACE: PrototypeInfo = { kind: 'opaque', className: 'Module' }
+const PLAIN = infoOf('plain', '', [])
+const NAMESPACE = infoOf('opaque', 'Module', [])
+
+function infoOf(kind: Kind, className: string, facts: readonly string[]): PrototypeInfo {
+  return { kind, className, nameBytes: nameBytesOf(className), facts }
+}
 
 // Keyed weakly: a class that is unloaded is forgotten.
 const known = new WeakMap<object, PrototypeInfo>()
@@ -75,12 +91,15 @@ for (const [prototype, kind] of [
   [WeakMap.prototype, 'opaque'],
   [WeakSet.prototype, 'opaque'],
   [URL.prototype, 'url'],
+  [ParamsPrototype, 'params'],
+  [BlobPrototype, 'blob'],
   [Uint8Array.prototype, 'view'],
   [Buffer.prototype, 'view'],
   [ArrayBuffer.prototype, 'buffer'],
   [SharedArrayBuffer.prototype, 'buffer'],
 ] as const) {
-  known.set(prototype, { kind, className: kind === 'plain' ? '' : classNameOf(prototype) })
+  const className = kind === 'plain' ? '' : classNameOf(prototype)
+  known.set(prototype, infoOf(kind, className, []))
 }
 
 /** `value` is not a Proxy, `prototype` is its prototype and may be one. */
@@ -90,8 +109,11 @@ export function prototypeInfo(value: object, prototype: object | null): Prototyp
 }
 
 function identify(value: object, prototype: object): PrototypeInfo {
-  const className = classNameOf(prototype) || (isGeneratorObject(value) ? 'Generator' : '')
-  const info: PrototypeInfo = { kind: kindOf(value, prototype), className }
+  const className =
+    classNameOf(prototype) ||
+    (isGeneratorObject(value) ? 'Generator' : isGlobal(prototype) ? 'global' : tagOf(prototype))
+  const kind = kindOf(value, prototype)
+  const info = infoOf(kind, className, kind === 'opaque' ? factsOf(prototype) : [])
   weakMapSet(known, prototype, info)
   return info
 }
@@ -125,6 +147,7 @@ function isIterator(value: object): boolean {
 }
 
 function kindOfChain(value: object, prototype: object): Kind {
+  if (isGlobal(prototype)) return 'global'
   let emits = false
   let at: object | null = prototype
   for (let i = 0; at !== null && i < MAX_CHAIN; i++) {
@@ -132,26 +155,44 @@ function kindOfChain(value: object, prototype: object): Kind {
     if (at === ErrorPrototype || at === DomExceptionPrototype) return 'error'
     if (at === EmitterPrototype || at === EventTargetPrototype) return 'opaque'
     if (at === UrlPrototype) return 'url'
-    if (typeof ownData(at, 'emit') === 'function' && typeof ownData(at, 'on') === 'function') emits = true
+    if (at === ParamsPrototype) return 'params'
+    if (at === BlobPrototype) return 'blob'
+    // An Observable or a Subject: what it holds is how it works, and its listeners.
+    if (hasMethod(at, 'subscribe') && hasMethod(at, 'pipe')) return 'opaque'
+    if (hasMethod(at, 'emit') && hasMethod(at, 'on')) emits = true
     const next = getPrototypeOf(at) as object | null
     if (next === null && at === prototype && isRoot(at)) return 'plain'
     at = next
   }
   // An emitter of another realm or of a userland package keeps its listeners in `_events`.
-  return emits && hasOwn(value, '_events') ? 'opaque' : 'instance'
+  if (emits && hasOwn(value, '_events')) return 'opaque'
+  // Timers are linked to each other: a walk from one of them shows the arguments of strangers.
+  return hasOwn(value, '_onTimeout') || hasOwn(value, '_onImmediate') ? 'opaque' : 'instance'
+}
+
+function hasMethod(target: object, name: string): boolean {
+  return typeof ownData(target, name) === 'function'
+}
+
+/**
+ * The prototype of a global object: `Object` by name, or in a `vm` context nameless, above the real one. A context
+ * looks the keys of its global up in the sandbox, which may be a Proxy that nobody can recognize from outside.
+ */
+function isGlobal(prototype: object): boolean {
+  if (isProxy(prototype)) return false
+  const above = getPrototypeOf(prototype) as object | null
+  if (above === null || isProxy(above) || getPrototypeOf(above) !== null || !isRoot(above)) return false
+  if (isRoot(prototype)) return true
+  const maker = ownData(prototype, 'constructor')
+  if (above === ObjectPrototype || typeof maker !== 'function' || isProxy(maker)) return false
+  // An anonymous class of another realm has a prototype that cannot be written.
+  return ownData(maker, 'name') === '' && getOwnPropertyDescriptor(maker, 'prototype')?.writable === true
 }
 
 /** `Object.prototype` of another realm. */
 function isRoot(prototype: object): boolean {
   const maker = ownData(prototype, 'constructor')
   return typeof maker === 'function' && !isProxy(maker) && ownData(maker, 'name') === 'Object'
-}
-
-/** The value of an own data property; `undefined` for an accessor. `target` is not a Proxy. */
-export function ownData(target: object, key: PropertyKey): unknown {
-  const descriptor = getOwnPropertyDescriptor(target, key)
-  // `descriptor.value` of an accessor would be looked up on Object.prototype, which may be polluted.
-  return descriptor !== undefined && hasOwn(descriptor, 'value') ? descriptor.value : undefined
 }
 
 /** Name of the nearest constructor on the chain that is plain data all the way; empty for none and for `Object`. */
@@ -168,9 +209,8 @@ export function classNameOf(prototype: object | null): string {
   return ''
 }
 
-/** Own `name` of a function, when it is a string that is plain data. */
-export function functionName(value: unknown): string {
-  if (typeof value !== 'function' || isProxy(value)) return ''
-  const name = ownData(value, 'name')
-  return typeof name === 'string' && name.length <= MAX_CLASS_NAME_UNITS ? name : ''
+/** `Array Iterator`: what the engine calls the instances of a prototype without a constructor. */
+function tagOf(prototype: object): string {
+  const tag = isProxy(prototype) ? undefined : ownData(prototype, Symbol.toStringTag)
+  return typeof tag === 'string' && tag.length <= SHAPE_NAME_BYTES && tag !== 'Object' ? tag : ''
 }

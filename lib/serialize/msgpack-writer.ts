@@ -1,5 +1,5 @@
 import { charCodeAt, min } from './intrinsics.js'
-import { type Cut, Ext, type Word } from './markers.js'
+import { type Cut, Ext, STR_32, type Word } from './markers.js'
 import { utf8Bytes, writeUtf8 } from './utf8.js'
 
 /**
@@ -113,6 +113,17 @@ export class MsgpackWriter {
     return true
   }
 
+  /** Any text with the widest header, which marks a key that had a secret in it. */
+  wideString(text: string): boolean {
+    const byteLength = utf8Bytes(text, text.length)
+    const { bytes, at } = this
+    if (at + 5 + byteLength > this.limit) return false
+    bytes[at] = STR_32
+    writeUint32(bytes, at + 1, byteLength)
+    this.at = writeUtf8(bytes, at + 5, text, text.length)
+    return true
+  }
+
   /** A string with parts taken out of it, or cut off after `units`, `rest` units before its end. */
   editedString(text: string, units: number, redactions: number, reason: Cut, rest: number): boolean {
     const room = this.limit - this.at
@@ -212,7 +223,7 @@ function writeUint32(bytes: Uint8Array, at: number, value: number): void {
 }
 
 /** Seven bits a byte, lowest first; at most 8 bytes for a safe integer. */
-function writeVarint(bytes: Uint8Array, at: number, value: number): number {
+export function writeVarint(bytes: Uint8Array, at: number, value: number): number {
   let rest = value
   let position = at
   while (rest >= 0x80) {

@@ -1,9 +1,7 @@
+import { dimensionsOf } from './dimensions.js'
 import {
-  DomExceptionPrototype,
+  blobSize,
   dateTime,
-  domExceptionMessage,
-  domExceptionName,
-  getPrototypeOf,
   isAnyArrayBuffer,
   isArray,
   isArrayBufferView,
@@ -22,7 +20,10 @@ import {
   mapSize,
   min,
   nextEntry,
+  nextParam,
   nextValue,
+  paramsEntries,
+  paramsSize,
   regexpFlags,
   regexpSource,
   setSize,
@@ -34,12 +35,12 @@ import {
   unboxSymbol,
   urlHref,
 } from './intrinsics.js'
-import { ownData, type PrototypeInfo, prototypeInfo } from './kinds.js'
+import { type PrototypeInfo, prototypeInfo } from './kinds.js'
 import { type Cut, Cut as Reason, SILENT, Word } from './markers.js'
-import { bufferLength, dimensionsOf, viewShape } from './shapes.js'
+import { chainData, ownData } from './own-data.js'
+import { renderError } from './render-error.js'
+import { bufferLength, viewShape } from './shapes.js'
 import type { Walk } from './walk.js'
-
-const MAX_CHAIN = 64
 
 /** Renders an object that is neither plain nor a plain list. What goes wrong in here costs this one value only. */
 export function renderSpecial(walk: Walk, value: object, prototype: object | null): boolean {
@@ -86,8 +87,14 @@ function render(walk: Walk, value: object, info: PrototypeInfo): boolean {
       return renderBoxed(walk, value, className)
     case 'error':
       return renderError(walk, value)
+    case 'params':
+      return renderParams(walk, value as URLSearchParams, className)
+    case 'blob':
+      return walk.label(Reason.items | SILENT, `${className || 'Blob'} ${blobSize(value)}`)
+    case 'global':
+      return walk.label(Reason.none, className)
     case 'opaque':
-      return walk.label(Reason.none, className || 'Object')
+      return renderOpaque(walk, value, info)
     case 'instance':
       return renderInstance(walk, value, className)
   }
@@ -97,6 +104,43 @@ function renderInstance(walk: Walk, value: object, className: string): boolean {
   const dimensions = dimensionsOf(value)
   if (dimensions === '') return walk.fields(value, className)
   return walk.label(Reason.items | SILENT, `${className || 'Table'} ${dimensions}`)
+}
+
+/** By its type, with the few fields of it that are known to be harmless and are plain data. */
+function renderOpaque(walk: Walk, value: object, { className, facts }: PrototypeInfo): boolean {
+  if (facts.length === 0 || walk.isTooDeep()) return walk.label(Reason.none, className || 'Object')
+  const { at, limit } = walk
+  const planned = 1 + facts.length
+  if (!walk.openMap(planned)) return false
+  walk.enter(value)
+  let entries = 1
+  let fits = walk.classEntry(className)
+  for (let i = 0; fits && i < facts.length; i++) {
+    const name = facts[i] as string
+    const fact = factOf(value, name)
+    if (fact === undefined) continue
+    fits = walk.namedEntry(name, fact)
+    entries++
+  }
+  walk.leave()
+  if (!fits || entries === 1) walk.undo(at, limit)
+  if (!fits) return false
+  if (entries === 1) return walk.label(Reason.none, className)
+  walk.limit = limit
+  walk.closeMap(at, planned, entries)
+  return true
+}
+
+function factOf(value: object, name: string): unknown {
+  if (name === 'headers') {
+    const raw = ownData(value, 'rawHeaders')
+    const isList = typeof raw === 'object' && raw !== null && !isProxy(raw) && isArray(raw)
+    return isList && raw.length > 0 ? raw.length >> 1 : undefined
+  }
+  const fact = chainData(value, name)
+  const isFact =
+    typeof fact === 'number' || typeof fact === 'boolean' || (typeof fact === 'string' && fact !== '')
+  return isFact ? fact : undefined
 }
 
 function renderDate(walk: Walk, value: unknown): boolean {
@@ -124,6 +168,23 @@ function renderMap(walk: Walk, map: ReadonlyMap<unknown, unknown>, className: st
   const entries = mapEntries(map)
   const fits = members(walk, map, size, () => {
     const [key, value] = nextEntry(entries).value as [unknown, unknown]
+    return renderEntry(walk, key, value)
+  })
+  if (!fits) return walk.undo(at, limit)
+  walk.limit = limit
+  return true
+}
+
+/** Like a Map: its names are keys. */
+function renderParams(walk: Walk, params: URLSearchParams, className: string): boolean {
+  const size = paramsSize(params)
+  if (size > walk.limits.listItems) return walk.label(Reason.items | SILENT, `${className} ${size}`)
+  if (walk.isTooDeep()) return walk.label(Reason.depth, `${className} ${size}`)
+  const { at, limit } = walk
+  if (!openCollection(walk, className, size, 'entries')) return walk.undo(at, limit)
+  const entries = paramsEntries(params)
+  const fits = members(walk, params, size, () => {
+    const [key, value] = nextParam(entries).value as [string, string]
     return renderEntry(walk, key, value)
   })
   if (!fits) return walk.undo(at, limit)
@@ -197,59 +258,4 @@ function renderEntry(walk: Walk, key: unknown, value: unknown): boolean {
   if (!fits) return walk.undo(at, limit)
   walk.limit = limit
   return true
-}
-
-/** An error among the values: what it is and says. Its stack is recorded where it is thrown. */
-export function renderError(walk: Walk, error: object): boolean {
-  if (walk.isAncestor(error)) return walk.word(Word.circular)
-  if (walk.isTooDeep()) return walk.label(Reason.depth, errorType(error))
-  const { at, limit } = walk
-  const message = errorMessage(error)
-  const code = ownData(error, 'code')
-  const cause = ownData(error, 'cause')
-  const hasCode = typeof code === 'string' || typeof code === 'number'
-  const entries = 2 + (hasCode ? 1 : 0) + (cause === undefined ? 0 : 1)
-  walk.nodes--
-  if (!walk.openMap(entries)) return walk.undo(at, limit)
-  walk.enter(error)
-  const fits =
-    walk.classEntry(errorType(error)) &&
-    walk.ascii('message') &&
-    walk.text(message, walk.limits.stringLength) &&
-    (!hasCode || (walk.ascii('code') && walk.value(code))) &&
-    (cause === undefined || (walk.ascii('cause') && walk.value(cause)))
-  walk.leave()
-  if (!fits) return walk.undo(at, limit)
-  walk.limit = limit
-  return true
-}
-
-/** Own `name`, else the class, as far as they are plain data; `Error` when neither is. */
-export function errorType(error: object): string {
-  const own = ownData(error, 'name')
-  if (typeof own === 'string' && own !== '') return own
-  const prototype = getPrototypeOf(error) as object | null
-  if (prototype === DomExceptionPrototype) return platformText(domExceptionName, error) || 'DOMException'
-  return prototypeInfo(error, prototype).className || 'Error'
-}
-
-/** `message` of the error or of its chain, as far as it is plain data. */
-export function errorMessage(error: object): string {
-  let at: object | null = error
-  for (let i = 0; at !== null && i < MAX_CHAIN && !isProxy(at); i++) {
-    if (at === DomExceptionPrototype) return platformText(domExceptionMessage, error)
-    const message = ownData(at, 'message')
-    if (typeof message === 'string') return message
-    at = getPrototypeOf(at) as object | null
-  }
-  return ''
-}
-
-function platformText(read: (error: unknown) => string, error: object): string {
-  try {
-    return read(error)
-  } catch {
-    // Made with Object.create: has the prototype of a DOMException and nothing behind it.
-    return ''
-  }
 }

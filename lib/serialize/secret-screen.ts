@@ -20,6 +20,9 @@ export const MAX_WINDOW_UNITS = 20_480
 /** How far behind a cut a text is searched, so that a secret that straddles the cut does not leak its first half. */
 export const LOOKAHEAD_UNITS = 256
 
+/** Longer strings are recorded by their length: reading one character would flatten a rope of any size. */
+export const MAX_READ_UNITS = 256 * 1024
+
 /** The low bytes of the text screened last: private memory, from which clean ASCII is copied to its destination. */
 export const scratch = new Uint8Array(MAX_WINDOW_UNITS)
 

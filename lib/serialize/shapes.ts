@@ -1,5 +1,7 @@
+import { dimensionsOf } from './dimensions.js'
 import {
   arrayBufferLength,
+  blobSize,
   dataViewLength,
   getOwnPropertyDescriptor,
   getPrototypeOf,
@@ -8,13 +10,13 @@ import {
   isArray,
   isArrayBufferView,
   isDataView,
-  isInteger,
   isMap,
   isProxy,
   isSet,
   isSharedBuffer,
   mapSize,
   ownKeys,
+  paramsSize,
   setAdd,
   setSize,
   sharedBufferLength,
@@ -22,16 +24,20 @@ import {
   typedArrayLength,
   typedArrayName,
 } from './intrinsics.js'
-import { functionName, ownData, prototypeInfo } from './kinds.js'
+import { prototypeInfo } from './kinds.js'
+import { functionName, ownData } from './own-data.js'
+import { MAX_READ_UNITS } from './secret-screen.js'
 
 /** Where a shape notes that a position is too expensive to be listed again. */
 interface CostMemory {
   readonly site: { readonly costly: Set<number> }
   readonly position: number
+  /** Own keys of the value itself, once they were counted. */
+  keysSeen: number
 }
 
-const COSTLY_KEYS = 1_000
-const MAX_DIMENSIONS = 8
+/** An object with more own keys marks its position as costly: listing a million keys takes 330 ms (measured). */
+export const COSTLY_KEYS = 1_000
 
 /** `Array 10000000`, or `Table 1000000×100` when its first row is an object or a list. */
 export function listShape(list: readonly unknown[], memory: CostMemory): string {
@@ -49,46 +55,6 @@ function keyCount(value: object, memory: CostMemory): number {
   const count = ownKeys(value).length
   if (count > COSTLY_KEYS) setAdd(memory.site.costly, memory.position)
   return count
-}
-
-/** `1000000×100` of an instance that says its dimensions in own data; empty when it says none. */
-export function dimensionsOf(value: object): string {
-  const shape = ownData(value, 'shape')
-  if (typeof shape === 'object' && shape !== null && !isProxy(shape) && isArray(shape))
-    return dimensionsText(shape)
-  const rows = ownData(value, 'numRows')
-  const columns = ownData(value, 'numCols')
-  if (isCount(rows) && isCount(columns)) return `${rows}×${columns}`
-  const height = ownData(value, 'height')
-  const width = ownData(value, 'width')
-  // Many things have a height and a width: only what holds its cells in bulk is a table.
-  return isCount(height) && isCount(width) && holdsBulk(value) ? `${height}×${width}` : ''
-}
-
-function dimensionsText(shape: readonly unknown[]): string {
-  if (shape.length === 0 || shape.length > MAX_DIMENSIONS) return ''
-  let text = ''
-  for (let i = 0; i < shape.length; i++) {
-    const size = ownData(shape, i)
-    if (!isCount(size)) return ''
-    text += i === 0 ? `${size}` : `×${size}`
-  }
-  return text
-}
-
-const BULK_KEYS = ['data', 'values', 'columns', 'rows', 'series', 'pixels', 'buffer', 'cells'] as const
-
-function holdsBulk(value: object): boolean {
-  for (let i = 0; i < BULK_KEYS.length; i++) {
-    const bulk = ownData(value, BULK_KEYS[i] as string)
-    if (typeof bulk !== 'object' || bulk === null || isProxy(bulk)) continue
-    if (isArray(bulk) || isArrayBufferView(bulk)) return true
-  }
-  return false
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && isInteger(value) && value >= 0
 }
 
 /** `Float64Array 1000000`, `Buffer 1024`, `DataView 8`. Flat cost, and never a throw for a detached buffer. */
@@ -120,7 +86,8 @@ export function functionText(value: object): string {
 }
 
 export function symbolText(value: symbol): string {
-  return `Symbol(${symbolDescription(value) ?? ''})`
+  const description = symbolDescription(value) ?? ''
+  return description.length > MAX_READ_UNITS ? `Symbol of ${description.length}` : `Symbol(${description})`
 }
 
 /** Type and size of any value, for `mode: 'types'` and for costly positions, where keys are not counted. */
@@ -147,13 +114,17 @@ function objectText(value: object, countKeys: boolean, memory: CostMemory): stri
   if (isArray(value)) return countKeys ? listShapeFrom(value, memory) : `Array ${value.length}`
   if (isArrayBufferView(value)) return viewShape(value, className)
   if (isAnyArrayBuffer(value)) return `${className === '' ? 'ArrayBuffer' : className} ${bufferLength(value)}`
+  if (kind === 'params') return `${className} ${paramsSize(value)}`
+  if (kind === 'blob') return `${className} ${blobSize(value)}`
   if (isMap(value)) return `${className === '' ? 'Map' : className} ${mapSize(value)}`
   if (isSet(value)) return `${className === '' ? 'Set' : className} ${setSize(value)}`
   const name = className === '' ? 'Object' : className
   if (kind !== 'plain' && kind !== 'instance') return name
   const dimensions = kind === 'instance' ? dimensionsOf(value) : ''
   if (dimensions !== '') return `${name} ${dimensions}`
-  return countKeys ? `${name} ${keyCount(value, memory)} keys` : name
+  if (!countKeys) return name
+  memory.keysSeen = keyCount(value, memory)
+  return `${name} ${memory.keysSeen} keys`
 }
 
 function listShapeFrom(list: readonly unknown[], memory: CostMemory): string {

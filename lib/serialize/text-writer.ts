@@ -1,9 +1,9 @@
 import type { Limits } from '../config/options.js'
 import { charCodeAt, min, stringSlice } from './intrinsics.js'
-import { type Cut, PROTO_KEY, REST_KEY, Cut as Reason, SILENT, Word } from './markers.js'
+import { type Cut, PROTO_KEY, REST_KEY, Cut as Reason, SCRUBBED, SILENT, Word } from './markers.js'
 import { MARKER_TEXT_UNITS, MsgpackWriter } from './msgpack-writer.js'
 import { KeyTrait, Redaction } from './redaction.js'
-import { LOOKAHEAD_UNITS, scratch, screen, Trait } from './secret-screen.js'
+import { LOOKAHEAD_UNITS, MAX_READ_UNITS, scratch, screen, Trait } from './secret-screen.js'
 
 /** Per call site, mutable memory of the walk. */
 export interface CaptureSite {
@@ -13,8 +13,6 @@ export interface CaptureSite {
   readonly redaction: Redaction
 }
 
-/** Longer strings are recorded by their length: reading one character would flatten a rope of any size. */
-const MAX_READ_UNITS = 256 * 1024
 /** A string that does not fit any more is cut rather than left out when at least this much room is left. */
 const MIN_STRING_ROOM = 64
 export const NO_SITE: CaptureSite = { costly: new Set(), redaction: Redaction.compile({}) }
@@ -29,15 +27,17 @@ export class TextWriter extends MsgpackWriter {
     this.limits = limits
   }
 
-  /** A marker with text of the application in it: shortened, and searched for secrets like any text. */
+  /** A marker with text of the application in it: searched for secrets like any text; where it is shortened, `…`. */
   label(reason: Cut | number, text: string): boolean {
     const keep = wholeUnits(text, min(text.length, MARKER_TEXT_UNITS))
-    const shown = this.#scrubbed(text, keep)?.text ?? stringSlice(text, 0, keep)
-    return this.marker(
-      reason,
-      0,
-      stringSlice(shown, 0, wholeUnits(shown, min(shown.length, MARKER_TEXT_UNITS))),
-    )
+    const scrubbed = this.#scrubbed(text, keep)
+    const clean = scrubbed === null ? stringSlice(text, 0, keep) : scrubbed.text
+    const flags = scrubbed === null ? 0 : SCRUBBED
+    const isWhole = keep === text.length && clean.length <= MARKER_TEXT_UNITS
+    if (isWhole) return this.marker(reason | flags, 0, clean)
+    const shown = stringSlice(clean, 0, wholeUnits(clean, min(clean.length, MARKER_TEXT_UNITS - 1)))
+    const why = reason === Reason.none ? Reason.string | SILENT : reason
+    return this.marker(why | flags, 0, shown + REST_KEY)
   }
 
   /** A string of at most `maxUnits`, without the secrets in it. */
@@ -91,7 +91,7 @@ export class TextWriter extends MsgpackWriter {
     const text = cut === null ? stringSlice(key, 0, wholeUnits(key, keep)) : cut.text
     const rest = key.length - (cut === null ? text.length : cut.coveredUnits)
     const shown = rest > 0 ? `${text}${REST_KEY}[${rest} more: string]` : text
-    return this.string(shown, shown.length)
+    return cut === null ? this.string(shown, shown.length) : this.wideString(shown)
   }
 
   #scrubbed(text: string, keep: number): ReturnType<Redaction['scrub']> {

@@ -9,7 +9,8 @@ import {
   readStack,
   stackGetter,
 } from './intrinsics.js'
-import { ownData, prototypeInfo } from './kinds.js'
+import { prototypeInfo } from './kinds.js'
+import { ownData } from './own-data.js'
 
 // What can be known of a thrown thing without running its code.
 const MAX_CHAIN = 64
@@ -24,6 +25,12 @@ export function asError(thrown: unknown): object | null {
   if (typeof thrown !== 'object' || thrown === null || isProxy(thrown)) return null
   if (isNativeError(thrown)) return thrown
   return prototypeInfo(thrown, getPrototypeOf(thrown) as object | null).kind === 'error' ? thrown : null
+}
+
+/** Whether own data of an object can be read without running code of the application. */
+export function isReadable(thrown: object | null): thrown is object {
+  if (thrown === null || isProxy(thrown)) return false
+  return prototypeInfo(thrown, getPrototypeOf(thrown) as object | null).kind !== 'global'
 }
 
 export function thrownType(thrown: unknown): string {

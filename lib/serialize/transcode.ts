@@ -1,8 +1,9 @@
 import type { Buffer } from 'node:buffer'
 import { JsonBytes } from './json-bytes.js'
 import { CutCounter, writeMarker, writeText, writeWord } from './json-markers.js'
+import { writeShape } from './json-shape.js'
 import { MalformedPayloadError, malformed } from './malformed-payload.js'
-import { Ext } from './markers.js'
+import { Cut, Ext, STR_32 } from './markers.js'
 
 export { MalformedPayloadError } from './malformed-payload.js'
 
@@ -270,6 +271,7 @@ export class Transcoder {
   #key(): void {
     const out = this.#out
     const start = out.at
+    if (this.#bytes[this.#at] === STR_32) this.#cuts.add(Cut.redacted, 1)
     this.#value()
     if (out.buffer[start] === QUOTE) return
     // JSON knows text keys only: any other key stands there as the text of its JSON.
@@ -288,6 +290,7 @@ export class Transcoder {
     if (type === Ext.word && length === 1) writeWord(this.#out, this.#cuts, this.#bytes[from] as number)
     else if (type === Ext.marker && length >= 2) writeMarker(this.#out, this.#cuts, this.#bytes, from, end)
     else if (type === Ext.text && length >= 3) writeText(this.#out, this.#cuts, this.#bytes, from, end)
+    else if (type === Ext.shape && length >= 1) writeShape(this.#out, this.#bytes, from, end)
     else this.#out.ascii(`"[ext ${type} ${length}]"`)
   }
 }

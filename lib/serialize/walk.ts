@@ -1,4 +1,5 @@
 import type { Limits } from '../config/options.js'
+import { Learned } from './argument-shape.js'
 import {
   ArrayPrototype,
   asIntN,
@@ -13,17 +14,15 @@ import {
   ownKeys,
   setAdd,
 } from './intrinsics.js'
-import { ownData } from './kinds.js'
-import { CLASS_KEY, type Cut, REST_KEY, Cut as Reason, SILENT, Word } from './markers.js'
+import { CLASS_KEY, type Cut, REST_KEY, Cut as Reason, SHAPED_ARGUMENTS, SILENT, Word } from './markers.js'
 import { MARKER_TEXT_UNITS } from './msgpack-writer.js'
+import { ownData } from './own-data.js'
 import { KeyTrait, type PathNode } from './redaction.js'
 import { renderSpecial } from './renderers.js'
 import { isCardInteger } from './secret-cards.js'
-import { functionText, listShape, symbolText } from './shapes.js'
+import { COSTLY_KEYS, functionText, listShape, symbolText } from './shapes.js'
 import { type CaptureSite, NO_SITE, TextWriter } from './text-writer.js'
 
-/** An object with more own keys marks its position as costly: listing a million keys takes 330 ms (measured). */
-const COSTLY_KEYS = 1_000
 export const MAX_DEPTH = 16
 
 /**
@@ -38,6 +37,11 @@ export class Walk extends TextWriter {
   level = 0
   /** Where the walk stands in the paths of the call site; `null` when none can match from here. */
   path: PathNode | null = null
+  /** Own keys of the argument itself, when the walk has listed them; else {@link Learned.nothing}. */
+  keysSeen: number = Learned.nothing
+  /** Arguments the walk has come to, and what it has learned of the first of them. */
+  walked = 0
+  readonly learned = new Int32Array(SHAPED_ARGUMENTS)
   readonly ancestors: (object | null)[]
 
   constructor(limits: Limits) {
@@ -54,6 +58,7 @@ export class Walk extends TextWriter {
     this.site = site
     this.level = 0
     this.path = null
+    this.walked = 0
   }
 
   /** Forgets what was captured; also after a walk that was broken off. */
@@ -128,6 +133,7 @@ export class Walk extends TextWriter {
     if (this.isTooDeep()) return this.label(Reason.depth, className === '' ? 'Object' : className)
     const keys = ownKeys(value)
     const total = keys.length
+    if (this.level === 0) this.keysSeen = total
     if (total > COSTLY_KEYS) setAdd(this.site.costly, this.position)
     const shown = min(total, this.limits.fields)
     const headerAt = this.at
@@ -195,6 +201,11 @@ export class Walk extends TextWriter {
       this.isSecretText(ownData(owner, 'header')) ||
       this.isSecretText(ownData(owner, 'field'))
     )
+  }
+
+  /** A field with a name of the platform, which the user may hide like any other. */
+  namedEntry(name: string, value: unknown): boolean {
+    return this.ascii(name) && (this.isSecretKey(name) ? this.hidden(value) : this.valueBelow(value, name))
   }
 
   /** One step down the paths of the call site. */

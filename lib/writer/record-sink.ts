@@ -43,7 +43,7 @@ export class BadFrameError extends Error {
 }
 
 const TEXT_BYTES = 1024 * 1024
-const FIXARRAY_2 = 0x92
+const FIXARRAY_3 = 0x93
 const NIL = 0xc0
 
 /** Turns frames into rows of the store: header fields to columns, msgpack payload to JSON text. */
@@ -69,6 +69,7 @@ export class RecordSink {
     this.#transcoder.reset()
     const argsAt = arrayStart(bytes, offset + Frame.HEADER_BYTES)
     const args = this.#json(bytes, argsAt, end)
+    this.#skip(bytes, end)
     const result = this.#json(bytes, this.#next, end)
     this.#store.call(
       endUs(origin, view, offset),
@@ -94,6 +95,7 @@ export class RecordSink {
     const end = payloadEnd(view, offset)
     this.#transcoder.reset()
     const args = this.#json(bytes, arrayStart(bytes, offset + Frame.HEADER_BYTES), end)
+    this.#skip(bytes, end)
     const described = this.#json(bytes, this.#next, end)
     const thrown = describeThrown(described)
     const seq = view.getFloat64(offset + Frame.SEQ, true)
@@ -121,6 +123,11 @@ export class RecordSink {
 
   /** Offset behind the value read last. */
   #next = 0
+
+  /** The shape of the arguments: no column for it yet. */
+  #skip(bytes: Uint8Array, end: number): void {
+    this.#next = this.#transcoder.value(bytes, this.#next, end)
+  }
 
   #json(bytes: Uint8Array, at: number, end: number): Buffer | null {
     if (at < end && bytes[at] === NIL) {
@@ -151,12 +158,12 @@ export class RecordSink {
 function payloadEnd(view: DataView, offset: number): number {
   const size = view.getUint32(offset + Frame.SIZE, true)
   const payload = view.getUint32(offset + Frame.PAYLOAD_BYTES, true)
-  if (payload < 3 || Frame.HEADER_BYTES + payload > size) throw new BadFrameError('payload exceeds its frame')
+  if (payload < 4 || Frame.HEADER_BYTES + payload > size) throw new BadFrameError('payload exceeds its frame')
   return offset + Frame.HEADER_BYTES + payload
 }
 
 function arrayStart(bytes: Uint8Array, at: number): number {
-  if (bytes[at] !== FIXARRAY_2) throw new BadFrameError('payload is no pair')
+  if (bytes[at] !== FIXARRAY_3) throw new BadFrameError('payload is no triple')
   return at + 1
 }
 

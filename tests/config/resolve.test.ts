@@ -80,13 +80,14 @@ describe('settings', () => {
   })
 
   it('take every option, units fixed', () => {
+    const when = () => false
     const settings = settingsOf({
       enabled: false,
       store: { path: 'x/y.db', retention: '10m', maxBytes: 1e6, sweepInterval: '2s' },
       writer: { drainIntervalMs: 7, ringBytes: 65_536, exitTimeoutMs: 9 },
       breaker: { resetTimeoutMs: 11 },
       errors: { fullPerSecond: 12 },
-      redact: { keys: ['a'], allow: ['b'] },
+      redact: { keys: ['a', /x/gi], allow: ['b'], when },
       limits: { depth: 1 },
       signals: false,
       sample: 0.5,
@@ -105,8 +106,9 @@ describe('settings', () => {
       exitTimeoutMs: 9,
       breaker: { ...DEFAULTS.breaker, resetTimeoutMs: 11 },
       fullErrorsPerSecond: 12,
-      redactKeys: ['a'],
+      redactKeys: ['a', /x/i],
       allowKeys: ['b'],
+      redactWhen: when,
       limits: { ...DEFAULTS.limits, depth: 1 },
       signals: false,
       site: {

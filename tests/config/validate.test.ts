@@ -140,8 +140,9 @@ describe('wrong values', () => {
     [{ redact: { keys: 'pin' } }, 'option "redact.keys" must be a list of at most 1,000 items, but is "pin"'],
     [
       { redact: { keys: ['pin', 5] } },
-      'option "redact.keys[1]" must be a key name of 1 to 4,096 characters, but is 5',
+      'option "redact.keys[1]" must be a key name of 1 to 4,096 characters, or a regular expression, but is 5',
     ],
+    [{ redact: { when: 'always' } }, 'option "redact.when" must be a function, but is "always"'],
   ])('%o', (options, expected) => {
     expect(configMessage(options)).toBe(`Callsight: ${expected}`)
   })
@@ -169,6 +170,8 @@ describe('wrong values', () => {
     { limits: { bytes: 2 ** 20 } },
     { enabled: 'yes' },
     { redact: { allow: [''] } },
+    { redact: { allow: [/token/] } },
+    { redact: { when: {} } },
   ])('refuses %o', options => {
     expect(configMessage(options)).toMatch(/^Callsight: option "[a-zA-Z.[\]0-9]+" must be .+, but is .+$/)
   })
@@ -183,6 +186,7 @@ describe('wrong values', () => {
     { redact: new Array(1) },
     { redact: Array.from({ length: 1_001 }, () => 'k') },
     { redact: 'pin' },
+    { redact: [new Proxy(/pin/, {})] },
     { timing: true },
   ])('refuses %o on a function', options => {
     expect(monitorMessage(options)).toMatch(/^Callsight: option "[a-z[\]0-9]+" must be .+, but is .+$/)
@@ -272,6 +276,26 @@ describe('hostile values', () => {
     options.capture.args = false
     expect(copy.redact).toEqual(['pin'])
     expect(copy.capture?.args).toBe(true)
+  })
+
+  it('keep a regular expression as an own copy without a place, whatever its class overrides', () => {
+    let reads = 0
+    class Odd extends RegExp {
+      override get source(): string {
+        reads++
+        return '.*'
+      }
+      override get flags(): string {
+        reads++
+        return 'g'
+      }
+    }
+    const pattern = new Odd('^card', 'giy')
+    const [copy] = validateMonitorOptions({ redact: [pattern] }).redact ?? []
+    expect(reads).toBe(0)
+    expect(copy).toEqual(/^card/i)
+    expect(Object.getPrototypeOf(copy)).toBe(RegExp.prototype)
+    expect(validateCallsightOptions({ redact: { keys: [/a/g, 'b'] } }).redact?.keys).toEqual([/a/, 'b'])
   })
 
   it('make a message of one printable line', () => {

@@ -83,8 +83,8 @@ describe('taking over what a dead process left', () => {
       frame.setFloat64(Frame.CALL, seq === 3 ? 3.5 : seq, true)
       frame.setFloat64(Frame.TRACE, seq, true)
       frame.setFloat64(Frame.WEIGHT, 1, true)
-      frame.setUint32(Frame.PAYLOAD_BYTES, 3, true)
-      new Uint8Array(frame.buffer).set([0x92, 0xc0, 0xc0], Frame.HEADER_BYTES)
+      frame.setUint32(Frame.PAYLOAD_BYTES, 4, true)
+      new Uint8Array(frame.buffer).set([0x93, 0xc0, 0xc0, 0xc0], Frame.HEADER_BYTES)
       expect(journal.appendCopy(new Uint8Array(frame.buffer), 0, 5)).toBe(true)
     }
     journal.close()

@@ -273,7 +273,7 @@ describe('limits, each with its reason and how much was cut', () => {
       e: new Error('m'),
       __proto__2: 1,
     }
-    if (room > 0) captureArguments([value, value], { room })
+    if (room > 1) captureArguments([value, value], { room })
     if (room > 0) captureResult(value, { room })
     const bytes = new Uint8Array(8)
     expect(new Capture(DEFAULTS.limits).writeArguments(bytes, 4, 4, [value], true, newSite())).toBe(4)

@@ -1,8 +1,8 @@
-import { decode, ExtData } from '@msgpack/msgpack'
+import { decodeMulti, ExtData } from '@msgpack/msgpack'
 import { DEFAULTS } from '../../lib/config/defaults.js'
 import type { CaptureMode, Limits } from '../../lib/config/options.js'
 import { Capture, type CaptureSite } from '../../lib/serialize/capture.js'
-import { CUT_REASONS, SILENT, WORDS } from '../../lib/serialize/markers.js'
+import { CUT_REASONS, SCRUBBED, SHAPE_BYTES, SHAPE_TAGS, SILENT, WORDS } from '../../lib/serialize/markers.js'
 import { Redaction, type RedactionOptions } from '../../lib/serialize/redaction.js'
 import { Transcoder } from '../../lib/serialize/transcode.js'
 
@@ -18,7 +18,10 @@ export interface Captured {
   readonly json: unknown
   readonly text: string
   readonly cuts: Record<string, number> | null
+  /** Of the value, or of all arguments. */
   readonly bytes: number
+  /** Of arguments: their shape, parsed. */
+  readonly shape: unknown
   /** Every byte of the shared memory, to look for what must not be there. */
   readonly memory: Buffer
 }
@@ -34,10 +37,15 @@ const transcoder = new Transcoder()
 
 type Write = (capture: Capture, bytes: Uint8Array, offset: number, end: number, site: CaptureSite) => number
 
-export const captureArguments = (args: readonly unknown[], setup: CaptureSetup = {}): Captured =>
-  captureWith(setup, (capture, bytes, offset, end, site) =>
+export const captureArguments = (args: readonly unknown[], setup: CaptureSetup = {}): Captured => {
+  const captured = captureWith(setup, (capture, bytes, offset, end, site) =>
     capture.writeArguments(bytes, offset, end, args, setup.mode ?? true, site),
   )
+  const { bytes: cap } = { ...DEFAULTS.limits, ...setup.limits }
+  if (captured.bytes > Math.max(cap, 1))
+    throw new Error(`Arguments of ${captured.bytes} bytes are over ${cap}`)
+  return captured
+}
 
 /** One value, as it stands among the arguments. */
 export const captureValue = (
@@ -78,22 +86,33 @@ export function captureWith(setup: CaptureSetup, write: Write): Captured {
     if (bytes[i] !== GUARD || bytes[end + i] !== GUARD)
       throw new Error('A byte outside of the room was written')
   }
-  const decoded = decode(bytes.slice(offset, next))
   transcoder.reset()
-  const after = transcoder.value(bytes, offset, end)
-  if (after !== next) throw new Error(`The transcoder stopped at ${after}, the capture at ${next}`)
-  const slice = transcoder.buffer.subarray(transcoder.start, transcoder.start + transcoder.length)
-  const text = new TextDecoder('utf-8', { fatal: true }).decode(slice)
-  const json: unknown = JSON.parse(text)
-  const expected = JSON.stringify(reference(decoded))
-  if (JSON.stringify(json) !== expected)
-    throw new Error(`JSON ${text}\ndiffers from the reference ${expected}`)
+  const texts: string[] = []
+  const sizes: number[] = []
+  let at = offset
+  for (const value of decodeMulti(bytes.slice(offset, next))) {
+    const start = at
+    at = transcoder.value(bytes, at, end)
+    sizes.push(at - start)
+    const slice = transcoder.buffer.subarray(transcoder.start, transcoder.start + transcoder.length)
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(slice)
+    const expected = JSON.stringify(reference(value))
+    if (JSON.stringify(JSON.parse(text)) !== expected)
+      throw new Error(`JSON ${text}\ndiffers from the reference ${expected}`)
+    texts.push(text)
+  }
+  if (at !== next) throw new Error(`The transcoder stopped at ${at}, the capture at ${next}`)
+  const [text = '', shape = 'null'] = texts
+  const [size = 0, shapeSize = 0] = sizes
+  if (shapeSize > SHAPE_BYTES) throw new Error(`A shape of ${shapeSize} bytes is over its cap`)
+  if (size > limits.bytes + limits.stackLength) throw new Error(`A value of ${size} bytes is over its cap`)
   const cuts = transcoder.cuts()
   return {
-    json,
+    json: JSON.parse(text) as unknown,
+    shape: JSON.parse(shape) as unknown,
     text,
     cuts: cuts === null ? null : (JSON.parse(cuts) as Record<string, number>),
-    bytes: next - offset,
+    bytes: size,
     memory: Buffer.from(bytes.slice()),
   }
 }
@@ -109,7 +128,8 @@ export function reference(value: unknown): unknown {
   return value
 }
 
-function referenceExtension(type: number, data: Uint8Array): string {
+function referenceExtension(type: number, data: Uint8Array): unknown {
+  if (type === 4) return referenceShape(data)
   if (type === 3) return WORDS[data[0] as number]?.text ?? '?'
   const header = type === 1 ? 1 : 2
   const reasonByte = data[header - 1] as number
@@ -121,8 +141,37 @@ function referenceExtension(type: number, data: Uint8Array): string {
     if (byte < 0x80) break
   }
   const text = new TextDecoder().decode(data.slice(at))
-  const reason = CUT_REASONS[(reasonByte & ~SILENT) - 1]
+  const reason = CUT_REASONS[(reasonByte & ~(SILENT | SCRUBBED)) - 1]
   const shown = reasonByte & SILENT ? undefined : reason
   if (type === 2) return reason === undefined ? text : `${text}…[${amount} more: ${reason}]`
   return `[${text === '' ? `${amount} more` : text}${shown === undefined ? '' : `: ${shown}`}]`
+}
+
+function referenceShape(data: Uint8Array): unknown[] {
+  const entries: unknown[] = []
+  const total = data[0] as number
+  let at = 1
+  while (entries.length < Math.min(total, 16)) {
+    const tag: { name: string; sized?: true; named?: true } = SHAPE_TAGS[data[at++] as number] ?? {
+      name: '?',
+    }
+    let { name } = tag
+    let size = 0
+    if (tag.sized) {
+      for (let shift = 0; ; shift += 7) {
+        const byte = data[at++] as number
+        size += (byte & 0x7f) * 2 ** shift
+        if (byte < 0x80) break
+      }
+    }
+    if (tag.named) {
+      const length = data[at++] as number
+      const nameless = name === 'error' ? 'Error' : 'object'
+      name = length === 0 ? nameless : new TextDecoder().decode(data.slice(at, at + length))
+      at += length
+    }
+    entries.push(tag.sized ? [name, size] : name)
+  }
+  if (at !== data.length) throw new Error(`A shape of ${data.length} bytes ends at ${at}`)
+  return total > 16 ? [...entries, '…'] : entries
 }

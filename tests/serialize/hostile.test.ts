@@ -1,241 +1,35 @@
-import { EventEmitter } from 'node:events'
-import { IncomingMessage } from 'node:http'
-import { Socket } from 'node:net'
-import { Readable } from 'node:stream'
 import { inspect } from 'node:util'
-import { runInNewContext } from 'node:vm'
 import { afterEach, describe, expect, it } from 'vitest'
 import { DEFAULTS } from '../../lib/config/defaults.js'
 import { Capture } from '../../lib/serialize/capture.js'
 import { captureArguments, captureError, captureValue, newSite } from './harness.js'
-
-let fired = 0
-const trap = (): never => {
-  fired++
-  throw new Error('Application code was run by capture')
-}
-const everyTrap = Object.fromEntries(
-  Object.getOwnPropertyNames(Reflect).map(name => [name, trap]),
-) as ProxyHandler<object>
-const revoked = () => {
-  const { proxy, revoke } = Proxy.revocable({}, everyTrap)
-  revoke()
-  return proxy
-}
-const revokedArray = () => {
-  const { proxy, revoke } = Proxy.revocable([] as unknown[], everyTrap)
-  revoke()
-  return proxy
-}
-const bombs = {
-  toJSON: trap,
-  toString: trap,
-  valueOf: trap,
-  [Symbol.toPrimitive]: trap,
-  [Symbol.iterator]: trap,
-  [inspect.custom]: trap,
-  get [Symbol.toStringTag]() {
-    return trap()
-  },
-}
-const getter = (target: object, key: PropertyKey) =>
-  Object.defineProperty(target, key, { get: trap, enumerable: true, configurable: true })
-class BombMap extends Map<unknown, unknown> {
-  override get size(): number {
-    return trap()
-  }
-  override entries = trap as never
-  override forEach = trap as never
-  override [Symbol.iterator] = trap as never
-}
-class BombSet extends Set<unknown> {
-  override get size(): number {
-    return trap()
-  }
-  override values = trap as never
-  override [Symbol.iterator] = trap as never
-}
-class BombDate extends Date {
-  override getTime = trap as never
-  override toISOString = trap as never
-}
-class BombArray extends Array<unknown> {
-  override [Symbol.iterator] = trap as never
-  override get length() {
-    return trap()
-  }
-}
-class BombRegExp extends RegExp {
-  override get source(): string {
-    return trap()
-  }
-  override get flags(): string {
-    return trap()
-  }
-  override get global(): boolean {
-    return trap()
-  }
-}
-class BombBytes extends Uint8Array {
-  override get length(): number {
-    return trap()
-  }
-  override get [Symbol.toStringTag](): never {
-    return trap()
-  }
-}
-class Named {
-  static get name() {
-    return trap()
-  }
-  a = 1
-}
-class Foreign {
-  static toString() {
-    return trap()
-  }
-}
-const constructorBomb = Object.create(getter({}, 'constructor')) as object
-const deep = (levels: number, wrap: (inner: unknown) => unknown): unknown => {
-  let value: unknown = 1
-  for (let i = 0; i < levels; i++) value = wrap(value)
-  return value
-}
-const cyclic: Record<string, unknown> = { name: 'loop' }
-cyclic['self'] = cyclic
-cyclic['list'] = [cyclic]
-cyclic['map'] = new Map([[cyclic, cyclic]])
-const sparse: unknown[] = []
-sparse.length = 2 ** 32 - 1
-const detached = new ArrayBuffer(16)
-const detachedViews = [new Uint8Array(detached), new DataView(detached)]
-structuredClone(detached, { transfer: [detached] })
-
-const hostile: readonly (readonly [string, () => unknown])[] = [
-  ['a throwing getter', () => getter({ a: 1 }, 'bad')],
-  ['a getter on a list index', () => getter([1, 2, 3], 1)],
-  ['a proxy', () => new Proxy({}, everyTrap)],
-  ['a proxy of an array', () => new Proxy([], everyTrap)],
-  ['a proxy of a function', () => new Proxy(() => 1, everyTrap)],
-  ['a revoked proxy', revoked],
-  ['a revoked proxy of an array', revokedArray],
-  ['a proxy as a prototype', () => Object.create(new Proxy({}, everyTrap))],
-  ['a proxy as a far prototype', () => Object.create(Object.create(new Proxy({}, everyTrap)) as object)],
-  ['a list whose prototype is a proxy', () => Object.setPrototypeOf([1, 2], new Proxy([], everyTrap))],
-  ['a proxy as a constructor', () => Object.create({ constructor: new Proxy(class {}, everyTrap) })],
-  ['a proxy in a list of rows', () => new Array(2_000).fill(new Proxy({}, everyTrap))],
-  ['a getter for the first row', () => getter(new Array(2_000).fill(1), 0)],
-  [
-    'bombs in every conversion',
-    () => Object.defineProperties({ a: 1 }, Object.getOwnPropertyDescriptors(bombs)),
-  ],
-  ['bombs in every conversion on a prototype', () => Object.create(bombs)],
-  ['a map that overrides everything', () => new BombMap([[1, 2]])],
-  ['a set that overrides everything', () => new BombSet([1, 2])],
-  ['a date that overrides everything', () => new BombDate(0)],
-  ['a regular expression that overrides everything', () => new BombRegExp('x', 'g')],
-  ['bytes that override everything', () => new BombBytes(3)],
-  ['an iterator that bombs', () => Object.assign(new BombArray(), [1, 2])],
-  ['a class with a getter for its name', () => Named],
-  ['an instance of it', () => new Named()],
-  ['a class with toString', () => Foreign],
-  ['a getter for the constructor', () => constructorBomb],
-  ['a cycle', () => cyclic],
-  ['shared references, 2^20 paths', () => deep(20, inner => ({ left: inner, right: inner }))],
-  ['100,000 nested objects', () => deep(100_000, inner => ({ inner }))],
-  ['100,000 nested lists', () => deep(100_000, inner => [inner])],
-  ['100,000 nested maps', () => deep(100_000, inner => new Map([[inner, inner]]))],
-  ['100,000 causes', () => deep(100_000, cause => new Error('x', { cause }))],
-  ['10 million items', () => new Array(10_000_000).fill(0)],
-  ['a sparse list of 2^32-1', () => sparse],
-  ['a small sparse list', () => Object.assign(new Array(3), { 0: 1, 2: 3 })],
-  ['a rope of 64 M characters', () => `${'ab'.repeat(16_000_000)}${'cd'.repeat(16_000_000)}`],
-  ['lone surrogates', () => ({ '\ud800key': 'a\ud800b\udc00', tail: `${'x'.repeat(254)}\ud83d` })],
-  ['a huge bigint', () => 1n << 1_000_000n],
-  [
-    'the keys __proto__ and constructor',
-    () => JSON.parse('{"__proto__":{"x":1},"constructor":{"prototype":1}}'),
-  ],
-  ['an array buffer that is detached', () => detached],
-  ['views of it', () => detachedViews],
-  [
-    'wasm memory',
-    () => (runInNewContext('new WebAssembly.Memory({ initial: 1 })') as { buffer: ArrayBuffer }).buffer,
-  ],
-  ['frozen', () => Object.freeze({ a: Object.freeze([1]) })],
-  ['an emitter', () => Object.assign(new EventEmitter(), { huge: 1 })],
-  ['a stream', () => new Readable()],
-  ['a socket', () => new Socket()],
-  ['a request', () => new IncomingMessage(new Socket())],
-  ['an abort signal', () => new AbortController().signal],
-  ['a promise', () => Promise.resolve()],
-  ['a thenable', () => Object.fromEntries([['then', trap]])],
-  [
-    'a generator',
-    () =>
-      (function* () {
-        fired++
-        yield 1
-      })(),
-  ],
-  [
-    'an async generator',
-    () =>
-      (async function* () {
-        fired++
-        yield 1
-      })(),
-  ],
-  ['iterators', () => [new Map().entries(), new Set().values(), [].values()]],
-  [
-    'the arguments object',
-    () =>
-      (function (..._: unknown[]) {
-        return arguments
-      })(1, 2),
-  ],
-  ['the global object', () => globalThis],
-  ['a module', async () => import('node:fs')],
-  ['process.env', () => process.env],
-  [
-    'an object of another realm',
-    () => runInNewContext('Object.create(null, { a: { get() { throw 1 }, enumerable: true } })'),
-  ],
-  ['an error with a getter for its message', () => getter(new Error('x'), 'message')],
-  ['an error with a getter for its name', () => getter(new Error('x'), 'name')],
-  ['an error with a getter for its stack', () => getter(new Error('x'), 'stack')],
-  ['an error with a getter for its cause', () => getter(new Error('x'), 'cause')],
-  ['an error with a getter for its code', () => getter(new Error('x'), 'code')],
-  ['an aggregate of 10,000', () => new AggregateError(new Array(10_000).fill(new Error('one')))],
-  ['an impostor of an error', () => Object.create(Error.prototype)],
-  ['an impostor of a DOMException', () => Object.create(DOMException.prototype)],
-  ['an impostor of an address', () => Object.create(URL.prototype)],
-]
+import { cyclic, hostile, revokedArray, trap, traps } from './hostile-values.js'
 
 describe.each(hostile)('%s', (_, make) => {
   afterEach(() => {
-    fired = 0
+    traps.fired = 0
   })
 
   it('is captured as an argument without a throw and without running its code', () => {
     const value = make()
-    fired = 0
+    traps.fired = 0
     const { bytes } = captureValue(value)
-    expect(fired).toBe(0)
+    expect(traps.fired).toBe(0)
     expect(bytes).toBeLessThanOrEqual(DEFAULTS.limits.bytes)
     captureValue(value, { room: 64 })
     captureArguments([value, value], { mode: 'types' })
+    captureArguments([value, value], { mode: false })
     captureValue({ inside: [value] }, { site: newSite({ site: ['inside.a.b', 'x.y'] }) })
-    expect(fired).toBe(0)
+    expect(traps.fired).toBe(0)
   })
 
   it('is captured as something thrown', () => {
     const value = make()
-    fired = 0
+    traps.fired = 0
     const record = captureError(value).json as Record<string, unknown>
     const header = captureError(value, { header: true }).json as Record<string, unknown>
     captureError(value, { room: 80 })
-    expect(fired).toBe(0)
+    expect(traps.fired).toBe(0)
     expect(record).toMatchObject({
       type: expect.any(String) as string,
       message: expect.any(String) as string,
@@ -259,12 +53,88 @@ describe('what stands in the record', () => {
     ['a small sparse list', [1, '[empty]', 3], null],
     ['a rope of 64 M characters', '[string 64000000]', { string: 1 }],
     ['an emitter', '[EventEmitter]', null],
-    ['a socket', '[Socket]', null],
+    ['a socket', { '@class': 'Socket', connecting: false }, null],
     ['a request', '[IncomingMessage]', null],
     ['an abort signal', '[AbortSignal]', null],
     ['a generator', '[Generator]', null],
+    ['a proxy of a proxy', '[Proxy]', { proxy: 1 }],
+    ['the global object', '[global]', null],
+    ['the global object of another realm', '[global]', null],
+    ['the global object of another realm over a proxy', '[global]', null],
+    ['proxies of everything with a brand', new Array(9).fill('[Proxy]'), { proxy: 9 }],
+    [
+      'a resizable buffer and views that follow its length',
+      [
+        '[ArrayBuffer 4]',
+        '[Uint8Array 4]',
+        '[Uint8Array 0]',
+        '[Uint32Array 0]',
+        '[DataView 0]',
+        '[DataView 4]',
+      ],
+      { items: 6 },
+    ],
+    ['shared memory that may grow', ['[SharedArrayBuffer 32]', '[Uint8Array 32]'], { items: 2 }],
+    ['shared wasm memory', '[SharedArrayBuffer 65536]', { items: 1 }],
+    ['sealed and not extensible', [{ a: 1 }, [1]], null],
+    ['sloppy arguments', { 0: 1, 1: { x: '[getter]' } }, { getter: 1 }],
+    ['a module whose bindings are not initialized', '[Module]', null],
+    ['a rope of 2^28 characters', '[string 268435456]', { string: 1 }],
+    ['a key of 2^24 characters', { [`${'k'.repeat(255)}…[16776961 more: string]`]: 1, after: 2 }, null],
+    ['a symbol with a description of 2^24 characters', '[Symbol of 16777216]', null],
+    ['a regular expression of 2^20 characters', `[RegExp /${'a'.repeat(71)}…]`, { string: 1 }],
+    [
+      'an error with a message of 2^24 characters',
+      { '@class': 'Error', message: '[string 16777216]' },
+      { string: 1 },
+    ],
+    ['a map of a million', '[Map 1000000]', { items: 1 }],
+    ['a set of a million', '[Set 1000000]', { items: 1 }],
+    [
+      'maps and sets with own bombs',
+      [
+        { '@class': 'Map', size: 1, entries: [[1, 2]] },
+        { '@class': 'Set', size: 1, values: [1] },
+      ],
+      null,
+    ],
+    ['symbols as keys', { b: 2 }, null],
+    ['lists of big integers', ['[BigInt64Array 3]', '[BigUint64Array 2]'], { items: 2 }],
+    ['an aggregate of a proxy', { '@class': 'AggregateError', message: '', errors: '[Proxy]' }, { proxy: 1 }],
+    [
+      'an aggregate of getters',
+      { '@class': 'AggregateError', message: '', errors: ['[getter]', 2] },
+      { getter: 1 },
+    ],
+    [
+      'an aggregate of a sparse list of 2^32-1',
+      {
+        '@class': 'AggregateError',
+        message: '',
+        errors: [...new Array<string>(5).fill('[empty]'), '[4294967290 more: items]'],
+      },
+      { items: 1 },
+    ],
+    [
+      'errors that hold themselves',
+      {
+        '@class': 'AggregateError',
+        message: 'self',
+        cause: '[Circular]',
+        errors: ['[Circular]', { '@class': 'Error', message: 'x', cause: '[Circular]' }],
+      },
+      null,
+    ],
+    ['accessors without a getter', { x: '[getter]' }, { getter: 1 }],
+    [
+      'dates with bombs and dates at the end of time',
+      ['1970-01-01T00:00:00.000Z', '+275760-09-13T00:00:00.000Z', '-271821-04-20T00:00:00.000Z'],
+      null,
+    ],
   ])('%s', (name, expected, cuts) => {
-    const { value, cuts: seen } = captureValue(hostile.find(([title]) => title === name)?.[1]())
+    const found = hostile.find(([title]) => title === name)
+    if (found === undefined) throw new Error(`No value is called ${name}`)
+    const { value, cuts: seen } = captureValue(found[1]())
     if (expected !== undefined) expect(value).toEqual(expected)
     if (cuts !== undefined) expect(seen).toEqual(cuts)
   })
@@ -311,7 +181,7 @@ describe('a hostile environment', () => {
     const args = [target, new Map([[1, 2]]), new Error('x'), { token: 'x', list: [{ a: 1 }] }]
     const expected = Buffer.from(bytes.slice(0, capture.writeArguments(bytes, 0, 4096, args, true, site)))
     let end = 0
-    fired = 0
+    traps.fired = 0
     try {
       for (const name of names) {
         Object.defineProperty(Object.prototype, name, plain({ get: trap, set: trap, configurable: true }))
@@ -320,7 +190,60 @@ describe('a hostile environment', () => {
     } finally {
       for (const name of names) Reflect.deleteProperty(Object.prototype, name)
     }
-    expect(fired).toBe(0)
+    expect(traps.fired).toBe(0)
+    expect(Buffer.from(bytes.slice(0, end)).equals(expected)).toBe(true)
+  })
+
+  it.each([
+    ['String', String.prototype],
+    ['Number', Number.prototype],
+    ['Array', Array.prototype],
+    ['Map', Map.prototype],
+    ['Error', Error.prototype],
+    ['Function', Function.prototype],
+  ])('survives a polluted %s.prototype', (_, prototype) => {
+    const names = [
+      '0',
+      '1',
+      'toJSON',
+      'value',
+      'get',
+      'cause',
+      'errors',
+      'code',
+      'shape',
+      'schema',
+      'url',
+      'secret',
+    ]
+    const capture = new Capture(DEFAULTS.limits)
+    const site = newSite()
+    const bytes = new Uint8Array(8192)
+    const args = [
+      'text',
+      1,
+      [1, { a: 'x' }],
+      new Map([['k', 'v']]),
+      new AggregateError([1]),
+      () => 1,
+      Object.assign(new Array<number>(2), { 1: 1 }),
+    ]
+    const expected = Buffer.from(bytes.slice(0, capture.writeArguments(bytes, 0, 8192, args, true, site)))
+    let end = 0
+    traps.fired = 0
+    try {
+      for (const name of names) {
+        if (Object.hasOwn(prototype, name)) continue
+        Object.defineProperty(prototype, name, { get: trap, set: trap, configurable: true })
+      }
+      end = capture.writeArguments(bytes, 0, 8192, args, true, site)
+    } finally {
+      for (const name of names) {
+        if (Object.getOwnPropertyDescriptor(prototype, name)?.get === trap)
+          Reflect.deleteProperty(prototype, name)
+      }
+    }
+    expect(traps.fired).toBe(0)
     expect(Buffer.from(bytes.slice(0, end)).equals(expected)).toBe(true)
   })
 
@@ -341,6 +264,13 @@ describe('a hostile environment', () => {
       [Set.prototype, 'has'],
       [WeakMap.prototype, 'get'],
       [Math, 'min'],
+      [URLSearchParams.prototype, 'entries'],
+      [Map.prototype, 'size'],
+      [Set.prototype, 'values'],
+      [Object.getPrototypeOf(Uint8Array.prototype) as object, 'set'],
+      [Symbol.prototype, 'description'],
+      [Object, 'getPrototypeOf'],
+      [Object, 'hasOwn'],
     ]
     const capture = new Capture(DEFAULTS.limits)
     const site = newSite({ site: [4, 'a.b'] })
@@ -352,6 +282,10 @@ describe('a hostile environment', () => {
       new Date(0),
       /x/,
       [1, 2],
+      new URLSearchParams('a=1&token=x'),
+      new Set([1]),
+      Symbol('s'),
+      new AggregateError([new Error('x')]),
     ]
     const plain = capture.writeArguments(bytes, 0, 4096, args, true, site)
     const expected = Buffer.from(bytes.slice(0, plain))
@@ -360,7 +294,7 @@ describe('a hostile environment', () => {
     )
     const restore = Object.defineProperty
     let end = 0
-    fired = 0
+    traps.fired = 0
     try {
       for (const [owner, key] of patches)
         restore(owner, key, { value: trap, configurable: true, writable: true })
@@ -368,7 +302,7 @@ describe('a hostile environment', () => {
     } finally {
       for (const [owner, key, descriptor] of originals) restore(owner, key, descriptor as PropertyDescriptor)
     }
-    expect(fired).toBe(0)
+    expect(traps.fired).toBe(0)
     expect(Buffer.from(bytes.slice(0, end)).equals(expected)).toBe(true)
   })
 

@@ -1,5 +1,8 @@
+import { decodeMulti } from '@msgpack/msgpack'
 import { describe, expect, it } from 'vitest'
-import { captureArguments, captureError, captureResult, captureValue, newSite } from './harness.js'
+import { DEFAULTS } from '../../lib/config/defaults.js'
+import { Capture } from '../../lib/serialize/capture.js'
+import { captureArguments, captureError, captureResult, captureValue, newSite, reference } from './harness.js'
 
 const SECRET = 'Zq7hunterZq7'
 
@@ -382,5 +385,183 @@ describe('what the user adds and exempts', () => {
       password: '[redacted]',
       name5: 1,
     })
+  }, 60_000)
+
+  it('key names by regular expressions, as they are written', () => {
+    const pattern = /^card/gi
+    const site = newSite({ site: [pattern, /-private$/y], keys: [/^int_/] })
+    const value = { cardHolder: 1, CARD: 2, discard: 3, int_a: 4, nested: [new Map([['Card no', 5]])] }
+    for (let again = 0; again < 3; again++) {
+      expect(captureValue(value, { site }).value).toEqual({
+        cardHolder: '[redacted]',
+        CARD: '[redacted]',
+        discard: 3,
+        int_a: '[redacted]',
+        nested: [{ '@class': 'Map', size: 1, entries: [['Card no', '[redacted]']] }],
+      })
+      // Names nobody remembers, in pairs and in texts.
+      expect(captureValue([`card-${again}`, SECRET], { site }).value).toEqual([`card-${again}`, '[redacted]'])
+      expect(captureValue(`a=1&card${again}=${SECRET}`, { site }).value).toBe(`a=1&card${again}=[redacted]`)
+      expect(captureArguments([`Card${again}`, SECRET], { site }).json).toEqual([
+        `Card${again}`,
+        '[redacted]',
+      ])
+    }
+    pattern.compile('never')
+    expect(captureValue({ cardLate: 1 }, { site }).value).toEqual({ cardLate: '[redacted]' })
+    expect(captureValue({ cardHolder: 1 }, { site: newSite() }).value).toEqual({ cardHolder: 1 })
+  })
+
+  it('a long name by its first 256 characters, so that no pattern takes long', () => {
+    const site = newSite({ site: [/(?:a+)+b$/] })
+    const text = captureValue({ [`${'a'.repeat(20)}b`]: 1, [`${'b'.repeat(100_000)}ab`]: 2 }, { site }).text
+    expect(text).toContain('"aaaaaaaaaaaaaaaaaaaab":"[redacted]"')
+    expect(text).toMatch(/string\]":2/)
+  })
+})
+
+describe('a predicate of the application', () => {
+  const asking = (answer: (key: string) => unknown) => {
+    const asked: unknown[][] = []
+    const when = (...given: unknown[]) => {
+      asked.push(given)
+      return answer(given[0] as string) as boolean
+    }
+    return { asked, when }
+  }
+
+  it('hides what it says, in objects and maps, and is asked once for a name', () => {
+    const { asked, when } = asking(key => key.startsWith('my'))
+    const site = newSite({ when, callSite: 'Orders.place' })
+    const value = { myName: SECRET, other: 1, deep: [new Map([['myMap', SECRET]])] }
+    for (let i = 0; i < 3; i++) {
+      const { value: shown, cuts, memory } = captureValue(value, { site })
+      expect(shown).toEqual({
+        myName: '[redacted]',
+        other: 1,
+        deep: [{ '@class': 'Map', size: 1, entries: [['myMap', '[redacted]']] }],
+      })
+      expect(cuts).toEqual({ redacted: 2 })
+      expect(memory.includes(SECRET)).toBe(false)
+    }
+    expect(asked.map(([key]) => key)).toEqual(['myName', 'other', 'deep', 'myMap'])
+    expect(asked.map(([, where]) => where)).toEqual(new Array(4).fill({ function: 'Orders.place' }))
+    expect(Object.isFrozen(asked[0]?.[1])).toBe(true)
+  })
+
+  it('comes on top of the lists: they need no answer, and it wins over what is allowed', () => {
+    const { asked, when } = asking(key => key === 'token')
+    const site = newSite({ when, allow: ['token', 'maxTokens'] })
+    expect(captureValue({ password: 1, token: 2, maxTokens: 3 }, { site }).value).toEqual({
+      password: '[redacted]',
+      token: '[redacted]',
+      maxTokens: 3,
+    })
+    expect(asked.map(([key]) => key)).toEqual(['token', 'maxTokens'])
+  })
+
+  it('never sees a value: no items of lists, no text, no key with a secret in it', () => {
+    const { asked, when } = asking(() => false)
+    const site = newSite({ when })
+    const args = [
+      ['alice', 'bob'],
+      `name=${SECRET}&x=1`,
+      'first',
+      { name: 'field', value: 'content' },
+      { [`Bearer ${SECRET}`]: SECRET },
+      new Map<unknown, unknown>([[{ a: 1 }, 2]]),
+      new Set(['member']),
+    ]
+    const { json, memory } = captureArguments(args, { site })
+    captureError(new Error(`user=alice: ${SECRET}`), { site })
+    expect(asked.map(([key]) => key)).toEqual(['name', 'value', 'a'])
+    expect((json as unknown[])[4]).toEqual({ '[redacted]': '[redacted]' })
+    expect(memory.includes(SECRET)).toBe(true)
+    expect(memory.toString('latin1').split(SECRET)).toHaveLength(2)
+  })
+
+  it('hides the value when it throws, and the call goes on', () => {
+    const { asked, when } = asking(() => {
+      throw new Error('mistake in the predicate')
+    })
+    const site = newSite({ when })
+    for (let i = 0; i < 2; i++) {
+      expect(captureValue({ a: SECRET, list: [1] }, { site }).value).toEqual({
+        a: '[redacted]',
+        list: '[redacted]',
+      })
+    }
+    expect(asked).toHaveLength(2)
+  })
+
+  it('hides for anything that is true to JavaScript', () => {
+    const answers: Record<string, unknown> = {
+      one: 1,
+      promise: Promise.resolve(false),
+      zero: 0,
+      nothing: undefined,
+    }
+    const site = newSite({ when: key => answers[key] as boolean })
+    expect(captureValue({ one: 1, promise: 1, zero: 1, nothing: 1 }, { site }).value).toEqual({
+      one: '[redacted]',
+      promise: '[redacted]',
+      zero: 1,
+      nothing: 1,
+    })
+  })
+
+  it('is asked for each call site by itself', () => {
+    const when = (_key: string, where: { readonly function: string }) => where.function === 'b'
+    const value = { nick: 1 }
+    expect(captureValue(value, { site: newSite({ when, callSite: 'a' }) }).value).toEqual({ nick: 1 })
+    expect(captureValue(value, { site: newSite({ when, callSite: 'b' }) }).value).toEqual({
+      nick: '[redacted]',
+    })
+  })
+
+  it('may capture something itself', () => {
+    const capture = new Capture(DEFAULTS.limits)
+    const inner = new Uint8Array(4096)
+    let inside = ''
+    const site = newSite({
+      when: key => {
+        if (key !== 'outer') return false
+        const end = capture.writeArguments(inner, 0, 4096, [{ inner: 'within' }], true, newSite())
+        inside = Buffer.from(inner.slice(0, end)).toString('latin1')
+        return false
+      },
+    })
+    const bytes = new Uint8Array(8192)
+    const end = capture.writeArguments(
+      bytes,
+      0,
+      8192,
+      ['text', { outer: [1, 2], other: 'after' }],
+      true,
+      site,
+    )
+    expect(inside).toContain('within')
+    const [args, shape] = [...decodeMulti(bytes.slice(0, end))]
+    expect(args).toEqual(['text', { outer: [1, 2], other: 'after' }])
+    expect(reference(shape)).toEqual([
+      ['string', 4],
+      ['object', 2],
+    ])
+  })
+
+  it('is remembered within bounds', () => {
+    const { asked, when } = asking(() => false)
+    const site = newSite({ when })
+    for (let i = 0; i < 10_000; i += 20) {
+      captureValue(Object.fromEntries(Array.from({ length: 20 }, (_, j) => [`name${i + j}`, 1])), {
+        site,
+        room: 512,
+      })
+    }
+    captureValue({ name1: 1, name9999: 1 }, { site })
+    expect(asked.length).toBe(10_001)
+    captureValue({ ['x'.repeat(300)]: 1 }, { site })
+    captureValue({ ['x'.repeat(300)]: 1 }, { site })
+    expect(asked.slice(-2).map(([key]) => (key as string).length)).toEqual([256, 256])
   }, 60_000)
 })

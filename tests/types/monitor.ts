@@ -110,8 +110,9 @@ monitor({ slow: '250 minutes' })
 monitor({ capture: { args: 'shape' } })
 // @ts-expect-error not a mode of its own
 monitor({ capture: 'types' })
-// @ts-expect-error positions, names and paths
-monitor({ redact: [/pin/] })
+monitor({ redact: [0, 'card.number', /^pin/i] })
+// @ts-expect-error positions, names, patterns and paths
+monitor({ redact: [true] })
 // @ts-expect-error two ways only
 monitor({ timing: 'off' })
 // @ts-expect-error exactOptionalPropertyTypes: leave it out instead

@@ -29,6 +29,8 @@ import {
   type monitor,
   type openStore,
   type ProcessInfo,
+  type RedactContext,
+  type RedactPredicate,
   type Store,
   type shutdown,
   type TraceRow,
@@ -152,7 +154,16 @@ isWell(health().state)
 
 configure({})
 configure({ sample: 0.5, store: { path: 'x.db', retention: '6h', maxBytes: 1e9 }, signals: false })
-configure({ redact: { keys: ['pin'], allow: ['token'] }, limits: { depth: 2 } })
+configure({ redact: { keys: ['pin', /^x-/], allow: ['token'] }, limits: { depth: 2 } })
+configure({ redact: { when: (key, where) => where.function === 'Orders.place' && key.startsWith('x') } })
+const when: RedactPredicate = (key: string) => key === 'nick'
+configure({ redact: { when } })
+// @ts-expect-error says yes or no
+configure({ redact: { when: () => 'yes' } })
+// @ts-expect-error is told where as an object that does not change
+configure({ redact: { when: (_key, where: RedactContext) => (where.function = '') === '' } })
+// @ts-expect-error a name is allowed as a whole
+configure({ redact: { allow: [/token/] } })
 // @ts-expect-error one level too high
 configure({ retention: '6h' })
 // @ts-expect-error misspelt

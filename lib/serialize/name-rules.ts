@@ -1,0 +1,173 @@
+import type { RedactContext, RedactPredicate } from '../config/options.js'
+import {
+  charCodeAt,
+  execRegExp,
+  indexOf,
+  mapClear,
+  mapGet,
+  mapSet,
+  mapSize,
+  min,
+  regexpFlags,
+  regexpSource,
+  setHas,
+  stringSlice,
+  toLowerCase,
+} from './intrinsics.js'
+import { PROTO_KEY } from './markers.js'
+import { SECRET_NAMES, SECRET_PARTS, WHOLE_LINE_NAMES } from './secret-names.js'
+import { screen, Trait } from './secret-screen.js'
+import { scrub } from './secret-text.js'
+
+/** What is known about a key, as bits. */
+export const KeyTrait = {
+  /** The value must not be recorded. */
+  secret: 1,
+  /** Short ASCII without any secret in it: may be copied as it is. */
+  clean: 2,
+  /** Holds the value of a pair such as `{ name: 'password', value: … }`. */
+  pairValue: 4,
+} as const
+
+interface Lists {
+  readonly keys: readonly string[]
+  readonly patterns: readonly RegExp[]
+  readonly allow: readonly string[]
+  readonly when: RedactPredicate | null
+  readonly callSite: string
+}
+
+const MAX_KNOWN_NAMES = 4_096
+const MAX_CACHED_UNITS = 64
+/** Longer names are judged by their beginning. */
+const MAX_JUDGED_UNITS = 256
+const PAIR_VALUE_NAMES: ReadonlySet<string> = new Set(['value', 'values', 'val', 'content', 'data'])
+
+/** The lists of one configuration with what was learned about the names seen so far. */
+export class NameRules {
+  /** By predicate (this class, where there is none), then by everything else. */
+  static readonly #known = new WeakMap<object, Map<string, NameRules>>()
+
+  readonly #exact: ReadonlySet<string>
+  readonly #allowed: ReadonlySet<string>
+  readonly #patterns: readonly RegExp[]
+  readonly #when: RedactPredicate | null
+  readonly #where: RedactContext
+  readonly #keys = new Map<string, number>()
+  readonly #words = new Map<string, boolean>()
+
+  private constructor({ keys, patterns, allow, when, callSite }: Lists) {
+    this.#allowed = new Set(allow.map(foldName))
+    const exact = new Set(SECRET_NAMES)
+    for (const name of this.#allowed) exact.delete(name)
+    // A name the user asks to hide wins over one the user allows: the narrower rule comes from the call site.
+    for (const key of keys) exact.add(foldName(key))
+    this.#exact = exact
+    this.#patterns = patterns
+    this.#when = when
+    this.#where = Object.freeze({ function: callSite })
+  }
+
+  /** Call sites with the same lists share one memory of names; with a predicate, those of the same name. */
+  static shared(lists: Lists): NameRules {
+    const { keys, patterns, allow, when, callSite } = lists
+    const sources = patterns.map(pattern => [regexpSource(pattern), regexpFlags(pattern)])
+    const id = JSON.stringify([keys, sources, allow, when === null ? '' : callSite])
+    let known = NameRules.#known.get(when ?? NameRules)
+    if (known === undefined) NameRules.#known.set(when ?? NameRules, (known = new Map()))
+    let rules = known.get(id)
+    if (rules === undefined) remember(known, id, (rules = new NameRules(lists)))
+    return rules
+  }
+
+  /** {@link KeyTrait} bits. */
+  keyTraits(key: string): number {
+    return mapGet(this.#keys, key) ?? this.#learnKey(key)
+  }
+
+  /** Whether a text is nothing but the name of something secret, so that what follows it is its value. */
+  isSecretName(text: string): boolean {
+    const length = text.length
+    if (length < 3 || length > MAX_CACHED_UNITS) return false
+    const known = mapGet(this.#words, text)
+    if (known !== undefined) return known
+    // The predicate is not asked: this text may as well be a value.
+    const secret = isNameLike(text) && this.#isListed(text, foldName(text))
+    remember(this.#words, text, secret)
+    return secret
+  }
+
+  /** Whether the unquoted value of this name runs to the end of the line, as a header's does. */
+  isWholeLineName(text: string): boolean {
+    const folded = foldName(text)
+    for (let i = 0; i < WHOLE_LINE_NAMES.length; i++) if (WHOLE_LINE_NAMES[i] === folded) return true
+    return false
+  }
+
+  #learnKey(key: string): number {
+    const folded = foldName(key)
+    let traits = this.#isListed(key, folded) ? KeyTrait.secret : 0
+    if (setHas(PAIR_VALUE_NAMES, folded)) traits |= KeyTrait.pairValue
+    const judged = key.length > MAX_JUDGED_UNITS ? stringSlice(key, 0, MAX_JUDGED_UNITS) : key
+    const found = screen(judged, judged.length)
+    // A key with a secret in its text is never cached, which would keep the secret alive, and never shown to anyone.
+    if ((found & ~Trait.wide) !== 0 && scrub(judged, found, judged.length, false, this) !== null)
+      return this.#when === null ? traits : traits | KeyTrait.secret
+    if ((traits & KeyTrait.secret) === 0 && this.#isChosen(judged)) traits |= KeyTrait.secret
+    if (key.length > MAX_CACHED_UNITS) return traits
+    if ((found & Trait.wide) === 0 && key !== '__proto__' && key !== PROTO_KEY) traits |= KeyTrait.clean
+    remember(this.#keys, key, traits)
+    return traits
+  }
+
+  /** Asks the predicate of the application. It was given for this, so it is run; one that throws hides the value. */
+  #isChosen(key: string): boolean {
+    if (this.#when === null) return false
+    try {
+      return Boolean(this.#when(key, this.#where))
+    } catch {
+      return true
+    }
+  }
+
+  #isListed(name: string, folded: string): boolean {
+    if (setHas(this.#exact, folded)) return true
+    for (let i = 0; i < this.#patterns.length; i++) {
+      const judged = name.length > MAX_JUDGED_UNITS ? stringSlice(name, 0, MAX_JUDGED_UNITS) : name
+      if (execRegExp(this.#patterns[i] as RegExp, judged) !== null) return true
+    }
+    for (let i = 0; i < SECRET_PARTS.length; i++) {
+      if (indexOf(folded, SECRET_PARTS[i] as string) >= 0) return !setHas(this.#allowed, folded)
+    }
+    return false
+  }
+}
+
+const FOLDED_AWAY = new Uint8Array(128)
+for (const character of '-_@$. ') FOLDED_AWAY[character.charCodeAt(0)] = 1
+
+/** Lower case without `-`, `_`, `@`, `$`, `.` and spaces. */
+export function foldName(name: string): string {
+  const length = min(name.length, MAX_JUDGED_UNITS)
+  let folded = ''
+  for (let i = 0; i < length; i++) {
+    const code = charCodeAt(name, i)
+    if (code >= 128 || FOLDED_AWAY[code] === 0) folded += name[i]
+  }
+  return toLowerCase(folded)
+}
+
+function isNameLike(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = charCodeAt(text, i) | 0x20
+    const isLetter = code >= 97 && code <= 122
+    const isDigit = code >= 48 && code <= 57
+    if (!isLetter && !isDigit && indexOf('-_.$@:', text[i] as string) < 0) return false
+  }
+  return true
+}
+
+function remember<V>(memory: Map<string, V>, name: string, value: V): void {
+  if (mapSize(memory) >= MAX_KNOWN_NAMES) mapClear(memory)
+  mapSet(memory, name, value)
+}
