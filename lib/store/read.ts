@@ -44,10 +44,15 @@ export interface OpenStoreOptions {
   readonly now?: () => number
 }
 
+/** Records of one process that belong to one trace; `traceId` is what the trace is called everywhere. */
 interface TraceKey {
   readonly process: number
   readonly trace: number | bigint
+  readonly traceId: string
 }
+
+/** Of a trace that did not begin in a process of this store. */
+const NO_PROCESS = -1
 
 const OUTCOMES: readonly Outcome[] = ['ok', 'error']
 const TRACE_ID = /^[0-9a-f]{32}$/i
@@ -128,7 +133,8 @@ export class Store implements Disposable {
   }
 
   /**
-   * Every recorded call of one trace in the order they started; `parent_id` links them.
+   * Every recorded call of one trace in the order they started, whichever program of this store made it;
+   * `parent_id` links them.
    *
    * @param id a trace id (32 hex digits) or the id of one of its calls (up to 16). A call id is unique within one
    * process only: when several processes have it, the rows of each trace follow one another, newest trace first.
@@ -137,7 +143,12 @@ export class Store implements Disposable {
   trace(id: string, options: LimitFilter = {}): TraceRow[] {
     const limit = toLimit(options.limit ?? DEFAULT_TRACE_LIMIT)
     const file = this.#open()
-    return findTraces(file, id).flatMap(key => file.all<TraceRow>(TRACE_SQL, { ...key, limit }))
+    const traceIds = new Set(
+      isTraceId(id) ? [id.toLowerCase()] : findCalls(file, id).map(({ traceId }) => traceId),
+    )
+    return [...traceIds].flatMap(traceId =>
+      file.all<TraceRow>(TRACE_SQL, { ...originOf(file, traceId), limit }),
+    )
   }
 
   /** The error of one call (up to 16 hex digits) with all that is stored of it, once per process that has the id. */
@@ -145,7 +156,9 @@ export class Store implements Disposable {
     if (typeof callId !== 'string' || !CALL_ID.test(callId)) throw badId(callId)
     const file = this.#open()
     const call = fromHex(callId)
-    return findTraces(file, callId).flatMap(key => file.all<ErrorDetail>(errorsOfCallSql(), { ...key, call }))
+    return findCalls(file, callId).flatMap(({ process, trace }) =>
+      file.all<ErrorDetail>(errorsOfCallSql(), { process, trace, call }),
+    )
   }
 
   /** What the store does not contain, of the whole recording or of a span of time and some functions. */
@@ -231,13 +244,19 @@ function minutes(bounds: Bounds): Readonly<Record<string, unknown>> {
   return pattern === null ? { sinceMinute, untilMinute } : { sinceMinute, untilMinute, pattern }
 }
 
-function findTraces(file: ReadFile, id: string): TraceKey[] {
-  if (typeof id === 'string' && TRACE_ID.test(id)) {
-    const trace = fromHex(id.slice(16))
-    return file
-      .all<{ process_id: number }>(PROCESS_OF_BOOT_SQL, { boot: id.slice(0, 16).toLowerCase() })
-      .map(row => ({ process: row.process_id, trace }))
-  }
+function isTraceId(id: unknown): id is string {
+  return typeof id === 'string' && TRACE_ID.test(id)
+}
+
+/** A trace id that was made here holds the program in its first half and the first call in its second. */
+function originOf(file: ReadFile, traceId: string): TraceKey {
+  const boot = traceId.slice(0, 16)
+  const [process] = file.all<{ process_id: number }>(PROCESS_OF_BOOT_SQL, { boot })
+  return { process: process?.process_id ?? NO_PROCESS, trace: fromHex(traceId.slice(16)), traceId }
+}
+
+/** Where calls with this id are. */
+function findCalls(file: ReadFile, id: string): TraceKey[] {
   if (typeof id !== 'string' || !CALL_ID.test(id)) throw badId(id)
   const call = fromHex(id)
   for (const place of CALL_PLACE_NAMES) {

@@ -21,6 +21,7 @@ const callArgs = (over: { endUs?: number; salt?: number; call?: number } = {}): 
   null,
   null,
   null,
+  null,
 ]
 const bigIds = (db: Database, table: string) =>
   db.prepare(`SELECT id FROM ${table} ORDER BY id`).pluck().safeIntegers().all() as bigint[]
@@ -41,6 +42,7 @@ describe('call rows', () => {
       big - 1,
       2 ** 31,
       5,
+      '["number"]',
       Buffer.from('"é\\u0000"'),
       '[]',
       '{"a":1}',
@@ -57,6 +59,7 @@ describe('call rows', () => {
       trace: BigInt(big) - 1n,
       parent: 2n ** 31n,
       flags: 5n,
+      shape: '["number"]',
       args: '"é\\u0000"',
       result: '[]',
       cuts: '{"a":1}',
@@ -267,7 +270,7 @@ describe('accounts', () => {
     const p = registerProcess(writer)
     expect(registerProcess(writer)).toBe(p)
     expect(registerProcess(writer, 'b')).not.toBe(p)
-    writer.call(T0_US + 77.5, 0, 1, p, 1, 1, 1, 1, 0, 0, null, null, null)
+    writer.call(T0_US + 77.5, 0, 1, p, 1, 1, 1, 1, 0, 0, null, null, null, null)
     writer.error(errorRow({ endUs: T0_US + 50, processId: p }))
     writer.endProcess(p, T0_US + 90.5, 'clean')
     writer.commit()

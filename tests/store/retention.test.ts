@@ -20,7 +20,8 @@ function fill(writer: StoreWriter, rows: number, text: string, withErrors = 0): 
   writer.begin()
   const p = registerProcess(writer)
   const f = writer.functionId('f')
-  for (let n = 0; n < rows; n++) writer.call(T0_US + n, 0, f, p, 1, 1, n + 1, n + 1, 0, 0, text, null, null)
+  for (let n = 0; n < rows; n++)
+    writer.call(T0_US + n, 0, f, p, 1, 1, n + 1, n + 1, 0, 0, null, text, null, null)
   for (let n = 0; n < withErrors; n++)
     writer.error(errorRow({ endUs: T0_US + n, functionId: f, processId: p, seq: n + 1, stack: text }))
   writer.commit()
@@ -43,7 +44,7 @@ describe('the age limit', () => {
           writer.begin()
           const p = registerProcess(writer)
           calls.forEach((us, n) => {
-            writer.call(T0_US + us, n, 1, p, 1, 1, n, n, 0, 0, null, null, null)
+            writer.call(T0_US + us, n, 1, p, 1, 1, n, n, 0, 0, null, null, null, null)
           })
           errors.forEach((us, n) => {
             writer.error(errorRow({ endUs: T0_US + us, salt: n, processId: p, seq: n }))
@@ -84,7 +85,7 @@ describe('the age limit', () => {
     const { path, db, writer } = tempStore()
     writer.begin()
     for (const us of [-1, 0]) {
-      writer.call(T0_US + us, us === 0 ? 0 : 2047, 1, 1, 1, 1, 1, 1, 0, 0, null, null, null)
+      writer.call(T0_US + us, us === 0 ? 0 : 2047, 1, 1, 1, 1, 1, 1, 0, 0, null, null, null, null)
       writer.error(errorRow({ endUs: T0_US + us, salt: us === 0 ? 0 : 2047, seq: us + 2 }))
     }
     writer.commit()
@@ -120,7 +121,7 @@ describe('the age limit', () => {
     const live = registerProcess(writer, '00000000000000a4')
     const newest = registerProcess(writer, '00000000000000a5')
     writer.addDrops(Math.floor((T0_US + 9_000) / MINUTE_US), 1, withDrop, 0, 'oversize', 1, 1, 1)
-    writer.call(T0_US + 8_500, 0, 1, busy, 1, 1, 1, 1, 0, 0, null, null, null)
+    writer.call(T0_US + 8_500, 0, 1, busy, 1, 1, 1, 1, 0, 0, null, null, null, null)
     writer.touchProcess(live, T0_US + 9_000)
     for (const p of [empty, withDrop, busy, live, newest]) {
       writer.lane(p, 0, 0, 1, 1, '{}', 1)
