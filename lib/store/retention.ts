@@ -51,7 +51,7 @@ const deleteTraces = (table: RecordTable, other: RecordTable) => `DELETE FROM re
       WHERE r.trace = remote_traces.trace AND r.process_id = remote_traces.process_id AND r.id > ?)
     AND NOT EXISTS (SELECT 1 FROM ${other} r
       WHERE r.trace = remote_traces.trace AND r.process_id = remote_traces.process_id)`
-const DELETE_TRACES = {
+export const DELETE_TRACES = {
   calls: deleteTraces('calls', 'errors'),
   errors: deleteTraces('errors', 'calls'),
 } as const

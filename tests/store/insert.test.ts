@@ -137,6 +137,59 @@ describe('call rows', () => {
   })
 })
 
+describe('a trace from outside', () => {
+  const ids = (fill: number) => Buffer.alloc(24, fill)
+  const written = (db: Database) => column(db, 'SELECT trace FROM remote_traces ORDER BY process_id, trace')
+
+  it('is written once however many records it has, with its ids as their hex digits read', () => {
+    const { db, writer } = tempStore()
+    const digits = '0af7651916cd43dd8448eb211c80319c00f067aa0ba902b7'
+    // The writer reads frames out of shared memory.
+    const shared = new Uint8Array(new SharedArrayBuffer(64))
+    shared.set(Buffer.from(digits, 'hex'), 13)
+    for (const seenUs of [T0_US, T0_US + 1]) {
+      writer.begin()
+      for (let n = 0; n < 3; n++) writer.remoteTrace(1, -5, shared, 13, seenUs)
+      writer.remoteTrace(2, -5, ids(0xab), 0, seenUs)
+      writer.commit()
+    }
+    expect(all(db, 'SELECT * FROM remote_traces')).toEqual([
+      {
+        process_id: 1,
+        trace: -5,
+        trace_id: digits.slice(0, 32),
+        parent_id: digits.slice(32),
+        seen_us: T0_US,
+      },
+      expect.objectContaining({ process_id: 2, trace: -5, trace_id: 'ab'.repeat(16) }),
+    ])
+  })
+
+  it('is written again when its batch was rolled back, or when somebody has deleted it', () => {
+    const { db, writer } = tempStore()
+    writer.begin()
+    writer.remoteTrace(1, -5, ids(1), 0, T0_US)
+    writer.rollback()
+    expect(written(db)).toEqual([])
+    for (let batch = 0; batch < 2; batch++) {
+      writer.begin()
+      writer.remoteTrace(1, -5, ids(1), 0, T0_US)
+      writer.commit()
+      expect(written(db)).toEqual([-5])
+      db.exec('DELETE FROM remote_traces')
+    }
+  })
+
+  it('costs bounded memory: more of them than are remembered are all written', () => {
+    const { db, writer } = tempStore()
+    writer.begin()
+    for (let round = 0; round < 2; round++)
+      for (let n = 1; n <= 5_000; n++) writer.remoteTrace(1, -n, ids(n & 0xff), 0, T0_US)
+    writer.commit()
+    expect(written(db).length).toBe(5_000)
+  })
+})
+
 describe('error rows', () => {
   it('delivered twice are stored once, also with another id', () => {
     const { db, writer } = tempStore()

@@ -309,6 +309,6 @@ describe('the driver is guarded', () => {
 
 it('columns of the tables are what the statements expect', () => {
   const db = kept(openForWriting(join(tempFolder(), 'calls.db')))
-  expect(all(db, 'PRAGMA table_info(calls)')).toHaveLength(12)
-  expect(all(db, 'PRAGMA table_info(errors)')).toHaveLength(17)
+  expect(all(db, 'PRAGMA table_info(calls)')).toHaveLength(13)
+  expect(all(db, 'PRAGMA table_info(errors)')).toHaveLength(18)
 })

@@ -251,7 +251,7 @@ describe('losses', () => {
   it('tells what only the account of the error lane knows, at the last sign of life, and nothing twice', () => {
     const { db, writer } = tempStore()
     writer.begin()
-    const p = registerProcess(writer)
+    const p = registerProcess(writer, '00000000000000aa', 0)
     writer.touchProcess(p, 29_000_005 * 60_000_000)
     writer.lane(p, 0, 0, 9, 0, '{"queue_full":9}', 0)
     writer.addDrops(29_000_000, 0, p, 0, 'queue_full', 9, 1, 2)
