@@ -82,6 +82,11 @@ describe('traces from outside', () => {
     expect(column(db, 'SELECT -trace FROM remote_traces ORDER BY 1')).toEqual(
       column(db, 'SELECT call FROM calls ORDER BY 1'),
     )
+    writer.begin()
+    for (let n = 1; n <= 500; n++)
+      writer.error(errorRow({ endUs: T0_US + n, processId: p, seq: n, trace: n }))
+    writer.commit()
+    db.exec('ANALYZE')
     for (const sql of Object.values(DELETE_TRACES)) {
       const steps = all(db, `EXPLAIN QUERY PLAN ${sql}`, 1n, 1n).map(step => String(step['detail']))
       expect(steps[0]).toBe('SEARCH remote_traces USING PRIMARY KEY (process_id=? AND trace=?)')
