@@ -201,6 +201,33 @@ export function errorsOfCallSql(): string {
     WHERE e.trace = $trace AND e.process_id = $process AND e.call = $call ORDER BY e.id DESC`
 }
 
+const IS_HIDDEN = `coalesce(cuts LIKE '%"redacted":%', 0)`
+const ifHidden = (columns: readonly string[]) =>
+  columns.map(column => `CASE WHEN ${IS_HIDDEN} THEN ${column} END AS ${column}`).join(', ')
+const hiddenRange = (pattern: boolean) =>
+  `id >= $sinceId AND id < $before${pattern ? ` AND ${FUNCTION_IDS}` : ''}`
+
+/** Records from `$before` backwards, with their texts where capture has hidden something. */
+export function hiddenPageSql(pattern: boolean): string {
+  const leg = (columns: string, table: string) =>
+    `SELECT id, function_id, ${IS_HIDDEN} AS hidden, ${columns} FROM ${table} WHERE ${hiddenRange(pattern)}`
+  const none = (columns: readonly string[]) => columns.map(column => `NULL AS ${column}`).join(', ')
+  const ofErrors = ['error', 'message', 'stack', 'details'] as const
+  return `SELECT CAST(r.id AS TEXT) AS id, ${AT('r')} AS at, coalesce(f.name, '(unknown)') AS function, r.hidden AS hidden,
+      r.args AS args, r.result AS result, r.error AS error, r.message AS message, r.stack AS stack, r.details AS details
+    FROM (
+      ${leg(`${ifHidden(['args', 'result'])}, ${none(ofErrors)}`, 'calls')} UNION ALL
+      ${leg(`${ifHidden(['args'])}, NULL AS result, ${ifHidden(ofErrors)}`, 'errors')}
+      ORDER BY id DESC LIMIT $limit
+    ) r LEFT JOIN functions f ON f.function_id = r.function_id ORDER BY r.id DESC`
+}
+
+/** How many records there are from `$before` backwards. The plus lets an index be counted instead of the rows. */
+export function recordsBeforeSql(pattern: boolean): string {
+  const where = `+id >= $sinceId AND +id < $before${pattern ? ` AND ${FUNCTION_IDS}` : ''}`
+  return `SELECT (SELECT count(*) FROM calls WHERE ${where}) + (SELECT count(*) FROM errors WHERE ${where}) AS count`
+}
+
 const minuteRange = (pattern: boolean) =>
   `minute >= $sinceMinute AND minute < $untilMinute${pattern ? ` AND ${FUNCTION_IDS}` : ''}`
 

@@ -36,6 +36,7 @@ import {
 } from './queries.js'
 import { StoreQueryError, StoreReadError } from './read-errors.js'
 import { ReadFile } from './read-file.js'
+import { type HiddenNames, readHiddenNames } from './read-hidden.js'
 import { readTotals } from './read-totals.js'
 import { runSql, type SqlParams, type SqlRow } from './sql.js'
 
@@ -167,6 +168,12 @@ export class Store implements Disposable {
     const bounds = toBounds(scope, nowMs)
     const file = this.#open()
     return file.snapshot(() => readCoverage(file, bounds, nowMs))
+  }
+
+  /** Which names had their values hidden by capture, and where; never the values. */
+  hiddenNames(scope: ScopeFilter = {}): HiddenNames {
+    const bounds = toBounds(scope, this.#now())
+    return readHiddenNames(this.#open(), bounds)
   }
 
   /** The programs that wrote into this store. */
