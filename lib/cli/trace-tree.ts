@@ -2,6 +2,7 @@ import type { TraceRow } from '../store/queries.js'
 import { formatDuration } from './format.js'
 import type { Screen } from './screen.js'
 import { type Column, renderTable } from './table.js'
+import { visible } from './text.js'
 
 interface Node {
   readonly row: TraceRow
@@ -27,7 +28,7 @@ export function renderTrace(rows: readonly TraceRow[], screen: Screen): string {
   const first = rows[0]
   if (first === undefined) return ''
   const startUs = rows.reduce((least, row) => Math.min(least, row.start_us), first.start_us)
-  const title = `${screen.style('bold', 'Trace')} ${first.trace_id}  ${screen.style('dim', first.at)}`
+  const title = `${screen.style('bold', 'Trace')} ${visible(first.trace_id)}  ${screen.style('dim', first.at)}`
   const isAcrossProcesses = rows.some(row => row.process !== first.process)
   const table = renderTable<Node>(
     [

@@ -144,12 +144,8 @@ export class Store implements Disposable {
   trace(id: string, options: LimitFilter = {}): TraceRow[] {
     const limit = toLimit(options.limit ?? DEFAULT_TRACE_LIMIT)
     const file = this.#open()
-    const traceIds = new Set(
-      isTraceId(id) ? [id.toLowerCase()] : findCalls(file, id).map(({ traceId }) => traceId),
-    )
-    return [...traceIds].flatMap(traceId =>
-      file.all<TraceRow>(TRACE_SQL, { ...originOf(file, traceId), limit }),
-    )
+    const keys = isTraceId(id) ? [originOf(file, id.toLowerCase())] : tracesOf(file, findCalls(file, id))
+    return keys.flatMap(key => file.all<TraceRow>(TRACE_SQL, { ...key, limit }))
   }
 
   /** The error of one call (up to 16 hex digits) with all that is stored of it, once per process that has the id. */
@@ -255,8 +251,15 @@ function isTraceId(id: unknown): id is string {
   return typeof id === 'string' && TRACE_ID.test(id)
 }
 
+/** Each trace once, with the place where it began. A negative number says that it began elsewhere. */
+function tracesOf(file: ReadFile, calls: readonly TraceKey[]): TraceKey[] {
+  const origins = calls.map(key => (key.trace < 0 ? originOf(file, key.traceId) : key))
+  return [...new Map(origins.map(key => [key.traceId, key])).values()]
+}
+
 /** A trace id that was made here holds the program in its first half and the first call in its second. */
 function originOf(file: ReadFile, traceId: string): TraceKey {
+  if (!isTraceId(traceId)) return { process: NO_PROCESS, trace: 0, traceId }
   const boot = traceId.slice(0, 16)
   const [process] = file.all<{ process_id: number }>(PROCESS_OF_BOOT_SQL, { boot })
   return { process: process?.process_id ?? NO_PROCESS, trace: fromHex(traceId.slice(16)), traceId }
