@@ -26,6 +26,7 @@ export type {
   ErrorRow,
   FunctionTotals,
   LossRow,
+  Recorded,
   TraceRow,
 } from './store/queries.js'
 export type { OpenStoreOptions, Store } from './store/read.js'
@@ -35,3 +36,4 @@ export {
   StoreQueryError,
   StoreReadError,
 } from './store/read-errors.js'
+export type { HiddenName, HiddenNames, HiddenPlace } from './store/read-hidden.js'

@@ -4,6 +4,7 @@ import type { Database } from './driver.js'
 import { BadRowError, CommitLostError } from './errors.js'
 import { prepareAll, type Statements } from './insert-sql.js'
 import type { Ending, ErrorRow, LaneState, ProcessInfo, TotalsDelta } from './records.js'
+import { WrittenTraces } from './written-traces.js'
 
 export type { Ending, ErrorRow, LaneState, ProcessInfo, TotalsDelta } from './records.js'
 
@@ -14,7 +15,6 @@ export interface StoreWriterOptions {
 
 /** Hex digits of the parent span at the end of what a frame says of a remote trace. */
 const PARENT_ID_DIGITS = 16
-const MAX_WRITTEN_TRACES = 4_096
 
 interface WrittenLane {
   readonly processId: number
@@ -299,25 +299,6 @@ export class StoreWriter {
     this.#calls.clear()
     this.#latestEnds.clear()
     this.#lastLane = null
-  }
-}
-
-/** Remote traces of one process that a transaction has written; it may forget one, never invent one. */
-class WrittenTraces {
-  readonly #traces = new Set<number>()
-  #processId = 0
-
-  /** `false`: it is there already. */
-  add(processId: number, trace: number): boolean {
-    if (processId !== this.#processId || this.#traces.size >= MAX_WRITTEN_TRACES) this.clear()
-    this.#processId = processId
-    if (this.#traces.has(trace)) return false
-    this.#traces.add(trace)
-    return true
-  }
-
-  clear(): void {
-    this.#traces.clear()
   }
 }
 

@@ -11,100 +11,9 @@ import {
   TRACE_ID,
 } from './record-sql.js'
 
-/** Row of the view `recent_errors`: a call that failed. */
-export interface ErrorRow {
-  /** The moment the call ended, ISO-8601 UTC with milliseconds. */
-  readonly at: string
-  readonly function: string
-  /** Class name of what was thrown. */
-  readonly error: string
-  readonly message: string
-  readonly duration_ms: number
-  /** JSON text. */
-  readonly args: string | null
-  readonly stack: string | null
-  /** 32 hex digits; of a trace that came from outside the id it came with. */
-  readonly trace_id: string
-  /** 16 hex digits, unique within one process. */
-  readonly call_id: string
-  /** `script[pid]` */
-  readonly process: string
-  /** JSON text: type and size of each argument, `[["array",500],"number"]`. */
-  readonly shape: string | null
-  /** The call that made this one; of the first calls of a trace that came from outside, the span outside. */
-  readonly parent_id: string | null
-  /** 16 hex digits, equal for errors of one function and class whose messages differ in numbers only. */
-  readonly fingerprint: string
-  /** JSON text: what capture left out and why, `{"items":1,"redacted":2}`. */
-  readonly cuts: string | null
-}
+export type * from './rows.js'
 
-/** An error with everything that is stored of it. */
-export interface ErrorDetail extends ErrorRow {
-  /** JSON text: cause, aggregated errors, own fields. */
-  readonly details: string | null
-}
-
-/**
- * Why a call is in the store: it was chosen by sampling, was slow, failed, or was not chosen and is here because
- * another call of its trace failed or was slow. Of the last kind the arguments are not available and the weight is 0.
- */
-export type Recorded = 'sampled' | 'slow' | 'error' | 'hindsight'
-
-/** Row of the view `recent_calls`. */
-export interface CallRow {
-  /** The moment the call ended, ISO-8601 UTC with milliseconds. */
-  readonly at: string
-  readonly function: string
-  readonly outcome: Outcome
-  readonly duration_ms: number
-  /** JSON text. */
-  readonly args: string | null
-  /** JSON text; `null` for a call that failed. */
-  readonly result: string | null
-  /** 1 / probability that this record was kept: sums of weights estimate the number of calls. 0: kept in hindsight. */
-  readonly weight: number
-  /** As in {@link ErrorRow}, and so are those that follow. */
-  readonly trace_id: string
-  readonly parent_id: string | null
-  readonly call_id: string
-  readonly process: string
-  readonly shape: string | null
-  readonly recorded: Recorded
-  readonly cuts: string | null
-}
-
-/** A call of one trace. */
-export interface TraceRow extends CallRow {
-  /** Start in Unix microseconds. */
-  readonly start_us: number
-  readonly error: string | null
-  readonly message: string | null
-}
-
-/** Row of the view `function_totals`: every call, recorded or not. */
-export interface FunctionTotals {
-  readonly function: string
-  readonly calls: number
-  readonly errors: number
-  readonly mean_ms: number | null
-  /** Percentiles are exact to the latency bucket, at most 12.5 % wide. */
-  readonly p50_ms: number | null
-  readonly p95_ms: number | null
-  readonly p99_ms: number | null
-  readonly max_ms: number | null
-}
-
-/** Row of the view `losses`: records that are not in the store. */
-export interface LossRow {
-  /** ISO-8601 UTC. */
-  readonly minute: string
-  readonly function: string
-  readonly reason: string
-  readonly count: number
-}
-
-const FUNCTION_IDS = `function_id IN (SELECT function_id FROM functions WHERE name GLOB $pattern)`
+export const FUNCTION_IDS = `function_id IN (SELECT function_id FROM functions WHERE name GLOB $pattern)`
 // CROSS JOIN fixes the order of the loops: the record tables are walked along their key and a limit ends the walk.
 const NAMES = (row: string) =>
   `CROSS JOIN functions f ON f.function_id = ${row}.function_id CROSS JOIN processes p ON p.process_id = ${row}.process_id
@@ -199,33 +108,6 @@ export function tracesOfCallSql(place: CallPlace): string {
 export function errorsOfCallSql(): string {
   return `SELECT ${ERROR_COLUMNS}, e.details AS details FROM errors e ${NAMES('e')}
     WHERE e.trace = $trace AND e.process_id = $process AND e.call = $call ORDER BY e.id DESC`
-}
-
-const IS_HIDDEN = `coalesce(cuts LIKE '%"redacted":%', 0)`
-const ifHidden = (columns: readonly string[]) =>
-  columns.map(column => `CASE WHEN ${IS_HIDDEN} THEN ${column} END AS ${column}`).join(', ')
-const hiddenRange = (pattern: boolean) =>
-  `id >= $sinceId AND id < $before${pattern ? ` AND ${FUNCTION_IDS}` : ''}`
-
-/** Records from `$before` backwards, with their texts where capture has hidden something. */
-export function hiddenPageSql(pattern: boolean): string {
-  const leg = (columns: string, table: string) =>
-    `SELECT id, function_id, ${IS_HIDDEN} AS hidden, ${columns} FROM ${table} WHERE ${hiddenRange(pattern)}`
-  const none = (columns: readonly string[]) => columns.map(column => `NULL AS ${column}`).join(', ')
-  const ofErrors = ['error', 'message', 'stack', 'details'] as const
-  return `SELECT CAST(r.id AS TEXT) AS id, ${AT('r')} AS at, coalesce(f.name, '(unknown)') AS function, r.hidden AS hidden,
-      r.args AS args, r.result AS result, r.error AS error, r.message AS message, r.stack AS stack, r.details AS details
-    FROM (
-      ${leg(`${ifHidden(['args', 'result'])}, ${none(ofErrors)}`, 'calls')} UNION ALL
-      ${leg(`${ifHidden(['args'])}, NULL AS result, ${ifHidden(ofErrors)}`, 'errors')}
-      ORDER BY id DESC LIMIT $limit
-    ) r LEFT JOIN functions f ON f.function_id = r.function_id ORDER BY r.id DESC`
-}
-
-/** How many records there are from `$before` backwards. The plus lets an index be counted instead of the rows. */
-export function recordsBeforeSql(pattern: boolean): string {
-  const where = `+id >= $sinceId AND +id < $before${pattern ? ` AND ${FUNCTION_IDS}` : ''}`
-  return `SELECT (SELECT count(*) FROM calls WHERE ${where}) + (SELECT count(*) FROM errors WHERE ${where}) AS count`
 }
 
 const minuteRange = (pattern: boolean) =>

@@ -1,7 +1,8 @@
 import type { Bounds } from './filter.js'
 import { type HiddenValue, hiddenInJson, hiddenInText } from './hidden-names.js'
-import { hiddenPageSql, recordsBeforeSql } from './queries.js'
+import { FUNCTION_IDS } from './queries.js'
 import type { RowReader } from './read-file.js'
+import { AT } from './record-sql.js'
 
 /** What of a record a hidden value stood in. */
 export type HiddenPlace = 'args' | 'result' | 'error' | 'message' | 'stack' | 'details'
@@ -49,6 +50,33 @@ interface Row {
   readonly message: string | null
   readonly stack: string | null
   readonly details: string | null
+}
+
+const IS_HIDDEN = `coalesce(cuts LIKE '%"redacted":%', 0)`
+const ifHidden = (columns: readonly string[]) =>
+  columns.map(column => `CASE WHEN ${IS_HIDDEN} THEN ${column} END AS ${column}`).join(', ')
+const hiddenRange = (pattern: boolean) =>
+  `id >= $sinceId AND id < $before${pattern ? ` AND ${FUNCTION_IDS}` : ''}`
+
+/** Records from `$before` backwards, with their texts where capture has hidden something. */
+function hiddenPageSql(pattern: boolean): string {
+  const leg = (columns: string, table: string) =>
+    `SELECT id, function_id, ${IS_HIDDEN} AS hidden, ${columns} FROM ${table} WHERE ${hiddenRange(pattern)}`
+  const none = (columns: readonly string[]) => columns.map(column => `NULL AS ${column}`).join(', ')
+  const ofErrors = ['error', 'message', 'stack', 'details'] as const
+  return `SELECT CAST(r.id AS TEXT) AS id, ${AT('r')} AS at, coalesce(f.name, '(unknown)') AS function, r.hidden AS hidden,
+      r.args AS args, r.result AS result, r.error AS error, r.message AS message, r.stack AS stack, r.details AS details
+    FROM (
+      ${leg(`${ifHidden(['args', 'result'])}, ${none(ofErrors)}`, 'calls')} UNION ALL
+      ${leg(`${ifHidden(['args'])}, NULL AS result, ${ifHidden(ofErrors)}`, 'errors')}
+      ORDER BY id DESC LIMIT $limit
+    ) r LEFT JOIN functions f ON f.function_id = r.function_id ORDER BY r.id DESC`
+}
+
+/** How many records there are from `$before` backwards. The plus lets an index be counted instead of the rows. */
+function recordsBeforeSql(pattern: boolean): string {
+  const where = `+id >= $sinceId AND +id < $before${pattern ? ` AND ${FUNCTION_IDS}` : ''}`
+  return `SELECT (SELECT count(*) FROM calls WHERE ${where}) + (SELECT count(*) FROM errors WHERE ${where}) AS count`
 }
 
 /** Reads in pages, so that no read holds the write-ahead log back for long. */

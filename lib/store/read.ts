@@ -16,8 +16,8 @@ import {
   toLimit,
   toMinDurationNs,
 } from './filter.js'
+import { findCalls, findTraces } from './find-traces.js'
 import {
-  CALL_PLACE_NAMES,
   type CallRow,
   type Conditions,
   callsSql,
@@ -29,10 +29,8 @@ import {
   type FunctionTotals,
   type LossRow,
   lossesSql,
-  PROCESS_OF_BOOT_SQL,
   TRACE_SQL,
   type TraceRow,
-  tracesOfCallSql,
 } from './queries.js'
 import { StoreQueryError, StoreReadError } from './read-errors.js'
 import { ReadFile } from './read-file.js'
@@ -45,21 +43,7 @@ export interface OpenStoreOptions {
   readonly now?: () => number
 }
 
-/** Records of one process that belong to one trace; `traceId` is what the trace is called everywhere. */
-interface TraceKey {
-  readonly process: number
-  readonly trace: number | bigint
-  readonly traceId: string
-}
-
-/** Of a trace that did not begin in a process of this store. */
-const NO_PROCESS = -1
-
 const OUTCOMES: readonly Outcome[] = ['ok', 'error']
-const TRACE_ID = /^[0-9a-f]{32}$/i
-const CALL_ID = /^[0-9a-f]{1,16}$/i
-/** A call id is unique within its process only; more traces than this of one id are not looked up. */
-const MAX_TRACES_OF_CALL = 20
 const DEFAULT_TRACE_LIMIT = 10_000
 
 /**
@@ -144,16 +128,13 @@ export class Store implements Disposable {
   trace(id: string, options: LimitFilter = {}): TraceRow[] {
     const limit = toLimit(options.limit ?? DEFAULT_TRACE_LIMIT)
     const file = this.#open()
-    const keys = isTraceId(id) ? [originOf(file, id.toLowerCase())] : tracesOf(file, findCalls(file, id))
-    return keys.flatMap(key => file.all<TraceRow>(TRACE_SQL, { ...key, limit }))
+    return findTraces(file, id).flatMap(key => file.all<TraceRow>(TRACE_SQL, { ...key, limit }))
   }
 
   /** The error of one call (up to 16 hex digits) with all that is stored of it, once per process that has the id. */
   error(callId: string): ErrorDetail[] {
-    if (typeof callId !== 'string' || !CALL_ID.test(callId)) throw badId(callId)
     const file = this.#open()
-    const call = fromHex(callId)
-    return findCalls(file, callId).flatMap(({ process, trace }) =>
+    return findCalls(file, callId).flatMap(({ process, trace, call }) =>
       file.all<ErrorDetail>(errorsOfCallSql(), { process, trace, call }),
     )
   }
@@ -245,45 +226,4 @@ export class Store implements Disposable {
 function minutes(bounds: Bounds): Readonly<Record<string, unknown>> {
   const { sinceMinute, untilMinute, pattern } = bounds
   return pattern === null ? { sinceMinute, untilMinute } : { sinceMinute, untilMinute, pattern }
-}
-
-function isTraceId(id: unknown): id is string {
-  return typeof id === 'string' && TRACE_ID.test(id)
-}
-
-/** Each trace once, with the place where it began. A negative number says that it began elsewhere. */
-function tracesOf(file: ReadFile, calls: readonly TraceKey[]): TraceKey[] {
-  const origins = calls.map(key => (key.trace < 0 ? originOf(file, key.traceId) : key))
-  return [...new Map(origins.map(key => [key.traceId, key])).values()]
-}
-
-/** A trace id that was made here holds the program in its first half and the first call in its second. */
-function originOf(file: ReadFile, traceId: string): TraceKey {
-  if (!isTraceId(traceId)) return { process: NO_PROCESS, trace: 0, traceId }
-  const boot = traceId.slice(0, 16)
-  const [process] = file.all<{ process_id: number }>(PROCESS_OF_BOOT_SQL, { boot })
-  return { process: process?.process_id ?? NO_PROCESS, trace: fromHex(traceId.slice(16)), traceId }
-}
-
-/** Where calls with this id are. */
-function findCalls(file: ReadFile, id: string): TraceKey[] {
-  if (typeof id !== 'string' || !CALL_ID.test(id)) throw badId(id)
-  const call = fromHex(id)
-  for (const place of CALL_PLACE_NAMES) {
-    const found = file.all<TraceKey>(tracesOfCallSql(place), { call, limit: MAX_TRACES_OF_CALL })
-    if (found.length > 0) return found
-  }
-  return []
-}
-
-/** The views print 64 bits; SQLite integers are signed. */
-function fromHex(digits: string): bigint {
-  return BigInt.asIntN(64, BigInt(`0x${digits}`))
-}
-
-function badId(id: unknown): StoreQueryError {
-  const shown = typeof id === 'string' ? JSON.stringify(id.slice(0, 40)) : typeof id
-  return new StoreQueryError(
-    `${shown} is not an id. Use a trace_id (32 hex digits) or a call_id (16 hex digits) of an earlier answer.`,
-  )
 }
