@@ -29,6 +29,7 @@ export type {
   ErrorRow,
   FunctionTotals,
   LossRow,
+  Recorded,
   TraceRow,
 } from './store/queries.js'
 export type { OpenStoreOptions, Store } from './store/read.js'
@@ -38,3 +39,4 @@ export {
   StoreQueryError,
   StoreReadError,
 } from './store/read-errors.js'
+export type { HiddenName, HiddenNames, HiddenPlace } from './store/read-hidden.js'

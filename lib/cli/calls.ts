@@ -16,7 +16,9 @@ import {
   writeJson,
 } from './options.js'
 import type { Screen } from './screen.js'
+import { argumentsText } from './shape.js'
 import { type Column, renderTable } from './table.js'
+import { HINDSIGHT_NOTE } from './trace-tree.js'
 
 interface Options extends ScopeOptions {
   readonly minDuration?: string
@@ -57,7 +59,11 @@ function columnsOf(rows: readonly CallRow[], screen: Screen): Column<CallRow>[] 
     { header: 'END', value: row => row.outcome, style: row => (row.outcome === 'error' ? 'red' : 'green') },
     {
       header: 'ARGUMENTS → RESULT',
-      value: row => `${row.args ?? ''}${row.result === null ? '' : ` → ${row.result}`}`,
+      value: row =>
+        row.recorded === 'hindsight'
+          ? HINDSIGHT_NOTE
+          : `${argumentsText(row)}${row.result === null ? '' : ` → ${row.result}`}`,
+      style: row => (row.recorded === 'hindsight' ? 'dim' : null),
       min: 0,
     },
   ]

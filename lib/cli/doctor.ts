@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { Coverage } from '../store/coverage.js'
 import { codeOf } from '../store/errors.js'
 import { openStore } from '../store/read.js'
+import { StoreQueryError } from '../store/read-errors.js'
 import {
   type Check,
   checkBinding,
@@ -13,12 +14,17 @@ import {
   checkWal,
 } from './checks.js'
 import { notShown, renderFooter } from './not-shown.js'
-import { type CommonOptions, command, storePath, writeJson } from './options.js'
+import { command, type ScopeOptions, storePath, withScope, writeJson } from './options.js'
 import type { ExitCode } from './program.js'
 import type { Screen, Style } from './screen.js'
+import { showSecrets } from './secrets.js'
 import { renderTable } from './table.js'
 
 const STYLES: Readonly<Record<Check['status'], Style>> = { ok: 'green', warn: 'yellow', fail: 'red' }
+
+interface Options extends ScopeOptions {
+  readonly secrets?: boolean
+}
 
 interface Findings {
   readonly checks: readonly Check[]
@@ -31,8 +37,13 @@ export function doctorCommand(screen: Screen, exit: (code: ExitCode) => void): C
     'doctor',
     'doctor --db /var/lib/shop/calls.db',
     'doctor --json',
+    "doctor --secrets --since 1h --function 'Orders.*'",
   ])
-  return target.action((options: CommonOptions) => {
+  withScope(target).option('--secrets', 'instead: which names had their values hidden where, without values')
+  return target.action((options: Options) => {
+    if (options.secrets) return showSecrets(options, screen)
+    if (options.since !== undefined || options.until !== undefined || options.function !== undefined)
+      throw new StoreQueryError('--since, --until and --function belong to doctor --secrets.')
     const { checks, coverage, exitCode } = examine(storePath(options))
     exit(exitCode)
     if (options.json) return writeJson(screen, { rows: checks, coverage })

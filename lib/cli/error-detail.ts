@@ -1,6 +1,7 @@
 import type { ErrorDetail, TraceRow } from '../store/queries.js'
 import { formatDuration } from './format.js'
 import type { Screen } from './screen.js'
+import { formatShape } from './shape.js'
 import { visible, visibleLines } from './text.js'
 import { renderTrace } from './trace-tree.js'
 
@@ -16,12 +17,17 @@ export function renderError(error: ErrorDetail, trace: readonly TraceRow[], scre
     field('process', error.process, screen),
     field('alike', `fingerprint ${error.fingerprint}`, screen),
     ...section('Arguments', prettyJson(error.args), screen),
+    ...section('Arguments, by type and size only', shapeOf(error), screen),
     ...section('Stack', error.stack === null ? null : visibleLines(error.stack), screen),
     ...section('Details', prettyJson(error.details), screen),
     ...section('Left out by capture', prettyJson(error.cuts), screen),
   ]
   const tree = trace.length === 0 ? '' : `\n${renderTrace(trace, screen)}`
   return `${lines.join('\n')}\n${tree}`
+}
+
+function shapeOf(error: ErrorDetail): string[] | null {
+  return error.args !== null || error.shape === null ? null : visibleLines(formatShape(error.shape))
 }
 
 function field(name: string, value: string, screen: Screen): string {

@@ -26,6 +26,9 @@ export interface JsonAnswer {
   readonly coverage: Coverage | null
   /** The limit has cut the rows. */
   readonly truncated?: boolean
+  /** Records the rows were made from, and older ones they were not made from. */
+  readonly looked_at?: number
+  readonly not_looked_at?: number
 }
 
 export function command(name: string, summary: string, examples: readonly string[]): Command {

@@ -1,4 +1,4 @@
-import { REMOTE_IDS_BYTES } from '../queue/frame.js'
+import { REMOTE_TRACE_BYTES } from '../queue/layout.js'
 
 /** Traces known at a time, a power of two; the oldest is forgotten. */
 const CAPACITY = 4_096
@@ -22,10 +22,10 @@ export class RemoteTraces {
    * @param parentId 16 hex digits
    */
   add(traceId: string, parentId: string): number {
-    const ids = (this.#ids ??= new Uint8Array(CAPACITY * REMOTE_IDS_BYTES))
+    const ids = (this.#ids ??= new Uint8Array(CAPACITY * REMOTE_TRACE_BYTES))
     const slot = ++this.#last & (CAPACITY - 1)
     this.#numbers[slot] = -this.#last
-    ids.set(Buffer.from(traceId + parentId, 'hex'), slot * REMOTE_IDS_BYTES)
+    ids.set(Buffer.from(traceId + parentId, 'hex'), slot * REMOTE_TRACE_BYTES)
     return -this.#last
   }
 
@@ -33,6 +33,6 @@ export class RemoteTraces {
   ids(trace: number): Uint8Array | null {
     const slot = -trace & (CAPACITY - 1)
     if (this.#ids === null || this.#numbers[slot] !== trace) return null
-    return this.#ids.subarray(slot * REMOTE_IDS_BYTES, (slot + 1) * REMOTE_IDS_BYTES)
+    return this.#ids.subarray(slot * REMOTE_TRACE_BYTES, (slot + 1) * REMOTE_TRACE_BYTES)
   }
 }

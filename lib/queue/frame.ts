@@ -1,5 +1,5 @@
 import { SHAPE_BYTES } from '../serialize/markers.js'
-import { Frame, FrameKind, type Lane } from './layout.js'
+import { Frame, FrameKind, type Lane, REMOTE_TRACE_BYTES } from './layout.js'
 
 /** The measured facts of one call, handed over when it ends. */
 export interface CallFacts {
@@ -17,15 +17,12 @@ export const FIXARRAY_3 = 0x93
 /** msgpack: nothing. */
 export const NIL = 0xc0
 
-/** Behind the payload of a call whose trace was begun elsewhere: 16 bytes trace id, 8 bytes parent id. */
-export const REMOTE_IDS_BYTES = 24
-
 /**
  * Largest frame the ring must take: header, array header, arguments with their shape and result at their limits, ids,
  * alignment.
  */
 export function largestFrame(groupBytes: number): number {
-  return (Frame.HEADER_BYTES + 1 + 2 * groupBytes + SHAPE_BYTES + REMOTE_IDS_BYTES + 7) & ~7
+  return (Frame.HEADER_BYTES + 1 + 2 * groupBytes + SHAPE_BYTES + REMOTE_TRACE_BYTES + 7) & ~7
 }
 
 /** Writes a frame's header at `offset`, a multiple of 8. */

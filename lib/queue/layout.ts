@@ -170,9 +170,13 @@ export const WriterState = { booting: 0, running: 1, stopped: 2, failed: 3 } as 
  *   56  f64   weight
  *   64  u32   call site (index into the totals of the same thread)
  *   68  u32   payload bytes
- *   72        payload: one msgpack array, [args, result] for a call, [args, error] for an error
- *  ...        with the flag `remote`: 16 bytes trace id and 8 bytes parent id, as W3C traceparent writes them
+ *   72        payload: one msgpack array, [args, shape, result] for a call, [args, shape, error] for an error
+ *   ...  24 B  only with the flag `remote`, directly behind the payload, not aligned: trace id (16 bytes) and id of
+ *             the parent span (8 bytes) of a W3C traceparent, in the order of their hex digits
  * ```
+ *
+ * In a remote trace the trace id of the header is a negative number of this process, so that it cannot meet a call
+ * id. The size of the frame covers the 24 bytes, the payload bytes do not.
  */
 export const Frame = {
   SIZE: 0,
@@ -199,11 +203,13 @@ export const FrameFlag = {
   argsAfter: 1 << 4,
   /** Header-only error record, written above the stated rate. */
   shrunk: 1 << 5,
-  /** An unsampled call that was promoted because a call of its trace failed or was slow: header only, weight 0. */
+  /** Header only, weight 0: an unsampled call that is stored because a call of its trace failed or was slow. */
   hindsight: 1 << 6,
-  /** The trace was begun elsewhere: its ids stand behind the payload. */
+  /** The trace came from outside: {@link REMOTE_TRACE_BYTES} stand behind the payload. */
   remote: 1 << 7,
 } as const
+/** Trace id and parent span id behind the payload of a frame with the flag `remote`. */
+export const REMOTE_TRACE_BYTES = 24
 
 /** Bytes of a whole lane memory with a ring of `ringBytes`. */
 export function laneMemoryBytes(ringBytes: number): number {

@@ -2,7 +2,7 @@ import type { CaptureMode } from '../config/options.js'
 import type { Capture, CaptureSite } from '../serialize/capture.js'
 import { SHAPE_BYTES } from '../serialize/markers.js'
 import type { Totals } from '../totals/totals.js'
-import { type CallFacts, FIXARRAY_3, largestFrame, NIL, REMOTE_IDS_BYTES, writeFrameHeader } from './frame.js'
+import { type CallFacts, FIXARRAY_3, largestFrame, NIL, writeFrameHeader } from './frame.js'
 import type { Journal } from './journal.js'
 import { type Handed, JournalLane } from './journal-lane.js'
 import {
@@ -14,6 +14,7 @@ import {
   Lane,
   LaneF64,
   laneMemoryBytes,
+  REMOTE_TRACE_BYTES,
 } from './layout.js'
 import { RingProducer } from './ring.js'
 import { Scratch } from './scratch.js'
@@ -80,7 +81,7 @@ export class Producer {
     capture: Capture
     groupBytes: number
     fullErrorsPerSecond: number
-    /** The ids of a trace that was begun elsewhere, {@link REMOTE_IDS_BYTES} long. */
+    /** The ids of a trace that was begun elsewhere, {@link REMOTE_TRACE_BYTES} long. */
     remoteIds: (trace: number) => Uint8Array | null
   }) {
     const { memory, ringBytes, capture, groupBytes } = parts
@@ -252,7 +253,7 @@ export class Producer {
     if (ids === null) return at
     facts.flags |= FrameFlag.remote
     bytes.set(ids, at)
-    return at + REMOTE_IDS_BYTES
+    return at + REMOTE_TRACE_BYTES
   }
 
   #fullReason(): number {

@@ -15,8 +15,8 @@ const SIZES = [ROWS_PER_STATEMENT, 5, 1] as const
 
 /** The id is put together by SQLite: it needs 62 bits, and binding a BigInt costs more than two numbers. */
 export const ID_SQL = `CAST(? AS INTEGER) * ${ID_SALT_SPAN} + CAST(? AS INTEGER)`
-const ROW_SQL = `(${ID_SQL}, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?)`
-const COLUMNS = 13
+const ROW_SQL = `(${ID_SQL}, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?)`
+const COLUMNS = 14
 const SALT = 1
 const FUNCTION_ID = 2
 const PROCESS_ID = 3
@@ -94,6 +94,7 @@ export class CallRows {
     trace: number,
     parent: number,
     flags: number,
+    shape: Buffer | string | null,
     args: Buffer | string | null,
     result: Buffer | string | null,
     cuts: string | null,
@@ -110,6 +111,7 @@ export class CallRows {
     values[at++] = trace
     values[at++] = parent === 0 ? null : parent
     values[at++] = flags
+    values[at++] = shape
     values[at++] = args
     values[at++] = result
     values[at++] = cuts

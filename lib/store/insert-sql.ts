@@ -13,8 +13,9 @@ const SQL = {
   endProcess: 'UPDATE processes SET ended_us = ?, ending = ? WHERE process_id = ?',
   addFunction: 'INSERT INTO functions (name) VALUES (?) ON CONFLICT (name) DO NOTHING',
   functionId: 'SELECT function_id FROM functions WHERE name = ?',
-  error: `INSERT INTO errors VALUES (${ID_SQL}, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), ?, ?, ?,
-    CAST(? AS TEXT), ?, ?) ON CONFLICT (process_id, ring, seq) DO NOTHING`,
+  error: `INSERT INTO errors VALUES (${ID_SQL}, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT),
+    CAST(? AS TEXT), ?, ?, ?, CAST(? AS TEXT), ?, ?) ON CONFLICT (process_id, ring, seq) DO NOTHING`,
+  remoteTrace: 'INSERT OR IGNORE INTO remote_traces VALUES (?, ?, ?, ?, ?)',
   lane: `INSERT INTO lanes VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
     produced = excluded.produced, stored = excluded.stored, dropped = excluded.dropped,
     stored_seq = excluded.stored_seq`,

@@ -1,8 +1,10 @@
+import { REMOTE_TRACE_BYTES } from '../queue/layout.js'
 import { CallRows, insertAtFreeId, isBadData, isMoment, type OnBadRow } from './call-rows.js'
 import type { Database } from './driver.js'
 import { BadRowError, CommitLostError } from './errors.js'
 import { prepareAll, type Statements } from './insert-sql.js'
 import type { Ending, ErrorRow, LaneState, ProcessInfo, TotalsDelta } from './records.js'
+import { WrittenTraces } from './written-traces.js'
 
 export type { Ending, ErrorRow, LaneState, ProcessInfo, TotalsDelta } from './records.js'
 
@@ -10,6 +12,9 @@ export interface StoreWriterOptions {
   /** Told of every call row that SQLite refuses. Default: the row is dropped without a word. */
   readonly onBadRow?: OnBadRow
 }
+
+/** Hex digits of the parent span at the end of what a frame says of a remote trace. */
+const PARENT_ID_DIGITS = 16
 
 interface WrittenLane {
   readonly processId: number
@@ -35,6 +40,7 @@ export class StoreWriter {
   /** Names of which the id exists only if this transaction commits. */
   #newFunctions: string[] = []
   #latestEnds = new Map<number, number>()
+  readonly #remoteTraces = new WrittenTraces()
   #lastLane: WrittenLane | null = null
 
   constructor(db: Database, options: StoreWriterOptions = {}) {
@@ -47,6 +53,8 @@ export class StoreWriter {
   /** Takes the write lock. */
   begin(): void {
     this.#calls.clear()
+    // Between transactions another connection may have deleted what this one wrote.
+    this.#remoteTraces.clear()
     this.#sql.begin.run()
     if (!this.#db.inTransaction) throw new CommitLostError('BEGIN did not start a transaction')
   }
@@ -117,6 +125,7 @@ export class StoreWriter {
    *
    * @param salt 0 to 2,047, keeps records of the same microsecond apart
    * @param parent 0 = none
+   * @param shape JSON as UTF-8
    * @param args JSON as UTF-8
    * @param result JSON as UTF-8
    */
@@ -131,6 +140,7 @@ export class StoreWriter {
     trace: number,
     parent: number,
     flags: number,
+    shape: Buffer | string | null,
     args: Buffer | string | null,
     result: Buffer | string | null,
     cuts: string | null,
@@ -152,6 +162,7 @@ export class StoreWriter {
       trace,
       parent,
       flags,
+      shape,
       args,
       result,
       cuts,
@@ -182,6 +193,7 @@ export class StoreWriter {
           row.trace,
           row.parent === 0 ? null : row.parent,
           row.flags,
+          row.shape,
           row.args,
           row.error,
           row.message,
@@ -197,6 +209,20 @@ export class StoreWriter {
       if (!isBadData(cause) && isMoment(endUs)) throw cause
       throw new BadRowError({ table: 'errors', functionId, processId, call }, cause)
     }
+  }
+
+  /**
+   * Writes what is known of a trace that came from outside, unless this transaction has done so.
+   *
+   * @param trace negative number of the trace in this process
+   * @param ids holds 16 bytes of trace id and 8 of the parent span, from `at` on
+   * @param seenUs end of the call
+   */
+  remoteTrace(processId: number, trace: number, ids: Uint8Array, at: number, seenUs: number): void {
+    if (!this.#remoteTraces.add(processId, trace)) return
+    const hex = Buffer.from(ids.buffer, ids.byteOffset + at, REMOTE_TRACE_BYTES).toString('hex')
+    const traceDigits = hex.length - PARENT_ID_DIGITS
+    this.#sql.remoteTrace.run(processId, trace, hex.slice(0, traceDigits), hex.slice(traceDigits), seenUs)
   }
 
   /** Writes the queued call rows; refused ones go to `onBadRow`. */

@@ -4,7 +4,16 @@ import { classify, codeOf, ForeignStoreError, SchemaTooNewError } from './errors
 import { schemaVersion } from './migrate.js'
 import { APPLICATION_ID, SCHEMA_VERSION } from './schema.js'
 
-const OUR_TABLES = ['processes', 'functions', 'calls', 'errors', 'lanes', 'totals', 'expired'] as const
+const OUR_TABLES = [
+  'processes',
+  'functions',
+  'calls',
+  'errors',
+  'remote_traces',
+  'lanes',
+  'totals',
+  'expired',
+] as const
 const APPLICATION_ID_OFFSET = 68
 /** Enough for the pages that hold the text of our schema. */
 const EVIDENCE_BYTES = 256 * 1024

@@ -1,94 +1,23 @@
 import type { Outcome, TotalOrder } from './filter.js'
-import { ID_SALT_BITS } from './schema.js'
+import {
+  AT,
+  HEX,
+  ID_SALT_BITS,
+  LOSSES,
+  PARENT_ID,
+  PROCESS,
+  RECORDED,
+  REMOTE_JOIN,
+  TRACE_ID,
+} from './record-sql.js'
 
-/** Row of the view `recent_errors`: a call that failed. */
-export interface ErrorRow {
-  /** Start, ISO-8601 UTC with milliseconds. */
-  readonly at: string
-  readonly function: string
-  /** Class name of what was thrown. */
-  readonly error: string
-  readonly message: string
-  readonly duration_ms: number
-  /** JSON text. */
-  readonly args: string | null
-  readonly stack: string | null
-  /** 32 hex digits. */
-  readonly trace_id: string
-  /** 16 hex digits, unique within one process. */
-  readonly call_id: string
-  /** `script[pid]` */
-  readonly process: string
-}
+export type * from './rows.js'
 
-/** An error with everything that is stored of it. */
-export interface ErrorDetail extends ErrorRow {
-  readonly parent_id: string | null
-  /** JSON text: cause, aggregated errors, own fields. */
-  readonly details: string | null
-  /** JSON text: what capture left out and why, `{"items":1,"redacted":2}`. */
-  readonly cuts: string | null
-  /** 16 hex digits, equal for errors of one function and class whose messages differ in numbers only. */
-  readonly fingerprint: string
-}
-
-/** Row of the view `recent_calls`. */
-export interface CallRow {
-  /** Start, ISO-8601 UTC with milliseconds. */
-  readonly at: string
-  readonly function: string
-  readonly outcome: Outcome
-  readonly duration_ms: number
-  /** JSON text. */
-  readonly args: string | null
-  /** JSON text; `null` for a call that failed. */
-  readonly result: string | null
-  /** 1 / probability that this record was kept: sums of weights estimate the number of calls. */
-  readonly weight: number
-  readonly trace_id: string
-  readonly parent_id: string | null
-  readonly call_id: string
-  readonly process: string
-}
-
-/** A call of one trace. */
-export interface TraceRow extends CallRow {
-  /** Start in Unix microseconds. */
-  readonly start_us: number
-  readonly error: string | null
-  readonly message: string | null
-}
-
-/** Row of the view `function_totals`: every call, recorded or not. */
-export interface FunctionTotals {
-  readonly function: string
-  readonly calls: number
-  readonly errors: number
-  readonly mean_ms: number | null
-  /** Percentiles are exact to the latency bucket, at most 12.5 % wide. */
-  readonly p50_ms: number | null
-  readonly p95_ms: number | null
-  readonly p99_ms: number | null
-  readonly max_ms: number | null
-}
-
-/** Row of the view `losses`: records that are not in the store. */
-export interface LossRow {
-  /** ISO-8601 UTC. */
-  readonly minute: string
-  readonly function: string
-  readonly reason: string
-  readonly count: number
-}
-
-const AT = (id: string) => `strftime('%Y-%m-%dT%H:%M:%fZ', (${id} >> ${ID_SALT_BITS}) / 1e6, 'unixepoch')`
-const HEX = (column: string) => `printf('%016x', ${column})`
-const PARENT = (row: string) => `CASE WHEN ${row}.parent IS NOT NULL THEN ${HEX(`${row}.parent`)} END`
-const PROCESS = `p.script || '[' || p.pid || ']'`
-const FUNCTION_IDS = `function_id IN (SELECT function_id FROM functions WHERE name GLOB $pattern)`
+export const FUNCTION_IDS = `function_id IN (SELECT function_id FROM functions WHERE name GLOB $pattern)`
 // CROSS JOIN fixes the order of the loops: the record tables are walked along their key and a limit ends the walk.
 const NAMES = (row: string) =>
-  `CROSS JOIN functions f ON f.function_id = ${row}.function_id CROSS JOIN processes p ON p.process_id = ${row}.process_id`
+  `CROSS JOIN functions f ON f.function_id = ${row}.function_id CROSS JOIN processes p ON p.process_id = ${row}.process_id
+  ${REMOTE_JOIN(row)}`
 
 /** Which conditions a statement carries; an absent one costs nothing, so there is one text per combination. */
 export interface Conditions {
@@ -105,9 +34,10 @@ function recordRange(conditions: Conditions): string {
   return terms.join(' AND ')
 }
 
-const ERROR_COLUMNS = `${AT('e.id')} AS at, f.name AS function, e.error AS error, e.message AS message,
+const ERROR_COLUMNS = `${AT('e')} AS at, f.name AS function, e.error AS error, e.message AS message,
   e.duration_ns / 1e6 AS duration_ms, e.args AS args, e.stack AS stack,
-  p.boot || ${HEX('e.trace')} AS trace_id, ${HEX('e.call')} AS call_id, ${PROCESS} AS process`
+  ${TRACE_ID('e')} AS trace_id, ${HEX('e.call')} AS call_id, ${PROCESS} AS process,
+  e.shape AS shape, ${PARENT_ID('e')} AS parent_id, e.fingerprint AS fingerprint, e.cuts AS cuts`
 
 export function errorsSql(conditions: Conditions): string {
   return `SELECT ${ERROR_COLUMNS} FROM errors e ${NAMES('e')}
@@ -115,15 +45,15 @@ export function errorsSql(conditions: Conditions): string {
     ORDER BY e.id DESC`
 }
 
+const LEG_COLUMNS = 'id, function_id, process_id, duration_ns, trace, parent, call, flags, shape, args, cuts'
 const OK_LEG = (where: string) =>
-  `SELECT id, function_id, process_id, 'ok' AS outcome, duration_ns, args, result, weight, trace, parent, call,
-   NULL AS error, NULL AS message FROM calls WHERE ${where}`
+  `SELECT ${LEG_COLUMNS}, 'ok' AS outcome, result, weight, NULL AS error, NULL AS message FROM calls WHERE ${where}`
 const ERROR_LEG = (where: string) =>
-  `SELECT id, function_id, process_id, 'error' AS outcome, duration_ns, args, NULL AS result, 1.0 AS weight, trace, parent, call,
-   error, message FROM errors WHERE ${where}`
-const CALL_COLUMNS = `${AT('r.id')} AS at, f.name AS function, r.outcome AS outcome, r.duration_ns / 1e6 AS duration_ms,
-  r.args AS args, r.result AS result, r.weight AS weight, p.boot || ${HEX('r.trace')} AS trace_id,
-  ${PARENT('r')} AS parent_id, ${HEX('r.call')} AS call_id, ${PROCESS} AS process`
+  `SELECT ${LEG_COLUMNS}, 'error' AS outcome, NULL AS result, 1.0 AS weight, error, message FROM errors WHERE ${where}`
+const CALL_COLUMNS = `${AT('r')} AS at, f.name AS function, r.outcome AS outcome, r.duration_ns / 1e6 AS duration_ms,
+  r.args AS args, r.result AS result, r.weight AS weight, ${TRACE_ID('r')} AS trace_id,
+  ${PARENT_ID('r')} AS parent_id, ${HEX('r.call')} AS call_id, ${PROCESS} AS process, r.shape AS shape,
+  CASE r.outcome WHEN 'error' THEN 'error' ELSE ${RECORDED('r')} END AS recorded, r.cuts AS cuts`
 
 export function callsSql(conditions: Conditions, outcome: Outcome | null): string {
   const legs: string[] = []
@@ -133,32 +63,50 @@ export function callsSql(conditions: Conditions, outcome: Outcome | null): strin
     ORDER BY r.id DESC`
 }
 
-const IN_TRACE = 'trace = $trace AND process_id = $process'
-/** One trace in the order the calls began. A limit keeps the calls that ended first: that is the order of the index. */
+/** `$process` and `$trace` are what the id says if the trace began here, `$traceId` is what it was called outside. */
+const BEGAN_HERE = 'trace = $trace AND process_id = $process'
+const cameFromOutside = (table: string) => `id IN (
+    SELECT o.id FROM remote_traces t CROSS JOIN ${table} o ON o.trace = t.trace AND o.process_id = t.process_id
+    WHERE t.trace_id = $traceId ORDER BY o.id LIMIT $limit)`
+const TRACE_LEGS = [
+  OK_LEG(BEGAN_HERE),
+  ERROR_LEG(BEGAN_HERE),
+  OK_LEG(cameFromOutside('calls')),
+  ERROR_LEG(cameFromOutside('errors')),
+]
+/**
+ * One trace, of all processes that took part in it, in the order the calls began. A limit keeps the calls that ended
+ * first: that is the order of the index.
+ */
 export const TRACE_SQL = `SELECT ${CALL_COLUMNS}, (r.id >> ${ID_SALT_BITS}) - r.duration_ns / 1000 AS start_us, r.error AS error, r.message AS message
-  FROM (${OK_LEG(IN_TRACE)} UNION ALL ${ERROR_LEG(IN_TRACE)} ORDER BY id LIMIT $limit) r ${NAMES('r')} ORDER BY start_us, r.call`
+  FROM (${TRACE_LEGS.join(' UNION ALL ')} ORDER BY id LIMIT $limit) r ${NAMES('r')} ORDER BY start_us, r.call`
 
 export const PROCESS_OF_BOOT_SQL = 'SELECT process_id FROM processes WHERE boot = $boot'
 
-/** Where a call id is looked for, from the cheapest place to the dearest; there is no index on call ids. */
+/**
+ * Where a call id is looked for, from the cheapest place to the dearest; there is no index on call ids. A trace is
+ * numbered by its first call, with a minus sign when it came from outside.
+ */
 const CALL_PLACES = {
   root: 'trace = $call',
   recent: 'trace BETWEEN $call - 10000 AND $call AND call = $call',
+  remote: 'trace BETWEEN -$call AND 10000 - $call AND call = $call',
   anywhere: 'call = $call',
 } as const
 export type CallPlace = keyof typeof CALL_PLACES
-export const CALL_PLACE_NAMES: readonly CallPlace[] = ['root', 'recent', 'anywhere']
+export const CALL_PLACE_NAMES: readonly CallPlace[] = ['root', 'recent', 'remote', 'anywhere']
 
 export function tracesOfCallSql(place: CallPlace): string {
   const where = CALL_PLACES[place]
-  return `SELECT process_id AS process, trace FROM (
-    SELECT id, process_id, trace FROM calls WHERE ${where} UNION ALL SELECT id, process_id, trace FROM errors WHERE ${where}
-  ) GROUP BY process_id, trace ORDER BY max(id) DESC LIMIT $limit`
+  return `SELECT r.process_id AS process, r.trace AS trace, ${TRACE_ID('r')} AS traceId FROM (
+    SELECT process_id, trace, max(id) AS newest FROM (
+      SELECT id, process_id, trace FROM calls WHERE ${where} UNION ALL SELECT id, process_id, trace FROM errors WHERE ${where}
+    ) GROUP BY process_id, trace ORDER BY newest DESC LIMIT $limit
+  ) r CROSS JOIN processes p ON p.process_id = r.process_id ${REMOTE_JOIN('r')} ORDER BY r.newest DESC`
 }
 
 export function errorsOfCallSql(): string {
-  return `SELECT ${ERROR_COLUMNS}, ${PARENT('e')} AS parent_id, e.details AS details, e.cuts AS cuts,
-    e.fingerprint AS fingerprint FROM errors e ${NAMES('e')}
+  return `SELECT ${ERROR_COLUMNS}, e.details AS details FROM errors e ${NAMES('e')}
     WHERE e.trace = $trace AND e.process_id = $process AND e.call = $call ORDER BY e.id DESC`
 }
 
@@ -204,7 +152,7 @@ export const BUCKET_BOUNDS_SQL = 'SELECT bucket, upper_ns AS upperNs FROM latenc
 export function lossesSql(pattern: boolean): string {
   return `SELECT strftime('%Y-%m-%dT%H:%MZ', d.minute * 60, 'unixepoch') AS minute, coalesce(f.name, '(unknown)') AS function,
       d.reason AS reason, sum(d.count) AS count
-    FROM drops d LEFT JOIN functions f USING (function_id) WHERE ${minuteRange(pattern)}
+    FROM (${LOSSES}) d LEFT JOIN functions f USING (function_id) WHERE ${minuteRange(pattern)}
     GROUP BY d.minute, d.function_id, d.reason ORDER BY d.minute DESC, count DESC LIMIT $limit`
 }
 
@@ -216,7 +164,7 @@ export function coverageTotalsSql(pattern: boolean): string {
 }
 
 export function coverageDropsSql(pattern: boolean): string {
-  return `SELECT lane, reason, sum(count) AS count FROM drops WHERE ${minuteRange(pattern)}
+  return `SELECT lane, reason, sum(count) AS count FROM (${LOSSES}) WHERE ${minuteRange(pattern)}
     GROUP BY lane, reason ORDER BY count DESC, reason`
 }
 

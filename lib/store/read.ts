@@ -16,8 +16,8 @@ import {
   toLimit,
   toMinDurationNs,
 } from './filter.js'
+import { findCalls, findTraces } from './find-traces.js'
 import {
-  CALL_PLACE_NAMES,
   type CallRow,
   type Conditions,
   callsSql,
@@ -29,13 +29,12 @@ import {
   type FunctionTotals,
   type LossRow,
   lossesSql,
-  PROCESS_OF_BOOT_SQL,
   TRACE_SQL,
   type TraceRow,
-  tracesOfCallSql,
 } from './queries.js'
 import { StoreQueryError, StoreReadError } from './read-errors.js'
 import { ReadFile } from './read-file.js'
+import { type HiddenNames, readHiddenNames } from './read-hidden.js'
 import { readTotals } from './read-totals.js'
 import { runSql, type SqlParams, type SqlRow } from './sql.js'
 
@@ -44,16 +43,7 @@ export interface OpenStoreOptions {
   readonly now?: () => number
 }
 
-interface TraceKey {
-  readonly process: number
-  readonly trace: number | bigint
-}
-
 const OUTCOMES: readonly Outcome[] = ['ok', 'error']
-const TRACE_ID = /^[0-9a-f]{32}$/i
-const CALL_ID = /^[0-9a-f]{1,16}$/i
-/** A call id is unique within its process only; more traces than this of one id are not looked up. */
-const MAX_TRACES_OF_CALL = 20
 const DEFAULT_TRACE_LIMIT = 10_000
 
 /**
@@ -128,7 +118,8 @@ export class Store implements Disposable {
   }
 
   /**
-   * Every recorded call of one trace in the order they started; `parent_id` links them.
+   * Every recorded call of one trace in the order they started, whichever program of this store made it;
+   * `parent_id` links them.
    *
    * @param id a trace id (32 hex digits) or the id of one of its calls (up to 16). A call id is unique within one
    * process only: when several processes have it, the rows of each trace follow one another, newest trace first.
@@ -142,10 +133,10 @@ export class Store implements Disposable {
 
   /** The error of one call (up to 16 hex digits) with all that is stored of it, once per process that has the id. */
   error(callId: string): ErrorDetail[] {
-    if (typeof callId !== 'string' || !CALL_ID.test(callId)) throw badId(callId)
     const file = this.#open()
-    const call = fromHex(callId)
-    return findTraces(file, callId).flatMap(key => file.all<ErrorDetail>(errorsOfCallSql(), { ...key, call }))
+    return findCalls(file, callId).flatMap(({ process, trace, call }) =>
+      file.all<ErrorDetail>(errorsOfCallSql(), { process, trace, call }),
+    )
   }
 
   /** What the store does not contain, of the whole recording or of a span of time and some functions. */
@@ -154,6 +145,12 @@ export class Store implements Disposable {
     const bounds = toBounds(scope, nowMs)
     const file = this.#open()
     return file.snapshot(() => readCoverage(file, bounds, nowMs))
+  }
+
+  /** Which names had their values hidden by capture, and where; never the values. */
+  hiddenNames(scope: ScopeFilter = {}): HiddenNames {
+    const bounds = toBounds(scope, this.#now())
+    return readHiddenNames(this.#open(), bounds)
   }
 
   /** The programs that wrote into this store. */
@@ -229,32 +226,4 @@ export class Store implements Disposable {
 function minutes(bounds: Bounds): Readonly<Record<string, unknown>> {
   const { sinceMinute, untilMinute, pattern } = bounds
   return pattern === null ? { sinceMinute, untilMinute } : { sinceMinute, untilMinute, pattern }
-}
-
-function findTraces(file: ReadFile, id: string): TraceKey[] {
-  if (typeof id === 'string' && TRACE_ID.test(id)) {
-    const trace = fromHex(id.slice(16))
-    return file
-      .all<{ process_id: number }>(PROCESS_OF_BOOT_SQL, { boot: id.slice(0, 16).toLowerCase() })
-      .map(row => ({ process: row.process_id, trace }))
-  }
-  if (typeof id !== 'string' || !CALL_ID.test(id)) throw badId(id)
-  const call = fromHex(id)
-  for (const place of CALL_PLACE_NAMES) {
-    const found = file.all<TraceKey>(tracesOfCallSql(place), { call, limit: MAX_TRACES_OF_CALL })
-    if (found.length > 0) return found
-  }
-  return []
-}
-
-/** The views print 64 bits; SQLite integers are signed. */
-function fromHex(digits: string): bigint {
-  return BigInt.asIntN(64, BigInt(`0x${digits}`))
-}
-
-function badId(id: unknown): StoreQueryError {
-  const shown = typeof id === 'string' ? JSON.stringify(id.slice(0, 40)) : typeof id
-  return new StoreQueryError(
-    `${shown} is not an id. Use a trace_id (32 hex digits) or a call_id (16 hex digits) of an earlier answer.`,
-  )
 }

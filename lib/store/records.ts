@@ -28,6 +28,8 @@ export interface ErrorRow {
   /** 0 = none. */
   readonly parent: number
   readonly flags: number
+  /** JSON: type and size of each argument. */
+  readonly shape: Buffer | string | null
   /** JSON. */
   readonly args: Buffer | string | null
   /** Class name of what was thrown. */

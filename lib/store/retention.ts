@@ -38,9 +38,22 @@ const ROW_BYTES = 80
 const US_PER_MINUTE = 60_000_000
 
 const TEXT_BYTES = {
-  calls: 'ifnull(octet_length(args), 0) + ifnull(octet_length(result), 0) + ifnull(octet_length(cuts), 0)',
-  errors: `ifnull(octet_length(args), 0) + octet_length(message) + ifnull(octet_length(stack), 0)
+  calls: `ifnull(octet_length(shape), 0) + ifnull(octet_length(args), 0) + ifnull(octet_length(result), 0)
+    + ifnull(octet_length(cuts), 0)`,
+  errors: `ifnull(octet_length(shape), 0) + ifnull(octet_length(args), 0) + octet_length(message) + ifnull(octet_length(stack), 0)
     + ifnull(octet_length(details), 0) + ifnull(octet_length(cuts), 0)`,
+} as const
+
+/** Remote traces of which every record is among those about to be deleted. These are walked by time, not by trace. */
+const deleteTraces = (table: RecordTable, other: RecordTable) => `DELETE FROM remote_traces
+  WHERE (process_id, trace) IN (SELECT process_id, trace FROM ${table} NOT INDEXED WHERE id <= ? AND trace < 0)
+    AND NOT EXISTS (SELECT 1 FROM ${table} r
+      WHERE r.trace = remote_traces.trace AND r.process_id = remote_traces.process_id AND r.id > ?)
+    AND NOT EXISTS (SELECT 1 FROM ${other} r
+      WHERE r.trace = remote_traces.trace AND r.process_id = remote_traces.process_id)`
+export const DELETE_TRACES = {
+  calls: deleteTraces('calls', 'errors'),
+  errors: deleteTraces('errors', 'calls'),
 } as const
 
 /**
@@ -63,7 +76,8 @@ export class Retention {
 
   /**
    * @param nowUs Unix time in microseconds by a clock that does not jump
-   * @param budgetRows rows this slice may delete; 2,000 to 5,000 keep it to a few milliseconds
+   * @param budgetRows rows this slice may delete; 2,000 to 5,000 keep it to a few milliseconds. A remote trace goes
+   * with its last record and is not counted in it
    */
   sweepSlice(nowUs: number, budgetRows: number): SweepResult {
     if (this.#db.inTransaction)
@@ -138,13 +152,17 @@ export class Retention {
     this.#inTransaction(() => {
       const boundary = boundaryOf()
       if (typeof boundary !== 'bigint') return
+      const traces = prepared(this.#db, DELETE_TRACES[table]).run(boundary, boundary).changes
       const rows = prepared(this.#db, `DELETE FROM ${table} WHERE id <= ?`).run(boundary).changes
       prepared(
         this.#db,
         `INSERT INTO expired VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET
            rows = rows + excluded.rows, up_to_us = max(up_to_us, excluded.up_to_us)`,
       ).run(table, rows, boundary >> BigInt(ID_SALT_BITS))
-      return () => slice.count(rows, rows)
+      return () => {
+        slice.count(rows, rows)
+        slice.deleted += traces
+      }
     })
   }
 
@@ -184,7 +202,7 @@ export class Retention {
     this.#inTransaction(() => {
       let deleted = 0
       for (const processId of dead.all(cutoffUs, slice.left)) {
-        for (const table of ['lanes', 'reported', 'processes'])
+        for (const table of ['lanes', 'reported', 'remote_traces', 'processes'])
           deleted += prepared(this.#db, `DELETE FROM ${table} WHERE process_id = ?`).run(processId).changes
       }
       return () => slice.count(deleted, 0)

@@ -1,4 +1,5 @@
 import { BUCKET_COUNT, bucketUpperNs } from '../totals/layout.js'
+import { AT, HEX, LOSSES, PARENT_ID, PROCESS, RECORDED, REMOTE_JOIN, TRACE_ID } from './record-sql.js'
 
 /**
  * The file format. Tables are internal; the four views are the public contract (see README). `user_version` is
@@ -10,25 +11,18 @@ import { BUCKET_COUNT, bucketUpperNs } from '../totals/layout.js'
  */
 export const APPLICATION_ID = 0x43_53_47_54
 export const SCHEMA_VERSION = 1
-export const ID_SALT_BITS = 11
-export const ID_SALT_SPAN = 2 ** ID_SALT_BITS
-
-/** `at` of the views: ISO-8601 UTC with milliseconds, from an id. */
-const at = (id: string) => `strftime('%Y-%m-%dT%H:%M:%fZ', (${id} >> ${ID_SALT_BITS}) / 1e6, 'unixepoch')`
-const traceId = (row: string) => `p.boot || printf('%016x', ${row}.trace)`
-const callId = (column: string) => `printf('%016x', ${column})`
-const processName = `p.script || '[' || p.pid || ']'`
+export { ID_SALT_BITS, ID_SALT_SPAN } from './record-sql.js'
 
 /**
  * Columns of recent_calls from a record table `r`. Each table is joined by itself and with LEFT JOIN, so that SQLite
  * merges the two along their primary keys and stops at a LIMIT: joining after the UNION sorts both tables in full,
  * and with a plain JOIN it starts from `functions` and the rows come in no order.
  */
-const recentCall = (outcome: string, result: string, weight: string) =>
-  `${at('r.id')} AS at, f.name AS function, ${outcome} AS outcome, r.duration_ns / 1e6 AS duration_ms,
-         r.args AS args, ${result} AS result, ${weight} AS weight, ${traceId('r')} AS trace_id,
-         CASE WHEN r.parent IS NOT NULL THEN ${callId('r.parent')} END AS parent_id,
-         ${callId('r.call')} AS call_id, ${processName} AS process`
+const recentCall = (outcome: string, result: string, weight: string, recorded: string) =>
+  `${AT('r')} AS at, f.name AS function, ${outcome} AS outcome, r.duration_ns / 1e6 AS duration_ms,
+         r.args AS args, ${result} AS result, ${weight} AS weight, ${TRACE_ID('r')} AS trace_id,
+         ${PARENT_ID('r')} AS parent_id, ${HEX('r.call')} AS call_id, ${PROCESS} AS process,
+         r.shape AS shape, ${recorded} AS recorded, r.cuts AS cuts`
 
 const TABLES = `
 CREATE TABLE processes (
@@ -56,11 +50,12 @@ CREATE TABLE calls (
   function_id INTEGER NOT NULL,
   process_id  INTEGER NOT NULL,
   duration_ns INTEGER NOT NULL,
-  weight      REAL NOT NULL,                -- 1 / probability that this record was kept
+  weight      REAL NOT NULL,                -- 1 / probability that this record was kept; 0: kept in hindsight
   call        INTEGER NOT NULL,
-  trace       INTEGER NOT NULL,             -- call number of the root call
+  trace       INTEGER NOT NULL,             -- call number of the root call; negative: see remote_traces
   parent      INTEGER,
   flags       INTEGER NOT NULL,             -- FrameFlag
+  shape       TEXT,                         -- JSON: type and size of each argument, [["array",500],"number"]
   args        TEXT,                         -- JSON
   result      TEXT,                         -- JSON
   cuts        TEXT                          -- JSON: {"items":1,"redacted":2}
@@ -79,6 +74,7 @@ CREATE TABLE errors (
   trace       INTEGER NOT NULL,
   parent      INTEGER,
   flags       INTEGER NOT NULL,
+  shape       TEXT,
   args        TEXT,
   error       TEXT NOT NULL,                -- class name of what was thrown
   message     TEXT NOT NULL,
@@ -90,6 +86,17 @@ CREATE TABLE errors (
 ) STRICT;
 CREATE INDEX errors_trace ON errors(trace);
 CREATE INDEX errors_fingerprint ON errors(fingerprint, id);
+
+-- Traces that came from outside (W3C traceparent). A row goes with the last record of its trace.
+CREATE TABLE remote_traces (
+  process_id INTEGER NOT NULL,
+  trace      INTEGER NOT NULL,              -- negative number of the trace in the records of this process
+  trace_id   TEXT NOT NULL,                 -- 32 hex digits
+  parent_id  TEXT NOT NULL,                 -- 16 hex digits: the span that called this process
+  seen_us    INTEGER NOT NULL,              -- end of the first call stored
+  PRIMARY KEY (process_id, trace)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX remote_traces_id ON remote_traces(trace_id);
 
 -- The account of each ring and lane, written with every batch: produced = stored + dropped + still in memory.
 CREATE TABLE lanes (
@@ -153,22 +160,31 @@ CREATE TABLE expired (
 ) STRICT, WITHOUT ROWID;
 `
 
+const JOINED = (row: string) =>
+  `LEFT JOIN functions f ON f.function_id = ${row}.function_id
+  LEFT JOIN processes p ON p.process_id = ${row}.process_id
+  ${REMOTE_JOIN(row)}`
+
 const VIEWS = `
 CREATE VIEW recent_errors AS
-SELECT ${at('e.id')} AS at, f.name AS function, e.error AS error, e.message AS message,
+SELECT ${AT('e')} AS at, f.name AS function, e.error AS error, e.message AS message,
        e.duration_ns / 1e6 AS duration_ms, e.args AS args, e.stack AS stack,
-       ${traceId('e')} AS trace_id, ${callId('e.call')} AS call_id, ${processName} AS process
-FROM errors e LEFT JOIN functions f USING (function_id) LEFT JOIN processes p USING (process_id)
+       ${TRACE_ID('e')} AS trace_id, ${HEX('e.call')} AS call_id, ${PROCESS} AS process,
+       e.shape AS shape, ${PARENT_ID('e')} AS parent_id, e.fingerprint AS fingerprint, e.cuts AS cuts
+FROM errors e
+  ${JOINED('e')}
 ORDER BY e.id DESC;
 
 CREATE VIEW recent_calls AS
-SELECT at, function, outcome, duration_ms, args, result, weight, trace_id, parent_id, call_id, process
+SELECT at, function, outcome, duration_ms, args, result, weight, trace_id, parent_id, call_id, process, shape, recorded, cuts
 FROM (
-  SELECT r.id AS id, ${recentCall("'ok'", 'r.result', 'r.weight')}
-  FROM calls r LEFT JOIN functions f USING (function_id) LEFT JOIN processes p USING (process_id)
+  SELECT r.id AS id, ${recentCall("'ok'", 'r.result', 'r.weight', RECORDED('r'))}
+  FROM calls r
+  ${JOINED('r')}
   UNION ALL
-  SELECT r.id, ${recentCall("'error'", 'NULL', '1.0')}
-  FROM errors r LEFT JOIN functions f USING (function_id) LEFT JOIN processes p USING (process_id)
+  SELECT r.id, ${recentCall("'error'", 'NULL', '1.0', "'error'")}
+  FROM errors r
+  ${JOINED('r')}
   ORDER BY 1 DESC
 );
 
@@ -201,7 +217,7 @@ ORDER BY s.sum_ns DESC;
 CREATE VIEW losses AS
 SELECT strftime('%Y-%m-%dT%H:%MZ', d.minute * 60, 'unixepoch') AS minute, coalesce(f.name, '(unknown)') AS function,
        d.reason AS reason, sum(d.count) AS count
-FROM drops d LEFT JOIN functions f USING (function_id)
+FROM (${LOSSES}) d LEFT JOIN functions f USING (function_id)
 GROUP BY d.minute, d.function_id, d.reason
 ORDER BY d.minute DESC, count DESC;
 `

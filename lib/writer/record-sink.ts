@@ -1,4 +1,4 @@
-import { Frame, FrameFlag } from '../queue/layout.js'
+import { Frame, FrameFlag, REMOTE_TRACE_BYTES } from '../queue/layout.js'
 import type { Transcoder } from '../serialize/transcode.js'
 import type { ErrorRow } from '../store/insert.js'
 import { ID_SALT_SPAN } from '../store/schema.js'
@@ -18,11 +18,13 @@ export interface RecordStore {
     trace: number,
     parent: number,
     flags: number,
+    shape: Buffer | null,
     args: Buffer | null,
     result: Buffer | null,
     cuts: string | null,
   ): void
   error(row: ErrorRow): boolean
+  remoteTrace(processId: number, trace: number, ids: Uint8Array, at: number, seenUs: number): void
   flushRows(): void
 }
 
@@ -64,15 +66,13 @@ export class RecordSink {
     const flags = view.getUint32(offset + Frame.META, true) >>> 16
     const site = view.getUint32(offset + Frame.SITE, true)
     const seq = view.getFloat64(offset + Frame.SEQ, true)
-    const end = payloadEnd(view, offset)
+    const end = payloadEnd(view, offset, flags)
     const functionId = this.#store.functionId(origin.siteName(site))
-    this.#transcoder.reset()
-    const argsAt = arrayStart(bytes, offset + Frame.HEADER_BYTES)
-    const args = this.#json(bytes, argsAt, end)
-    this.#skip(bytes, end)
-    const result = this.#json(bytes, this.#next, end)
+    const us = endUs(origin, view, offset)
+    this.#readPayload(bytes, offset + Frame.HEADER_BYTES, end)
+    if ((flags & FrameFlag.remote) !== 0) this.#remoteTrace(origin, bytes, view, offset, end, us)
     this.#store.call(
-      endUs(origin, view, offset),
+      us,
       saltOf(origin.ring, seq),
       functionId,
       origin.processId,
@@ -82,8 +82,9 @@ export class RecordSink {
       view.getFloat64(offset + Frame.TRACE, true),
       view.getFloat64(offset + Frame.PARENT, true),
       flags,
-      args,
-      result,
+      this.#shape,
+      this.#args,
+      this.#outcome,
       this.#transcoder.cuts(),
     )
   }
@@ -92,15 +93,14 @@ export class RecordSink {
   error(origin: RecordOrigin, bytes: Uint8Array, view: DataView, offset: number): boolean {
     const flags = view.getUint32(offset + Frame.META, true) >>> 16
     const name = origin.siteName(view.getUint32(offset + Frame.SITE, true))
-    const end = payloadEnd(view, offset)
-    this.#transcoder.reset()
-    const args = this.#json(bytes, arrayStart(bytes, offset + Frame.HEADER_BYTES), end)
-    this.#skip(bytes, end)
-    const described = this.#json(bytes, this.#next, end)
-    const thrown = describeThrown(described)
+    const end = payloadEnd(view, offset, flags)
+    this.#readPayload(bytes, offset + Frame.HEADER_BYTES, end)
+    const thrown = describeThrown(this.#outcome)
     const seq = view.getFloat64(offset + Frame.SEQ, true)
+    const us = endUs(origin, view, offset)
+    if ((flags & FrameFlag.remote) !== 0) this.#remoteTrace(origin, bytes, view, offset, end, us)
     return this.#store.error({
-      endUs: endUs(origin, view, offset),
+      endUs: us,
       salt: saltOf(origin.ring, seq),
       functionId: this.#store.functionId(name),
       processId: origin.processId,
@@ -111,7 +111,8 @@ export class RecordSink {
       trace: view.getFloat64(offset + Frame.TRACE, true),
       parent: view.getFloat64(offset + Frame.PARENT, true),
       flags: flags | FrameFlag.error,
-      args,
+      shape: this.#shape,
+      args: this.#args,
       error: thrown.type,
       message: thrown.message,
       stack: thrown.stack,
@@ -121,12 +122,37 @@ export class RecordSink {
     })
   }
 
+  /** The values of the payload read last; the last one is the result or the error. */
+  #args: Buffer | null = null
+  #shape: Buffer | null = null
+  #outcome: Buffer | null = null
   /** Offset behind the value read last. */
   #next = 0
 
-  /** The shape of the arguments: no column for it yet. */
-  #skip(bytes: Uint8Array, end: number): void {
-    this.#next = this.#transcoder.value(bytes, this.#next, end)
+  #readPayload(bytes: Uint8Array, at: number, end: number): void {
+    this.#transcoder.reset()
+    if (at === end) {
+      this.#args = this.#shape = this.#outcome = null
+      return
+    }
+    if (bytes[at] !== FIXARRAY_3) throw new BadFrameError('payload is no triple')
+    this.#args = this.#json(bytes, at + 1, end)
+    this.#shape = this.#json(bytes, this.#next, end)
+    this.#outcome = this.#json(bytes, this.#next, end)
+  }
+
+  #remoteTrace(
+    origin: RecordOrigin,
+    bytes: Uint8Array,
+    view: DataView,
+    offset: number,
+    payloadEnd: number,
+    seenUs: number,
+  ): void {
+    const trace = view.getFloat64(offset + Frame.TRACE, true)
+    if (!(Number.isSafeInteger(trace) && trace < 0))
+      throw new BadFrameError('the number of a remote trace is not negative')
+    this.#store.remoteTrace(origin.processId, trace, bytes, payloadEnd, seenUs)
   }
 
   #json(bytes: Uint8Array, at: number, end: number): Buffer | null {
@@ -155,16 +181,15 @@ export class RecordSink {
   }
 }
 
-function payloadEnd(view: DataView, offset: number): number {
+/** A call kept in hindsight may have no payload at all. */
+function payloadEnd(view: DataView, offset: number, flags: number): number {
   const size = view.getUint32(offset + Frame.SIZE, true)
   const payload = view.getUint32(offset + Frame.PAYLOAD_BYTES, true)
-  if (payload < 4 || Frame.HEADER_BYTES + payload > size) throw new BadFrameError('payload exceeds its frame')
+  const behind = (flags & FrameFlag.remote) === 0 ? 0 : REMOTE_TRACE_BYTES
+  if (Frame.HEADER_BYTES + payload + behind > size) throw new BadFrameError('payload exceeds its frame')
+  if (payload < 3 && !(payload === 0 && (flags & FrameFlag.hindsight) !== 0))
+    throw new BadFrameError('payload is too short')
   return offset + Frame.HEADER_BYTES + payload
-}
-
-function arrayStart(bytes: Uint8Array, at: number): number {
-  if (bytes[at] !== FIXARRAY_3) throw new BadFrameError('payload is no triple')
-  return at + 1
 }
 
 /** End of the call in Unix microseconds; throws {@link BadFrameError} when the frame names no time. */

@@ -5,10 +5,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run } from '../../lib/cli/program.js'
 import type { Screen } from '../../lib/cli/screen.js'
 import { displayWidth } from '../../lib/cli/text.js'
-import { hex16, scratch, T0_MS, TestStore, traceIdOf } from '../store-read/fixture.js'
+import { FrameFlag } from '../../lib/queue/layout.js'
+import { hex16, OTHER_BOOT, scratch, T0_MS, TestStore, traceIdOf } from '../store-read/fixture.js'
 import { callsight, NODE_ARGS } from './child.js'
 
 const EVIL = '\x1b[2J\x1b]0;owned\x07\u009b31m\u202e\r\n\u200b漢字'
+const EVIL_KEY = JSON.stringify(EVIL).slice(1, -1)
 const VIEWS = ['errors', 'calls', 'top', 'losses']
 const cleanups: (() => void)[] = []
 let home: string
@@ -50,7 +52,21 @@ beforeAll(() => {
   })
   hostile.call({ atMs: T0_MS, fn: EVIL, args: EVIL, result: EVIL, trace: id, parent: id })
   hostile.call({ atMs: T0_MS, call: 77, trace: id, parent: 77 })
-  hostile.run('UPDATE processes SET script = ?', EVIL)
+  hostile.remote(-5, EVIL, EVIL)
+  const hidden = { cuts: `{"redacted":1,"${EVIL}":1}`, shape: JSON.stringify([EVIL, [EVIL, 3]]) }
+  hostile.call({
+    atMs: T0_MS,
+    call: 80,
+    trace: -5,
+    fn: EVIL,
+    ...hidden,
+    args: `[{"${EVIL_KEY}":"[redacted]"}]`,
+  })
+  hostile.call({ atMs: T0_MS, call: 81, trace: -5, fn: EVIL, shape: EVIL, flags: FrameFlag.hindsight })
+  hostile.error({ atMs: T0_MS, call: 82, trace: -5, ...hidden, message: `[redacted]${EVIL}` })
+  hostile.error({ atMs: T0_MS, call: 83, trace: -5, cuts: EVIL, shape: EVIL })
+  hostile.lane(1, 5, 0, { [EVIL]: 5 })
+  hostile.run('UPDATE processes SET script = ?, boot = ?', EVIL, EVIL)
   hostile.totals(T0_MS, EVIL, { calls: 1 })
   hostile.drop(T0_MS, EVIL, EVIL, 1)
   hostile.close()
@@ -265,7 +281,12 @@ describe('captured text', () => {
     ...VIEWS.map(view => [view]),
     ['trace', '1'],
     ['errors', '1'],
+    ['errors', hex16(82)],
+    ['errors', hex16(83)],
+    ['trace', hex16(80)],
+    ['doctor', '--secrets'],
     ['sql', 'SELECT * FROM recent_errors'],
+    ['sql', 'SELECT * FROM recent_calls'],
     ['sql', `SELECT 1 AS "${EVIL}"`],
     ['calls', '--since', EVIL],
     ['calls', '--db', `/nowhere/${EVIL}`],
@@ -307,6 +328,7 @@ describe('a terminal', () => {
         ['top'],
         ['losses'],
         ['trace', '1'],
+        ['doctor', '--secrets'],
         ['sql', 'SELECT * FROM recent_calls'],
       ]) {
         const { out } = onTerminal([...args, '--db', file], width)
@@ -338,6 +360,99 @@ describe('a terminal', () => {
     ]) {
       expect(out).toContain(part)
     }
+  })
+})
+
+describe('calls of which the arguments are not there', () => {
+  const seeded = () => {
+    const made = new TestStore(
+      join(
+        scratch(clean => cleanups.push(clean)),
+        'calls.db',
+      ),
+    )
+    const shape = '[["array",500],["Order",5],"number"]'
+    made.call({ atMs: T0_MS + 4, durationMs: 4, call: 1, shape, result: '7' })
+    made.call({
+      atMs: T0_MS + 3,
+      durationMs: 1,
+      call: 2,
+      trace: 1,
+      parent: 1,
+      weight: 0,
+      flags: FrameFlag.hindsight,
+      fn: 'Db.q',
+    })
+    made.error({ atMs: T0_MS + 2, call: 3, trace: 1, parent: 2, shape, fn: 'Db.row' })
+    made.error({ atMs: T0_MS + 2, call: 4, trace: 1, parent: 2, shape, args: '["x"]', fn: 'Db.row' })
+    made.totals(T0_MS, 'Db.q', { calls: 100, kept: 1 })
+    made.close()
+    return made.path
+  }
+
+  it('are listed by type and size, or as kept in hindsight', () => {
+    const path = seeded()
+    const { out } = onTerminal(['calls', '--outcome', 'ok', '--db', path], 200, true)
+    expect(out).toContain('(array 500, Order 5, number) → 7')
+    expect(out).toMatch(/Db\.q.*<dim>\(hindsight: arguments not captured\)<\/dim>/)
+    expect(out).toContain('Not shown: 99 calls sampled out')
+    const { rows } = JSON.parse(onTerminal(['calls', '--json', '--db', path], 80).out)
+    const byCall = Object.fromEntries(rows.map((row: { call_id: string }) => [Number(row.call_id), row]))
+    expect(byCall).toMatchObject({
+      1: { recorded: 'sampled', shape: '[["array",500],["Order",5],"number"]', weight: 1 },
+      2: { recorded: 'hindsight', shape: null, weight: 0, cuts: null },
+      3: { recorded: 'error' },
+    })
+  })
+
+  it('are told apart in one error whole and in a trace', () => {
+    const path = seeded()
+    const without = onTerminal(['errors', hex16(3), '--db', path], 140).out
+    expect(without).toContain('Arguments, by type and size only\n  array 500, Order 5, number\n')
+    const having = onTerminal(['errors', hex16(4), '--db', path], 140).out
+    expect(having).toContain('"x"')
+    expect(having).not.toContain('array 500')
+    const trace = onTerminal(['trace', hex16(1), '--db', path], 140, true).out
+    expect(trace).toMatch(/<dim> {2}Db\.q {2}\(hindsight: arguments not captured\)<\/dim>/)
+    expect(trace).not.toContain('PROCESS')
+  })
+})
+
+describe('a trace of several programs', () => {
+  const began = traceIdOf(1)
+  const seeded = () => {
+    const made = new TestStore(
+      join(
+        scratch(clean => cleanups.push(clean)),
+        'calls.db',
+      ),
+    )
+    made.process(2, OTHER_BOOT, { ended: true })
+    made.call({ atMs: T0_MS + 9, durationMs: 9, call: 1, fn: 'Shop.buy' })
+    made.call({ atMs: T0_MS + 8, durationMs: 7, call: 2, trace: 1, parent: 1, fn: 'Shop.pay' })
+    made.remote(-3, began, hex16(2), 2)
+    made.call({ atMs: T0_MS + 7, durationMs: 5, call: 3, trace: -3, process: 2, fn: 'Bank.charge' })
+    // Of its own process, though the other one has a call with this id as well.
+    made.call({ atMs: T0_MS + 6, durationMs: 3, call: 1, trace: -3, parent: 3, process: 2, fn: 'Bank.check' })
+    made.call({ atMs: T0_MS + 5, durationMs: 1, call: 5, trace: -3, parent: 1, process: 2, fn: 'Bank.log' })
+    made.close()
+    return made.path
+  }
+
+  it('is one tree that says who made which call', () => {
+    const { out } = onTerminal(['trace', began, '--db', seeded()], 140)
+    const lines = out.split('\n').slice(1, -2)
+    expect(out.match(/^Trace /gm)?.length).toBe(1)
+    expect(
+      lines.map(line => /app\.ts\[10\d\] {2}( *\S+)/.exec(line)?.[1] ?? line.match(/PROCESS/)?.[0]),
+    ).toEqual([
+      'PROCESS',
+      'Shop.buy',
+      '  Shop.pay',
+      '    Bank.charge',
+      '      Bank.check',
+      '        Bank.log',
+    ])
   })
 })
 

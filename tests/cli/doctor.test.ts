@@ -134,3 +134,69 @@ describe('the supported versions of Node', () => {
     expect(checkNode(version).status).toBe(status)
   })
 })
+
+describe('doctor --secrets', () => {
+  const made = () =>
+    newStore(store => {
+      store.call({
+        atMs: T0_MS + 900,
+        fn: 'Auth.login',
+        args: '[{"password":"[redacted]","note":"call [redacted]"}]',
+        result: '"[redacted]"',
+        cuts: '{"redacted":3}',
+      })
+    })
+
+  it('lists names and places with what was looked at, and is no check of health', () => {
+    const path = made()
+    // What makes `doctor` itself complain does not matter here.
+    chmodSync(path, 0o644)
+    const { code, out, err } = callsight(['doctor', '--secrets', '--db', path])
+    expect([code, err]).toEqual([0, ''])
+    expect(out).toBe(
+      [
+        'RECORDS  LAST                      FUNCTION    WHERE   HIDDEN',
+        '      1  2026-11-20T10:00:00.900Z  Auth.login  args    0.password',
+        '      1  2026-11-20T10:00:00.900Z  Auth.login  args    0.note (in text)',
+        '      1  2026-11-20T10:00:00.900Z  Auth.login  result  (all of it)',
+        'Complete: all 201 records looked at',
+        'Complete: every call is recorded',
+        '',
+      ].join('\n'),
+    )
+  })
+
+  it('takes a span and a function, and gives JSON', () => {
+    const path = made()
+    const json = (...args: string[]) =>
+      JSON.parse(callsight(['doctor', '--secrets', '--json', '--db', path, ...args]).out)
+    expect(json('--function', 'Auth.*')).toMatchObject({
+      rows: [
+        { function: 'Auth.login', place: 'args', name: '0.password', in_text: false, records: 1 },
+        { place: 'args', name: '0.note', in_text: true },
+        { place: 'result', name: '', in_text: false },
+      ],
+      looked_at: 1,
+      not_looked_at: 0,
+      coverage: { calls: 0 },
+    })
+    expect(json('--until', '2026-11-20T10:00:00.900Z')).toMatchObject({ rows: [], looked_at: 200 })
+    expect(callsight(['doctor', '--secrets', '--function', 'No.*', '--db', path]).out).toMatch(
+      /^Nothing was hidden\.\n/,
+    )
+  })
+
+  it('says what is wrong: a span without --secrets, a bad span, no recording', () => {
+    const path = made()
+    for (const [args, why] of [
+      [['doctor', '--since', '1h'], /belong to doctor --secrets/],
+      [['doctor', '--function', 'x'], /belong to doctor --secrets/],
+      [['doctor', '--secrets', '--since', 'soon'], /is not a time/],
+    ] as const) {
+      const { code, out, err } = callsight([...args, '--db', path])
+      expect([code, out]).toEqual([2, ''])
+      expect(err).toMatch(why)
+    }
+    expect(callsight(['doctor', '--secrets', '--db', `${path}.none`])).toMatchObject({ code: 2, out: '' })
+  })
+})

@@ -18,7 +18,10 @@ export interface CallSeed {
   trace?: number
   parent?: number | null
   weight?: number
+  flags?: number
+  shape?: string | null
   args?: string | null
+  cuts?: string | null
   result?: string | null
 }
 
@@ -27,7 +30,6 @@ export interface ErrorSeed extends CallSeed {
   message?: string
   stack?: string | null
   details?: string | null
-  cuts?: string | null
 }
 
 type Connection = InstanceType<ReturnType<typeof loadDriver>>
@@ -88,7 +90,7 @@ export class TestStore {
   call(seed: CallSeed): number {
     const call = seed.call ?? this.#next++
     this.run(
-      'INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, NULL)',
+      'INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
       this.id(seed.atMs),
       this.fn(seed.fn ?? 'Orders.place'),
       seed.process ?? 1,
@@ -97,8 +99,11 @@ export class TestStore {
       call,
       seed.trace ?? call,
       seed.parent ?? null,
+      seed.flags ?? 0,
+      seed.shape ?? null,
       seed.args ?? null,
       seed.result ?? null,
+      seed.cuts ?? null,
     )
     return call
   }
@@ -106,7 +111,7 @@ export class TestStore {
   error(seed: ErrorSeed): number {
     const call = seed.call ?? this.#next++
     this.run(
-      `INSERT INTO errors VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, 'ffffffffffffffff', ?)`,
+      `INSERT INTO errors VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, 'ffffffffffffffff', ?)`,
       this.id(seed.atMs),
       this.fn(seed.fn ?? 'Orders.place'),
       seed.process ?? 1,
@@ -115,6 +120,7 @@ export class TestStore {
       call,
       seed.trace ?? call,
       seed.parent ?? null,
+      seed.shape ?? null,
       seed.args ?? null,
       seed.error ?? 'TypeError',
       seed.message ?? 'it broke',
@@ -123,6 +129,30 @@ export class TestStore {
       seed.cuts ?? null,
     )
     return call
+  }
+
+  /** A trace of this process that came from outside. */
+  remote(trace: number, traceId: string, parentId: string, process = 1): void {
+    this.run(
+      'INSERT INTO remote_traces VALUES (?, ?, ?, ?, ?)',
+      process,
+      trace,
+      traceId,
+      parentId,
+      T0_MS * 1000,
+    )
+  }
+
+  lane(lane: number, produced: number, stored: number, dropped: object, process = 1, ring = 0): void {
+    this.run(
+      'INSERT INTO lanes VALUES (?, ?, ?, ?, ?, ?, 0)',
+      process,
+      ring,
+      lane,
+      produced,
+      stored,
+      JSON.stringify(dropped),
+    )
   }
 
   totals(

@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
+import { FrameFlag } from '../../lib/queue/layout.js'
 import type { CallFilter } from '../../lib/store/filter.js'
 import { openStore } from '../../lib/store/read.js'
-import { scratch, T0_MS, TestStore } from './fixture.js'
+import { hex16, scratch, T0_MS, TestStore } from './fixture.js'
 
 const cleanups: (() => void)[] = []
 afterEach(() => {
@@ -37,8 +38,15 @@ describe('rows of the contract', () => {
         result: '"é"',
         weight: 2.5,
         durationMs: i / 3,
+        shape: '["number"]',
+        flags: [0, FrameFlag.slow, FrameFlag.hindsight][i % 3],
+        cuts: '{"redacted":1}',
+        ...(i % 2 === 0 ? { trace: -i - 1 } : {}),
       })
+      if (i % 4 === 0) made.remote(-i - 1, hex16(i).repeat(2), hex16(i + 1))
       made.error({ atMs: T0_MS + i * 0.7, trace: root, parent: root, fn: `Fn${i % 3}`, stack: 'at x' })
+      made.error({ atMs: T0_MS + i * 0.7, trace: -i - 1, shape: '[]', cuts: '{"items":1}' })
+      made.lane(1, 9, 0, { queue_full: i + 1, serialize_failed: 1, poison: 3 }, 1, i)
       made.totals(T0_MS + i * 60_000, `Fn${i % 3}`, {
         calls: 100 + i,
         errors: i,
@@ -54,10 +62,14 @@ describe('rows of the contract', () => {
     expect(store.top()).toEqual(store.sql('SELECT * FROM function_totals'))
     expect(store.losses()).toEqual(store.sql('SELECT * FROM losses'))
     expect(Object.keys(store.errors()[0] ?? {})).toEqual(
-      'at function error message duration_ms args stack trace_id call_id process'.split(' '),
+      'at function error message duration_ms args stack trace_id call_id process shape parent_id fingerprint cuts'.split(
+        ' ',
+      ),
     )
     expect(Object.keys(store.calls()[0] ?? {})).toEqual(
-      'at function outcome duration_ms args result weight trace_id parent_id call_id process'.split(' '),
+      'at function outcome duration_ms args result weight trace_id parent_id call_id process shape recorded cuts'.split(
+        ' ',
+      ),
     )
     expect(store.calls()[0]?.at).toBe('2026-11-20T10:00:00.013Z')
   })

@@ -1,10 +1,12 @@
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { loadDriver } from '../../lib/store/driver.js'
-import { TRACE_SQL } from '../../lib/store/queries.js'
+import { TRACE_SQL, tracesOfCallSql } from '../../lib/store/queries.js'
 import { openStore } from '../../lib/store/read.js'
 import { hex16, OTHER_BOOT, scratch, T0_MS, TestStore, traceIdOf } from './fixture.js'
 
+const REMOTE = '0af7651916cd43dd8448eb211c80319c'
+const SPAN = '00f067aa0ba902b7'
 const cleanups: (() => void)[] = []
 afterEach(() => {
   for (const clean of cleanups.splice(0).reverse()) clean()
@@ -75,6 +77,63 @@ describe('a trace', () => {
     ])
   })
 
+  it('that came from outside is one tree, whatever the program and the number it has there', () => {
+    const { made, store } = newStore()
+    made.remote(-1, REMOTE, SPAN)
+    made.remote(-5, REMOTE, SPAN)
+    made.remote(-1, REMOTE, hex16(10), 2)
+    made.remote(-2, 'ab'.repeat(16), SPAN, 2)
+    made.call({ atMs: T0_MS + 9, durationMs: 9, call: 10, trace: -1 })
+    made.call({ atMs: T0_MS + 5, durationMs: 4, call: 20, trace: -1, process: 2 })
+    made.error({ atMs: T0_MS + 4, durationMs: 1, call: 21, trace: -1, parent: 20, process: 2 })
+    made.call({ atMs: T0_MS + 20, call: 30, trace: -5 })
+    made.call({ atMs: T0_MS, call: 40, trace: -2, process: 2 })
+    made.call({ atMs: T0_MS, call: 50, trace: 1 })
+    const rows = store.trace(REMOTE)
+    expect(rows.map(row => [row.call_id, row.parent_id, row.trace_id, row.process])).toEqual([
+      [hex16(10), SPAN, REMOTE, 'app.ts[101]'],
+      [hex16(20), hex16(10), REMOTE, 'app.ts[102]'],
+      [hex16(21), hex16(20), REMOTE, 'app.ts[102]'],
+      [hex16(30), SPAN, REMOTE, 'app.ts[101]'],
+    ])
+    expect(store.trace(REMOTE.toUpperCase())).toEqual(rows)
+    for (const call of [10, 20, 21, 30]) expect(store.trace(hex16(call)), `${call}`).toEqual(rows)
+    expect(store.trace(hex16(50)).map(row => row.call_id)).toEqual([hex16(50)])
+    // A limit keeps the calls that ended first, whose ever they are.
+    expect(store.trace(REMOTE, { limit: 2 }).map(row => row.call_id)).toEqual([hex16(20), hex16(21)])
+    expect(store.error(hex16(21)).map(row => [row.trace_id, row.parent_id])).toEqual([[REMOTE, hex16(20)]])
+  })
+
+  it('that began here and went on in another program is found by its id and by the calls of both', () => {
+    const { made, store } = newStore()
+    const began = traceIdOf(42)
+    made.call({ atMs: T0_MS + 9, durationMs: 9, call: 42 })
+    made.call({ atMs: T0_MS + 8, durationMs: 7, call: 43, trace: 42, parent: 42 })
+    made.remote(-70, began, hex16(43), 2)
+    made.call({ atMs: T0_MS + 7, durationMs: 5, call: 70, trace: -70, process: 2 })
+    const rows = store.trace(began)
+    expect(rows.map(row => [row.call_id, row.parent_id, row.trace_id])).toEqual([
+      [hex16(42), null, began],
+      [hex16(43), hex16(42), began],
+      [hex16(70), hex16(43), began],
+    ])
+    for (const call of [42, 43, 70]) expect(store.trace(hex16(call)), `${call}`).toEqual(rows)
+  })
+
+  it('that came from outside is found by a call id without a walk over all records', () => {
+    const { made } = newStore()
+    const plan = made.db
+      .prepare(`EXPLAIN QUERY PLAN ${tracesOfCallSql('remote')}`)
+      .all({ call: 1n, limit: 1 })
+      .map(row => (row as { detail: string }).detail)
+      .join('\n')
+    expect(plan).not.toMatch(/SCAN (calls|errors)\b/)
+    made.call({ atMs: T0_MS, call: 7_000, trace: -6_990 })
+    const found = (place: 'recent' | 'remote') =>
+      made.db.prepare(tracesOfCallSql(place)).all({ call: 7_000n, limit: 9 }).length
+    expect([found('recent'), found('remote')]).toEqual([0, 1])
+  })
+
   it('keeps ids of 53 bits apart', () => {
     const { made, store } = newStore()
     const id = Number.MAX_SAFE_INTEGER
@@ -89,11 +148,14 @@ describe('a trace', () => {
     for (let i = 0; i < 500; i++) {
       made.process(10 + i, hex16(i), { ended: true })
       made.error({ atMs: T0_MS + i, process: 10 + i, trace: 1 })
+      made.remote(-1, hex16(i).repeat(2), hex16(1), 10 + i)
     }
     const db = new (loadDriver())(made.path, { readonly: true })
     const check = () => {
       const plan = (
-        db.prepare(`EXPLAIN QUERY PLAN ${TRACE_SQL}`).all({ process: 1, trace: 1, limit: 10 }) as {
+        db
+          .prepare(`EXPLAIN QUERY PLAN ${TRACE_SQL}`)
+          .all({ process: 1, trace: 1, traceId: REMOTE, limit: 10 }) as {
           detail: string
         }[]
       )
@@ -101,7 +163,10 @@ describe('a trace', () => {
         .join('\n')
       expect(plan).toContain('SEARCH calls USING INDEX calls_trace (trace=?)')
       expect(plan).toContain('SEARCH errors USING INDEX errors_trace (trace=?)')
-      expect(plan).not.toMatch(/SCAN (calls|errors)\b/)
+      expect(plan.match(/SEARCH t USING COVERING INDEX remote_traces_id \(trace_id=\?\)/g)?.length).toBe(2)
+      expect(plan).toContain('SEARCH o USING INDEX calls_trace (trace=?)')
+      expect(plan).toContain('SEARCH o USING INDEX errors_trace (trace=?)')
+      expect(plan).not.toMatch(/SCAN (calls|errors|o|t)\b/)
     }
     check()
     made.db.exec('ANALYZE')

@@ -11,6 +11,7 @@ export const errorFields: Omit<ErrorRow, 'endUs'> = {
   trace: 7,
   parent: 0,
   flags: 1,
+  shape: null,
   args: '[1]',
   error: 'TypeError',
   message: 'no',

@@ -21,6 +21,7 @@ const callArgs = (over: { endUs?: number; salt?: number; call?: number } = {}): 
   null,
   null,
   null,
+  null,
 ]
 const bigIds = (db: Database, table: string) =>
   db.prepare(`SELECT id FROM ${table} ORDER BY id`).pluck().safeIntegers().all() as bigint[]
@@ -41,6 +42,7 @@ describe('call rows', () => {
       big - 1,
       2 ** 31,
       5,
+      '["number"]',
       Buffer.from('"é\\u0000"'),
       '[]',
       '{"a":1}',
@@ -57,6 +59,7 @@ describe('call rows', () => {
       trace: BigInt(big) - 1n,
       parent: 2n ** 31n,
       flags: 5n,
+      shape: '["number"]',
       args: '"é\\u0000"',
       result: '[]',
       cuts: '{"a":1}',
@@ -131,6 +134,59 @@ describe('call rows', () => {
     }
     expect(column(db, 'SELECT count(*) FROM calls')).toEqual([51])
     expect(integrity(db)).toBe('ok')
+  })
+})
+
+describe('a trace from outside', () => {
+  const ids = (fill: number) => Buffer.alloc(24, fill)
+  const written = (db: Database) => column(db, 'SELECT trace FROM remote_traces ORDER BY process_id, trace')
+
+  it('is written once however many records it has, with its ids as their hex digits read', () => {
+    const { db, writer } = tempStore()
+    const digits = '0af7651916cd43dd8448eb211c80319c00f067aa0ba902b7'
+    // The writer reads frames out of shared memory.
+    const shared = new Uint8Array(new SharedArrayBuffer(64))
+    shared.set(Buffer.from(digits, 'hex'), 13)
+    for (const seenUs of [T0_US, T0_US + 1]) {
+      writer.begin()
+      for (let n = 0; n < 3; n++) writer.remoteTrace(1, -5, shared, 13, seenUs)
+      writer.remoteTrace(2, -5, ids(0xab), 0, seenUs)
+      writer.commit()
+    }
+    expect(all(db, 'SELECT * FROM remote_traces')).toEqual([
+      {
+        process_id: 1,
+        trace: -5,
+        trace_id: digits.slice(0, 32),
+        parent_id: digits.slice(32),
+        seen_us: T0_US,
+      },
+      expect.objectContaining({ process_id: 2, trace: -5, trace_id: 'ab'.repeat(16) }),
+    ])
+  })
+
+  it('is written again when its batch was rolled back, or when somebody has deleted it', () => {
+    const { db, writer } = tempStore()
+    writer.begin()
+    writer.remoteTrace(1, -5, ids(1), 0, T0_US)
+    writer.rollback()
+    expect(written(db)).toEqual([])
+    for (let batch = 0; batch < 2; batch++) {
+      writer.begin()
+      writer.remoteTrace(1, -5, ids(1), 0, T0_US)
+      writer.commit()
+      expect(written(db)).toEqual([-5])
+      db.exec('DELETE FROM remote_traces')
+    }
+  })
+
+  it('costs bounded memory: more of them than are remembered are all written', () => {
+    const { db, writer } = tempStore()
+    writer.begin()
+    for (let round = 0; round < 2; round++)
+      for (let n = 1; n <= 5_000; n++) writer.remoteTrace(1, -n, ids(n & 0xff), 0, T0_US)
+    writer.commit()
+    expect(written(db).length).toBe(5_000)
   })
 })
 
@@ -267,7 +323,7 @@ describe('accounts', () => {
     const p = registerProcess(writer)
     expect(registerProcess(writer)).toBe(p)
     expect(registerProcess(writer, 'b')).not.toBe(p)
-    writer.call(T0_US + 77.5, 0, 1, p, 1, 1, 1, 1, 0, 0, null, null, null)
+    writer.call(T0_US + 77.5, 0, 1, p, 1, 1, 1, 1, 0, 0, null, null, null, null)
     writer.error(errorRow({ endUs: T0_US + 50, processId: p }))
     writer.endProcess(p, T0_US + 90.5, 'clean')
     writer.commit()

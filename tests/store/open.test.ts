@@ -32,7 +32,22 @@ function storeWithOneCall(): string {
   writer.begin()
   const p = registerProcess(writer)
   for (let n = 0; n < 500; n++)
-    writer.call(T0_US + n, 0, writer.functionId('f'), p, 1, 1, n, n, 0, 0, Buffer.from('[1]'), null, null)
+    writer.call(
+      T0_US + n,
+      0,
+      writer.functionId('f'),
+      p,
+      1,
+      1,
+      n,
+      n,
+      0,
+      0,
+      null,
+      Buffer.from('[1]'),
+      null,
+      null,
+    )
   writer.commit()
   db.close()
   return path
@@ -294,6 +309,6 @@ describe('the driver is guarded', () => {
 
 it('columns of the tables are what the statements expect', () => {
   const db = kept(openForWriting(join(tempFolder(), 'calls.db')))
-  expect(all(db, 'PRAGMA table_info(calls)')).toHaveLength(12)
-  expect(all(db, 'PRAGMA table_info(errors)')).toHaveLength(17)
+  expect(all(db, 'PRAGMA table_info(calls)')).toHaveLength(13)
+  expect(all(db, 'PRAGMA table_info(errors)')).toHaveLength(18)
 })

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Database } from '../../lib/store/driver.js'
 import type { StoreWriter } from '../../lib/store/insert.js'
-import { Retention, type SweepResult } from '../../lib/store/retention.js'
+import { DELETE_TRACES, Retention, type SweepResult } from '../../lib/store/retention.js'
 import { all, column, errorRow, integrity, registerProcess, T0_US, tempStore } from './temp-store.js'
 
 const MINUTE_US = 60_000_000
@@ -20,7 +20,8 @@ function fill(writer: StoreWriter, rows: number, text: string, withErrors = 0): 
   writer.begin()
   const p = registerProcess(writer)
   const f = writer.functionId('f')
-  for (let n = 0; n < rows; n++) writer.call(T0_US + n, 0, f, p, 1, 1, n + 1, n + 1, 0, 0, text, null, null)
+  for (let n = 0; n < rows; n++)
+    writer.call(T0_US + n, 0, f, p, 1, 1, n + 1, n + 1, 0, 0, null, text, null, null)
   for (let n = 0; n < withErrors; n++)
     writer.error(errorRow({ endUs: T0_US + n, functionId: f, processId: p, seq: n + 1, stack: text }))
   writer.commit()
@@ -28,6 +29,83 @@ function fill(writer: StoreWriter, rows: number, text: string, withErrors = 0): 
 
 const starts = (db: Database, table: string) => column(db, `SELECT id >> 11 FROM ${table} ORDER BY id`)
 const count = (db: Database, table: string) => Number(column(db, `SELECT count(*) FROM ${table}`)[0])
+
+describe('traces from outside', () => {
+  it('go with the last of their records, whatever the slices, and no others do', () => {
+    const record = fc.record({
+      us: fc.integer({ min: 0, max: 40 }),
+      trace: fc.integer({ min: -4, max: 2 }),
+      process: fc.integer({ min: 1, max: 2 }),
+      fails: fc.boolean(),
+    })
+    fc.assert(
+      fc.property(
+        fc.array(record, { maxLength: 40 }),
+        fc.integer({ min: 1, max: 20 }),
+        fc.integer({ min: 0, max: 60 }),
+        (records, budget, now) => {
+          const { path, db, writer } = tempStore()
+          writer.begin()
+          registerProcess(writer, '00000000000000aa')
+          registerProcess(writer, '00000000000000bb')
+          for (const [n, { us, trace, process, fails }] of records.entries()) {
+            if (trace < 0) writer.remoteTrace(process, trace, Buffer.alloc(24, 1), 0, T0_US + us)
+            if (fails)
+              writer.error(errorRow({ endUs: T0_US + us, salt: n, processId: process, seq: n, trace }))
+            else writer.call(T0_US + us, n, 1, process, 1, 1, n, trace, 0, 0, null, null, null, null)
+          }
+          writer.commit()
+          sweep(new Retention(db, { path, retentionMs: 0.01, maxBytes: NO_LIMIT }), T0_US + now, budget)
+          const left = records.filter(({ us, trace }) => trace < 0 && us >= now - 10)
+          expect(column(db, "SELECT process_id || ' ' || trace FROM remote_traces ORDER BY 1")).toEqual(
+            [...new Set(left.map(({ process, trace }) => `${process} ${trace}`))].sort(),
+          )
+          db.close()
+        },
+      ),
+      { numRuns: 60 },
+    )
+  })
+
+  it('go by size as well, and are found without a walk over all of them', () => {
+    const { path, db, writer } = tempStore()
+    writer.begin()
+    const p = registerProcess(writer)
+    for (let n = 1; n <= 2_000; n++) {
+      writer.remoteTrace(p, -n, Buffer.alloc(24, 1), 0, T0_US + n)
+      writer.call(T0_US + n, 0, 1, p, 1, 1, n, -n, 0, 0, null, 'x'.repeat(1_000), null, null)
+    }
+    writer.commit()
+    sweep(new Retention(db, { path, retentionMs: 1e9, maxBytes: 1024 ** 2 }), T0_US + 2_000)
+    expect(count(db, 'calls')).toBeGreaterThan(100)
+    expect(count(db, 'calls')).toBeLessThan(1_500)
+    expect(column(db, 'SELECT -trace FROM remote_traces ORDER BY 1')).toEqual(
+      column(db, 'SELECT call FROM calls ORDER BY 1'),
+    )
+    writer.begin()
+    for (let n = 1; n <= 500; n++)
+      writer.error(errorRow({ endUs: T0_US + n, processId: p, seq: n, trace: n }))
+    writer.commit()
+    db.exec('ANALYZE')
+    for (const sql of Object.values(DELETE_TRACES)) {
+      const steps = all(db, `EXPLAIN QUERY PLAN ${sql}`, 1n, 1n).map(step => String(step['detail']))
+      expect(steps[0]).toBe('SEARCH remote_traces USING PRIMARY KEY (process_id=? AND trace=?)')
+      expect(steps.join('\n')).toMatch(/SEARCH (calls|errors) USING INTEGER PRIMARY KEY \(rowid<\?\)/)
+      expect(steps.join('\n')).not.toContain('SCAN')
+    }
+  })
+
+  it('go with their process when a refused record left one behind', () => {
+    const { path, db, writer } = tempStore()
+    writer.begin()
+    const dead = registerProcess(writer, '00000000000000aa')
+    writer.remoteTrace(dead, -1, Buffer.alloc(24, 1), 0, T0_US)
+    registerProcess(writer, '00000000000000bb')
+    writer.commit()
+    sweep(new Retention(db, { path, retentionMs: 1, maxBytes: NO_LIMIT }), T0_US + 10_000_000)
+    expect([count(db, 'processes'), count(db, 'remote_traces')]).toEqual([1, 0])
+  })
+})
 
 describe('the age limit', () => {
   it('agrees with a filtered array, whatever the slices, and counts what expired', () => {
@@ -43,7 +121,7 @@ describe('the age limit', () => {
           writer.begin()
           const p = registerProcess(writer)
           calls.forEach((us, n) => {
-            writer.call(T0_US + us, n, 1, p, 1, 1, n, n, 0, 0, null, null, null)
+            writer.call(T0_US + us, n, 1, p, 1, 1, n, n, 0, 0, null, null, null, null)
           })
           errors.forEach((us, n) => {
             writer.error(errorRow({ endUs: T0_US + us, salt: n, processId: p, seq: n }))
@@ -84,7 +162,7 @@ describe('the age limit', () => {
     const { path, db, writer } = tempStore()
     writer.begin()
     for (const us of [-1, 0]) {
-      writer.call(T0_US + us, us === 0 ? 0 : 2047, 1, 1, 1, 1, 1, 1, 0, 0, null, null, null)
+      writer.call(T0_US + us, us === 0 ? 0 : 2047, 1, 1, 1, 1, 1, 1, 0, 0, null, null, null, null)
       writer.error(errorRow({ endUs: T0_US + us, salt: us === 0 ? 0 : 2047, seq: us + 2 }))
     }
     writer.commit()
@@ -120,7 +198,7 @@ describe('the age limit', () => {
     const live = registerProcess(writer, '00000000000000a4')
     const newest = registerProcess(writer, '00000000000000a5')
     writer.addDrops(Math.floor((T0_US + 9_000) / MINUTE_US), 1, withDrop, 0, 'oversize', 1, 1, 1)
-    writer.call(T0_US + 8_500, 0, 1, busy, 1, 1, 1, 1, 0, 0, null, null, null)
+    writer.call(T0_US + 8_500, 0, 1, busy, 1, 1, 1, 1, 0, 0, null, null, null, null)
     writer.touchProcess(live, T0_US + 9_000)
     for (const p of [empty, withDrop, busy, live, newest]) {
       writer.lane(p, 0, 0, 1, 1, '{}', 1)

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { FrameFlag } from '../../lib/queue/layout.js'
 import { bucketUpperNs } from '../../lib/totals/layout.js'
 import { bucketOf } from '../../lib/totals/totals.js'
 import { all, column, errorRow, registerProcess, T0_US, tempStore } from './temp-store.js'
@@ -9,8 +10,14 @@ const plan = (db: Parameters<typeof all>[0], sql: string) =>
 
 describe('the views are the contract', () => {
   it.each([
-    ['recent_errors', 'at function error message duration_ms args stack trace_id call_id process'],
-    ['recent_calls', 'at function outcome duration_ms args result weight trace_id parent_id call_id process'],
+    [
+      'recent_errors',
+      'at function error message duration_ms args stack trace_id call_id process shape parent_id fingerprint cuts',
+    ],
+    [
+      'recent_calls',
+      'at function outcome duration_ms args result weight trace_id parent_id call_id process shape recorded cuts',
+    ],
     ['function_totals', 'function calls errors mean_ms p50_ms p95_ms p99_ms max_ms'],
     ['losses', 'minute function reason count'],
   ])('%s has its columns in order', (view, columns) => {
@@ -24,10 +31,18 @@ describe('the views are the contract', () => {
     const p = registerProcess(writer)
     const f = writer.functionId('Orders.place')
     const args = Buffer.from('[{"id":1,"naïve":"✓"}]')
-    writer.call(T0_US, 5, f, p, 1_500_000, 4, 1, 1, 0, 0, args, Buffer.from('true'), null)
-    writer.call(T0_US + 2_000, 5, f, p, 1_000, 1, 3, 1, 1, 0, null, null, '{"items":1}')
+    writer.call(T0_US, 5, f, p, 1_500_000, 4, 1, 1, 0, 0, null, args, Buffer.from('true'), null)
+    writer.call(T0_US + 2_000, 5, f, p, 1_000, 1, 3, 1, 1, 0, '["number"]', null, null, '{"items":1}')
     writer.error(
-      errorRow({ endUs: T0_US + 1_000, functionId: f, processId: p, call: 2, trace: 1, parent: 1 }),
+      errorRow({
+        endUs: T0_US + 1_000,
+        functionId: f,
+        processId: p,
+        call: 2,
+        trace: 1,
+        parent: 1,
+        shape: '["string"]',
+      }),
     )
     writer.commit()
     const trace = '00000000000000aa0000000000000001'
@@ -44,12 +59,18 @@ describe('the views are the contract', () => {
         parent_id: '0000000000000001',
         call_id: '0000000000000003',
         process: 'app.js[4711]',
+        shape: '["number"]',
+        recorded: 'sampled',
+        cuts: '{"items":1}',
       },
       expect.objectContaining({
         at: '2026-01-02T03:04:05.679Z',
         outcome: 'error',
         duration_ms: 2.5,
         result: null,
+        weight: 1,
+        shape: '["string"]',
+        recorded: 'error',
       }),
       expect.objectContaining({
         at: '2026-01-02T03:04:05.678Z',
@@ -73,7 +94,54 @@ describe('the views are the contract', () => {
         trace_id: trace,
         call_id: '0000000000000002',
         process: 'app.js[4711]',
+        shape: '["string"]',
+        parent_id: '0000000000000001',
+        fingerprint: '0123456789abcdef',
+        cuts: null,
       },
+    ])
+  })
+
+  it.each([
+    ['sampled', 0],
+    ['slow', FrameFlag.slow | FrameFlag.argsAfter],
+    ['hindsight', FrameFlag.hindsight],
+    ['hindsight', FrameFlag.hindsight | FrameFlag.slow | FrameFlag.remote],
+  ])('say why a call is in the store: %s', (recorded, flags) => {
+    const { db, writer } = tempStore()
+    writer.begin()
+    const p = registerProcess(writer)
+    const f = writer.functionId('f')
+    const weight = recorded === 'hindsight' ? 0 : 1
+    writer.call(T0_US, 0, f, p, 1, weight, 1, 1, 0, flags, null, null, null, null)
+    writer.commit()
+    expect(all(db, 'SELECT recorded, weight FROM recent_calls')).toEqual([{ recorded, weight }])
+  })
+
+  it('show the trace and the parent that a trace from outside came with', () => {
+    const { db, writer } = tempStore()
+    writer.begin()
+    const p = registerProcess(writer)
+    const other = registerProcess(writer, '00000000000000bb')
+    const f = writer.functionId('f')
+    const ids = Buffer.from(`ff${'0af7651916cd43dd8448eb211c80319c'}${'00f067aa0ba902b7'}ff`, 'hex')
+    writer.remoteTrace(p, -7, ids, 1, T0_US)
+    writer.call(T0_US, 0, f, p, 1, 1, 8, -7, 0, FrameFlag.remote, null, null, null, null)
+    writer.error(errorRow({ endUs: T0_US + 1, functionId: f, processId: p, call: 9, trace: -7, parent: 8 }))
+    writer.error(errorRow({ endUs: T0_US + 2, functionId: f, processId: p, call: 10, trace: -7, seq: 2 }))
+    // The same number in another process is another trace.
+    writer.call(T0_US + 3, 0, f, other, 1, 1, 8, -7, 0, 0, null, null, null, null)
+    writer.commit()
+    const remote = { trace_id: '0af7651916cd43dd8448eb211c80319c' }
+    expect(all(db, 'SELECT call_id, trace_id, parent_id FROM recent_calls')).toEqual([
+      { call_id: '0000000000000008', trace_id: '00000000000000bbfffffffffffffff9', parent_id: null },
+      { call_id: '000000000000000a', ...remote, parent_id: '00f067aa0ba902b7' },
+      { call_id: '0000000000000009', ...remote, parent_id: '0000000000000008' },
+      { call_id: '0000000000000008', ...remote, parent_id: '00f067aa0ba902b7' },
+    ])
+    expect(all(db, 'SELECT call_id, trace_id, parent_id FROM recent_errors')).toEqual([
+      { call_id: '000000000000000a', ...remote, parent_id: '00f067aa0ba902b7' },
+      { call_id: '0000000000000009', ...remote, parent_id: '0000000000000008' },
     ])
   })
 
@@ -83,7 +151,8 @@ describe('the views are the contract', () => {
     const p = registerProcess(writer)
     const f = writer.functionId('f')
     for (let n = 0; n < 3_000; n++) {
-      writer.call(T0_US + n, 0, f, p, 1, 1, n + 1, n + 1, 0, 0, null, null, null)
+      if (n % 2 === 0) writer.remoteTrace(p, -n - 1, Buffer.alloc(24, n & 0xff), 0, T0_US)
+      writer.call(T0_US + n, 0, f, p, 1, 1, n + 1, -n - 1, 0, 0, null, null, null, null)
       if (n % 3 === 0) writer.error(errorRow({ endUs: T0_US + n, functionId: f, processId: p, seq: n + 1 }))
     }
     writer.commit()
@@ -177,5 +246,25 @@ describe('losses', () => {
     expect(
       all(db, 'SELECT count, first_us, last_us FROM drops WHERE process_id = ? AND function_id = ?', a, f),
     ).toEqual([{ count: 7, first_us: 40, last_us: 60 }])
+  })
+
+  it('tells what only the account of the error lane knows, at the last sign of life, and nothing twice', () => {
+    const { db, writer } = tempStore()
+    writer.begin()
+    const p = registerProcess(writer, '00000000000000aa', 0)
+    writer.touchProcess(p, 29_000_005 * 60_000_000)
+    writer.lane(p, 0, 0, 9, 0, '{"queue_full":9}', 0)
+    writer.addDrops(29_000_000, 0, p, 0, 'queue_full', 9, 1, 2)
+    writer.lane(p, 0, 1, 20, 3, '{"queue_full":5,"serialize_failed":1,"poison":2,"writer_lost":4}', 0)
+    writer.lane(p, 1, 1, 2, 0, '{"queue_full":2}', 0)
+    // Both are given to the minutes as well, where retention may have deleted them.
+    writer.addDrops(29_000_001, 0, p, 1, 'poison', 1, 1, 2)
+    writer.commit()
+    expect(all(db, 'SELECT * FROM losses')).toEqual([
+      { minute: '2025-02-19T21:25Z', function: '(unknown)', reason: 'queue_full', count: 7 },
+      { minute: '2025-02-19T21:25Z', function: '(unknown)', reason: 'serialize_failed', count: 1 },
+      { minute: '2025-02-19T21:21Z', function: '(unknown)', reason: 'poison', count: 1 },
+      { minute: '2025-02-19T21:20Z', function: '(unknown)', reason: 'queue_full', count: 9 },
+    ])
   })
 })

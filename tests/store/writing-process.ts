@@ -30,7 +30,7 @@ for (let batch = 0; batch < Number(batches); ) {
     const functionId = writer.functionId('shared')
     // All processes ask for the same ids.
     for (let n = 0; n < ROWS; n++)
-      writer.call(START_US + batch, n, functionId, processId, 1, 1, n, n, 0, 0, '[]', null, null)
+      writer.call(START_US + batch, n, functionId, processId, 1, 1, n, n, 0, 0, null, '[]', null, null)
     writer.error({ ...errorFields, endUs: START_US + batch, functionId, processId, seq: batch })
     writer.lane(processId, 0, 0, 0, ROWS * (batch + 1), '{}', batch)
     writer.commit()
