@@ -1,0 +1,93 @@
+import { existsSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Mode, ModeReport, Transcript } from '../fixtures/src/library-scenario.js'
+import { type Dialect, Place } from '../monitor/fixtures.js'
+
+/** How often a monitored function returns and fails in one run of a scenario. */
+export type Ends = Readonly<Record<string, { readonly ok: number; readonly failed: number }>>
+
+export interface Library {
+  readonly name: string
+  readonly dialects: readonly Dialect[]
+  /** Every function that is monitored and called: nothing else may be in the store, nothing may be missing. */
+  readonly ends: Ends
+  /** What a person should be able to read in the store of the monitored program. */
+  readonly readable?: (place: Place) => void
+}
+
+const MONITORED: readonly Mode[] = ['unsampled', 'untimed', 'recorded']
+const sum = (ends: Ends, of: 'ok' | 'failed'): number =>
+  Object.values(ends).reduce((total, each) => total + each[of], 0)
+
+/** Runs the scenario of a library bare and monitored, each in a process of its own, and compares what was seen. */
+export function describeLibrary({ name, dialects, ends, readable }: Library): void {
+  describe.each(dialects)(`${name}, %s dialect`, dialect => {
+    const bare = new Place()
+    const monitored = new Place()
+    let seen: Transcript = []
+    let reports: readonly ModeReport[] = []
+
+    beforeAll(async () => {
+      const [bareReports, monitoredReports] = await Promise.all([
+        bare.json<ModeReport[]>(dialect, 'library-run', [name, 'bare']),
+        monitored.json<ModeReport[]>(dialect, 'library-run', [name, ...MONITORED]),
+      ])
+      seen = bareReports[0]!.transcript
+      reports = monitoredReports
+    })
+    afterAll(() => {
+      bare.dispose()
+      monitored.dispose()
+    })
+
+    it('sees something, and leaves no store without the decorator', () => {
+      expect(seen.length).toBeGreaterThan(5)
+      expect(existsSync(bare.store)).toBe(false)
+    })
+
+    it.each(MONITORED)('behaves the same when calls are %s', mode => {
+      expect(reports.find(report => report.mode === mode)?.transcript).toEqual(seen)
+    })
+
+    it('records every call when sampled, and only the errors when not', () => {
+      const failed = sum(ends, 'failed')
+      expect(reports.map(({ mode, calls, errors }) => ({ mode, calls, errors }))).toEqual([
+        { mode: 'unsampled', calls: 0, errors: failed },
+        { mode: 'untimed', calls: 0, errors: failed },
+        { mode: 'recorded', calls: sum(ends, 'ok'), errors: failed },
+      ])
+    })
+
+    it('has each function in the store with its outcomes, and exact totals of all three runs', () => {
+      const stored: Record<string, { ok: number; failed: number }> = {}
+      const rows = monitored.rows<{ function: string; ok: number; failed: number }>(
+        `SELECT function, sum(outcome = 'ok') AS ok, sum(outcome = 'error') AS failed
+         FROM recent_calls GROUP BY function`,
+      )
+      for (const { function: site, ok, failed } of rows)
+        stored[site] = { ok, failed: failed / MONITORED.length }
+      expect(stored).toEqual(ends)
+
+      const totals = monitored.rows<{ function: string; calls: number; errors: number }>(
+        'SELECT function, calls, errors FROM function_totals',
+      )
+      expect(Object.fromEntries(totals.map(({ function: site, ...counts }) => [site, counts]))).toEqual(
+        Object.fromEntries(
+          Object.entries(ends).map(([site, { ok, failed }]) => [
+            site,
+            { calls: MONITORED.length * (ok + failed), errors: MONITORED.length * failed },
+          ]),
+        ),
+      )
+    })
+
+    it('has valid JSON in every row', () => {
+      const [invalid] = monitored.rows<{ n: number }>(
+        'SELECT count(*) AS n FROM recent_calls WHERE NOT json_valid(args) OR (result IS NOT NULL AND NOT json_valid(result))',
+      )
+      expect(invalid?.n).toBe(0)
+    })
+
+    if (readable !== undefined) it('says in the store what was passed', () => readable(monitored))
+  })
+}
