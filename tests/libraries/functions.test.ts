@@ -14,6 +14,8 @@ describeLibrary({
     'Point.failLater': { ok: 0, failed: 2 },
     'Point.get length': { ok: 17, failed: 0 },
     'Point.plus': { ok: 9, failed: 2 },
+    'Point.rethrow': { ok: 0, failed: 2 },
+    'Point.rethrowLater': { ok: 0, failed: 1 },
     'Point.toJSON': { ok: 3, failed: 0 },
     'Point.toString': { ok: 13, failed: 0 },
     'Point.valueOf': { ok: 4, failed: 0 },

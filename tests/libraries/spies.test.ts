@@ -56,7 +56,7 @@ describe.each<Dialect>(['standard', 'legacy'])('spying on monitored members, %s 
       const open = vi.spyOn(till, 'open')
       const openLater = vi.spyOn(till, 'openLater')
       const problem = new RangeError('locked')
-      expect(() => till.open(problem)).toThrow(problem)
+      expect(() => till.open(problem)).toThrow(expect.toSatisfy(thrown => thrown === problem))
       await expect(till.openLater(problem)).rejects.toBe(problem)
       expect(open.mock.results).toEqual([{ type: 'throw', value: problem }])
       expect(openLater.mock.settledResults).toEqual([{ type: 'rejected', value: problem }])
