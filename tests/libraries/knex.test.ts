@@ -6,12 +6,12 @@ describeLibrary({
   dialects: ['standard', 'legacy'],
   ends: {
     'People.createTable': { ok: 1, failed: 0 },
-    'People.add': { ok: 9, failed: 0 },
-    'People.all': { ok: 11, failed: 0 },
+    'People.add': { ok: 6, failed: 3 },
+    'People.all': { ok: 8, failed: 0, open: 3 },
     'People.olderThan': { ok: 1, failed: 0 },
     'People.names': { ok: 3, failed: 0 },
     'People.addTwice': { ok: 0, failed: 1 },
-    'People.raw': { ok: 3, failed: 0 },
+    'People.raw': { ok: 1, failed: 1, open: 1 },
     'People.stream': { ok: 1, failed: 0 },
   },
   readable: place => {
