@@ -1,16 +1,22 @@
 import { types } from 'node:util'
 import { FrameFlag } from '../queue/layout.js'
+import { prototypeInfo } from '../serialize/kinds.js'
 import type { CallSite } from './call-site.js'
 import type { Recording } from './recording.js'
-import { nowMs, type PendingCall, pendingCall, settlePending, settlePendingThrow } from './settle.js'
+import {
+  nowMs,
+  type PendingCall,
+  pendingCall,
+  settlePending,
+  settlePendingThrow,
+  settleUnstarted,
+} from './settle.js'
 
 const { apply } = Reflect
-const { defineProperty, getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf, hasOwn } = Object
+const { getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf, hasOwn } = Object
 const { isPromise, isProxy } = types
 const promisePrototype = Promise.prototype
 const promiseThen = Promise.prototype.then
-
-type Then = (this: unknown, onFulfilled?: unknown, onRejected?: unknown, ...rest: unknown[]) => unknown
 
 /**
  * The promise the app gets in place of a plain one: derived once, with both handlers in one call, so that a
@@ -40,14 +46,20 @@ export function defer(
   ]) as object
 }
 
-/** Longest prototype chain that is searched for a `then`. */
+/** Longest prototype chain that is searched for a member. */
 const MAX_CHAIN = 16
 
 /** The functions that look on. */
-const watching = new WeakSet<Then>()
+const watching = new WeakSet<Method>()
 
 /** Prototypes whose objects have no `then` by inheritance, as far as was seen. */
 const withoutThen = new WeakSet<object>([Object.prototype, Array.prototype])
+
+/** What is known of a call whose thenable nobody has started; without its arguments, which may lead back to the thenable. */
+type Unstarted = Omit<PendingCall, 'args'> & { readonly returnedMs: number }
+
+/** A thenable that is collected was never started: its call ended when it was returned. */
+const unstarted = new FinalizationRegistry<Unstarted>(call => settleUnstarted(call, call.returnedMs))
 
 /**
  * A thenable that is no plain promise is returned as it is, and never started by us: the `then` of a lazy query runs
@@ -65,94 +77,148 @@ export function watchThenable(
   if (isProxy(result)) return null
   const prototype = getPrototypeOf(result) as object | null
   if (prototype !== null && withoutThen.has(prototype) && !hasOwn(result, 'then')) return null
-  const holder = holderOfThen(result, prototype)
-  if (holder === null) return null
+  // A global object of another context may ask a Proxy for its members.
+  if (prototypeInfo(result, prototype).kind === 'global') return null
   // `await` asks a native promise of this realm without its `then`, so there is nothing to look on at.
   if (isPromise(result) && prototype === promisePrototype) return null
-  const own = getOwnPropertyDescriptor(result, 'then')
-  if (own === undefined ? !Object.isExtensible(result) : own.configurable !== true) return null
-  const original = (own ?? getOwnPropertyDescriptor(holder, 'then'))?.value as Then
-  // Returned once more before the app has started it: this call is over, the first one waits.
-  if (watching.has(original)) return null
-  const started = isPromise(result)
-  const watch: Watch = {
-    pending: pendingCall(recording, site, at, FrameFlag.async, args),
-    isStarted: started,
-    builtMs: started ? 0 : nowMs(),
-    isTaken: false,
+  const then = findMethod(result, 'then')
+  if (then === null) {
+    if (prototype !== null && findMethod(prototype, 'then') === null) withoutThen.add(prototype)
+    return null
   }
-  const value = watchedThen(result, original, own, watch)
-  watching.add(value)
-  defineProperty(result, 'then', {
-    value,
-    writable: true,
-    enumerable: own?.enumerable ?? false,
-    configurable: true,
-  })
+  // Returned once more before the app has started it: this call is over, the first one waits.
+  if (watching.has(then.method) || !isReplaceable(result, then)) return null
+  const watch = new Watch(result, pendingCall(recording, site, at, FrameFlag.async, args), isPromise(result))
+  watch.put(then, watchedThen)
+  // Some have a `catch` that does not go through `then`.
+  const rescue = findMethod(result, 'catch')
+  if (rescue !== null && isReplaceable(result, rescue)) watch.put(rescue, watchedCatch)
   site.continues = true
   return result
 }
 
-interface Watch {
-  readonly pending: PendingCall
-  /** A promise runs from the call on; anything else from its first `then` on. */
-  readonly isStarted: boolean
-  /** When the function returned the thenable. */
-  readonly builtMs: number
-  isTaken: boolean
+type Method = (this: unknown, ...args: unknown[]) => unknown
+
+/** A method of an object, found without running code. */
+interface FoundMethod {
+  readonly key: 'then' | 'catch'
+  readonly method: Method
+  /** `undefined`: it is inherited. */
+  readonly own: PropertyDescriptor | undefined
 }
 
-function watchedThen(
-  target: object,
-  original: Then,
-  own: PropertyDescriptor | undefined,
-  watch: Watch,
-): Then {
-  function then(this: unknown, onFulfilled?: unknown, onRejected?: unknown, ...rest: unknown[]): unknown {
-    if (watch.isTaken || this !== target) return apply(original, this, [onFulfilled, onRejected, ...rest])
-    watch.isTaken = true
-    // The object is as it was, unless the app has put something there itself by now.
-    if (getOwnPropertyDescriptor(target, 'then')?.value === then) {
-      if (own === undefined) Reflect.deleteProperty(target, 'then')
-      else Reflect.defineProperty(target, 'then', own)
+/** `null` when there is none, or it cannot be told without running code. */
+function findMethod(target: object, key: FoundMethod['key']): FoundMethod | null {
+  const own = getOwnPropertyDescriptor(target, key)
+  let holder: object | null = target
+  for (let depth = 0; holder !== null && depth < MAX_CHAIN && !isProxy(holder); depth++) {
+    const descriptor = getOwnPropertyDescriptor(holder, key)
+    if (descriptor !== undefined) {
+      const method: unknown = descriptor.value
+      return typeof method === 'function' ? { key, method: method as Method, own } : null
     }
-    const pending = watch.isStarted ? watch.pending : startedNow(watch)
-    let isSettled = false
+    holder = getPrototypeOf(holder) as object | null
+  }
+  return null
+}
+
+function isReplaceable(target: object, { own }: FoundMethod): boolean {
+  return own === undefined ? Object.isExtensible(target) : own.configurable === true
+}
+
+/** A thenable on its way from the function that returned it to the app that starts it. */
+class Watch {
+  readonly target: object
+  readonly #pending: PendingCall
+  /** A promise runs from the call on; anything else from its first `then` on. */
+  readonly #isStarted: boolean
+  readonly #returnedMs = nowMs()
+  readonly #put: { readonly found: FoundMethod; readonly watched: Method }[] = []
+  #isTaken = false
+  #isSettled = false
+
+  constructor(target: object, pending: PendingCall, isStarted: boolean) {
+    this.target = target
+    this.#pending = pending
+    this.#isStarted = isStarted
+    const { args: _, ...call } = pending
+    unstarted.register(target, { ...call, returnedMs: this.#returnedMs }, this)
+  }
+
+  get isTaken(): boolean {
+    return this.#isTaken
+  }
+
+  put(found: FoundMethod, watch: (watch: this, original: Method) => Method): void {
+    const { key, method, own } = found
+    const value = watch(this, method)
+    watching.add(value)
+    this.#put.push({ found, watched: value })
+    const enumerable = own?.enumerable ?? false
+    Reflect.defineProperty(this.target, key, { value, writable: true, enumerable, configurable: true })
+  }
+
+  /** The app starts the thenable. The object is as it was, unless the app has put something there itself by now. */
+  take(startedMs: number): PendingCall {
+    this.#isTaken = true
+    unstarted.unregister(this)
+    for (const { found, watched } of this.#put) {
+      if (getOwnPropertyDescriptor(this.target, found.key)?.value !== watched) continue
+      if (found.own === undefined) Reflect.deleteProperty(this.target, found.key)
+      else Reflect.defineProperty(this.target, found.key, found.own)
+    }
+    const { startMs } = this.#pending
+    if (this.#isStarted || startMs < 0) return this.#pending
+    // The time between the return of the thenable and its start is not the call's.
+    return { ...this.#pending, startMs: startMs + (startedMs - this.#returnedMs) }
+  }
+
+  fulfilled(pending: PendingCall, value: unknown): void {
+    if (!this.#isSettled) settlePending(pending, value)
+    this.#isSettled = true
+  }
+
+  rejected(pending: PendingCall, reason: unknown): void {
+    if (!this.#isSettled) settlePendingThrow(pending, reason)
+    this.#isSettled = true
+  }
+}
+
+function watchedThen(watch: Watch, original: Method): Method {
+  return function then(this: unknown, ...handlers: unknown[]): unknown {
+    if (watch.isTaken || this !== watch.target) return apply(original, this, handlers)
+    const pending = watch.take(nowMs())
+    const [onFulfilled, onRejected, ...rest] = handlers
     return apply(original, this, [
       (value: unknown) => {
-        if (!isSettled) settlePending(pending, value)
-        isSettled = true
+        watch.fulfilled(pending, value)
         return typeof onFulfilled === 'function' ? (apply(onFulfilled, undefined, [value]) as unknown) : value
       },
       (reason: unknown) => {
-        if (!isSettled) settlePendingThrow(pending, reason)
-        isSettled = true
+        watch.rejected(pending, reason)
         if (typeof onRejected === 'function') return apply(onRejected, undefined, [reason]) as unknown
         throw reason
       },
       ...rest,
     ])
   }
-  return then
 }
 
-/** The time between the return of the thenable and its start is not the call's. */
-function startedNow({ pending, builtMs }: Watch): PendingCall {
-  if (pending.startMs < 0) return pending
-  return { ...pending, startMs: pending.startMs + (nowMs() - builtMs) }
-}
-
-/** Where the `then` of an object stands, when it can be found without running code and is a function. */
-function holderOfThen(result: object, prototype: object | null): object | null {
-  const own = getOwnPropertyDescriptor(result, 'then')
-  if (own !== undefined) return typeof own.value === 'function' ? result : null
-  let holder = prototype
-  for (let depth = 0; holder !== null && depth < MAX_CHAIN; depth++) {
-    if (isProxy(holder)) return null
-    const descriptor = getOwnPropertyDescriptor(holder, 'then')
-    if (descriptor !== undefined) return typeof descriptor.value === 'function' ? holder : null
-    holder = getPrototypeOf(holder) as object | null
+/** A fulfilment passes a `catch` by unseen: then the call is taken for one that ended when it returned. */
+function watchedCatch(watch: Watch, original: Method): Method {
+  return function rescue(this: unknown, ...handlers: unknown[]): unknown {
+    const [onRejected, ...rest] = handlers
+    if (watch.isTaken || this !== watch.target || typeof onRejected !== 'function') {
+      return apply(original, this, handlers)
+    }
+    const startedMs = nowMs()
+    return apply(original, this, [
+      (reason: unknown) => {
+        // Not if the `catch` went through `then` after all.
+        if (!watch.isTaken) watch.rejected(watch.take(startedMs), reason)
+        return apply(onRejected, undefined, [reason]) as unknown
+      },
+      ...rest,
+    ])
   }
-  if (prototype !== null) withoutThen.add(prototype)
-  return null
 }

@@ -119,7 +119,21 @@ export function settlePending(pending: PendingCall, result: unknown): void {
   }
 }
 
-function fillFacts(pending: PendingCall, durationMs: number): void {
+/** A call whose thenable was never started ended when it returned, as far as anyone can tell. */
+export function settleUnstarted(call: Omit<PendingCall, 'args'>, returnedMs: number): void {
+  const { recording, site, startMs, weight } = call
+  try {
+    const durationMs = startMs < 0 ? -1 : returnedMs - startMs
+    recording.totals.end(site.id, durationMs, false)
+    if (weight === 0 && !(durationMs >= site.slowMs)) return
+    fillFacts(call, durationMs)
+    keepReturn(recording, site, weight, -1, call.held, null, undefined)
+  } catch (error) {
+    contain(recording, error)
+  }
+}
+
+function fillFacts(pending: Omit<PendingCall, 'args'>, durationMs: number): void {
   facts.startMs = pending.startMs
   facts.durationMs = durationMs
   facts.call = pending.call
@@ -135,7 +149,7 @@ function keepReturn(
   weight: number,
   mark: number,
   held: Uint8Array | null,
-  args: ArrayLike<unknown>,
+  args: ArrayLike<unknown> | null,
   result: unknown,
 ): void {
   const { producer } = recording
@@ -156,7 +170,7 @@ function keepReturn(
     recordWeight = site.sampler.takeWeight(weight)
   }
   const captured = mark !== -1 || held !== null
-  if (!captured) facts.flags |= FrameFlag.argsAfter
+  if (!captured && args !== null) facts.flags |= FrameFlag.argsAfter
   const isSlow = (facts.flags & FrameFlag.slow) !== 0
   const { trace } = facts
   producer.recordCall(site, facts, recordWeight, mark, held, captured ? null : args, result)
