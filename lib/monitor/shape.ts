@@ -22,10 +22,16 @@ export function shapeLike<F extends AnyFunction>(wrapper: Function, original: F)
     const descriptor = Object.getOwnPropertyDescriptor(original, key)
     if (descriptor !== undefined) Reflect.defineProperty(wrapper, key, descriptor)
   }
-  const prototype = Object.getOwnPropertyDescriptor(original, 'prototype')
-  Reflect.set(wrapper, 'prototype', prototype === undefined ? undefined : prototype.value)
+  copyPrototype(original, wrapper)
   copyMetadata(original, wrapper)
   return wrapper as unknown as F
+}
+
+/** A wrapper that has a `prototype` cannot lose it again; one of an arrow or a method should be made without. */
+function copyPrototype(original: Function, wrapper: Function): void {
+  const prototype = Object.getOwnPropertyDescriptor(original, 'prototype')
+  if (Object.hasOwn(wrapper, 'prototype')) Reflect.set(wrapper, 'prototype', prototype?.value)
+  else if (prototype !== undefined) Object.defineProperty(wrapper, 'prototype', prototype)
 }
 
 function copyMetadata(from: object, to: object): void {
