@@ -24,6 +24,9 @@ export function memberName(holder: string, key: string | symbol, prefix = ''): s
 
 /** A member's key as it stands in a name. */
 export function memberText(key: string | symbol): string {
+  // Where the engine does not have these two yet, Node's own are described as `nodejs.dispose`.
+  if (key === Symbol.dispose) return '[Symbol.dispose]'
+  if (key === Symbol.asyncDispose) return '[Symbol.asyncDispose]'
   return typeof key === 'symbol' ? `[${key.description ?? 'symbol'}]` : key
 }
 
