@@ -48,7 +48,12 @@ export function monitorAll<T extends object>(target: T, first?: unknown, second?
 
   const { inherited = false, classes = false, ...shared } = options
   const plan = planOf(shared, selection)
-  if (isNamespace(target)) return standInFor(target, plan, classes)
+  if (isNamespace(target)) {
+    // What a binding holds is not known before the app reads it.
+    const fits = classes || Reflect.ownKeys(target).some(key => selection.takes(key))
+    if (!fits) warn('monitorAll() monitors nothing: no name of the module fits')
+    return standInFor(target, plan, classes)
+  }
   if (isClass(target)) {
     const taken = monitorClass(target, plan)
     report({ taken, fixed: [], passedOver: 'no method of this class fits' })

@@ -3,6 +3,8 @@ import { isClass, type Plan } from './members.js'
 import { isMonitored } from './monitored.js'
 import { isPlainFunction, isReplaceable, memory, monitorClassMember } from './object.js'
 
+const isEnumerable = Object.prototype.propertyIsEnumerable
+
 /** Names every compiled module may have beside its bindings. */
 const BESIDE_BINDINGS = new Set<string | symbol>(['default', '__esModule'])
 
@@ -35,8 +37,10 @@ export function standInFor<T extends object>(namespace: T, plan: Plan, classes: 
     return meant ? wrapperFor(value, key) : value
   }
   const standIn = Object.create(Object.getPrototypeOf(namespace) as object | null) as T
+  const real = types.isModuleNamespaceObject(namespace)
   for (const key of Reflect.ownKeys(namespace)) {
-    const enumerable = Object.prototype.propertyIsEnumerable.call(namespace, key)
+    // A binding that is not initialised yet cannot even be asked for its attributes. All are enumerable.
+    const enumerable = real ? typeof key === 'string' : isEnumerable.call(namespace, key)
     let latest: unknown
     let given: unknown
     const get = (): unknown => {
