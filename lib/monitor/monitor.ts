@@ -36,9 +36,8 @@ export interface MonitorDecorator extends ClassMonitorDecorator {
 
 /** What `monitor()` returns for options that only a whole class can have. */
 export interface ClassMonitorDecorator {
-  (target: AnyClass, context: ClassDecoratorContext): void
-  /** Legacy decorator of a class. */
-  (target: AnyClass): void
+  /** Without a context in the legacy dialect. Were that a signature of its own, it would also fit methods. */
+  (target: AnyClass, context?: ClassDecoratorContext): void
 }
 
 /**

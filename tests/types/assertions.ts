@@ -8,7 +8,7 @@ export type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T exte
 export type ContainsAny<T> = true extends AnyIn<T> ? true : false
 
 /** Types of the platform: what they contain is not ours, and some of them contain themselves. */
-type Opaque = ArrayBufferView | ArrayBufferLike | Date | Error
+type Opaque = ArrayBufferView | ArrayBufferLike | Date | Error | RegExp
 
 type AnyIn<T> =
   IsAny<T> extends true
