@@ -34,11 +34,16 @@ export interface MonitorDecorator extends ClassMonitorDecorator {
   (target: object, key: string | symbol, descriptor: PropertyDescriptor): void
 }
 
-/** What `monitor()` returns for options that only a whole class can have. */
-export interface ClassMonitorDecorator {
-  /** Without a context in the legacy dialect. Were that a signature of its own, it would also fit methods. */
-  (target: AnyClass, context?: ClassDecoratorContext): void
+/** Only the kind is asked for: the whole type of a context knows no class with a private constructor. */
+interface ClassContext {
+  readonly kind: 'class'
 }
+
+/**
+ * What `monitor()` returns for options that only a whole class can have. The legacy dialect passes no context; were
+ * that a signature of its own, it would fit methods too.
+ */
+export type ClassMonitorDecorator = (target: AnyClass, context?: ClassContext) => void
 
 /**
  * Records the calls of a function.
