@@ -1,3 +1,4 @@
+import { types } from 'node:util'
 import type { ClassOptions, MonitorOptions } from '../config/options.js'
 import type { SiteName } from './call-site.js'
 import { isMonitored } from './monitored.js'
@@ -53,3 +54,14 @@ export function isClass(value: unknown): value is Function {
     typeof value === 'function' && Object.getOwnPropertyDescriptor(value, 'prototype')?.writable === false
   )
 }
+
+/**
+ * Whether a class belongs to the engine. Monitoring one in place would change it for everybody, the recorder
+ * included: its own maps and promises would be calls.
+ */
+export function isBuiltInClass(value: unknown): boolean {
+  return isClass(value) && !types.isProxy(value) && NATIVE.test(sourceOf.call(value))
+}
+
+const NATIVE = /\{ \[native code\] \}$/
+const sourceOf = Function.prototype.toString

@@ -2,7 +2,7 @@ import type { ClassOptions, MonitorOptions } from '../config/options.js'
 import { ConfigError, validateClassOptions } from '../config/validate.js'
 import { decorateClass } from './class.js'
 import { decorateLegacy } from './legacy.js'
-import { isClass } from './members.js'
+import { isBuiltInClass, isClass } from './members.js'
 import { functionName } from './naming.js'
 import { monitoringOff } from './recording.js'
 import type { AnyFunction } from './shape.js'
@@ -98,6 +98,7 @@ export function monitor(first?: AnyFunction | ClassOptions, second?: ClassOption
 function monitorFunction(fn: AnyFunction, options: ClassOptions): unknown {
   const wholeClass = isClass(fn)
   if (!wholeClass) refuseExclude(options)
+  if (isBuiltInClass(fn)) throw builtIn()
   if (monitoringOff()) return fn
   if (wholeClass) {
     decorateClass(fn, options)
@@ -129,6 +130,12 @@ function forgottenParentheses(): ConfigError {
 
 function notDecorable(): ConfigError {
   return new ConfigError('monitor() cannot decorate this; use it on a class, a method or an accessor')
+}
+
+export function builtIn(): ConfigError {
+  return new ConfigError(
+    'Callsight: a class of the engine cannot be monitored, the recorder uses it too; extend it and monitor the subclass',
+  )
 }
 
 function legacyField(key: string | symbol): ConfigError {

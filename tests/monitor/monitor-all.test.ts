@@ -285,6 +285,21 @@ describe('monitorAll() on an object', () => {
     expect(await newSites()).toEqual(['compiled.run'])
   })
 
+  it('leaves the classes of the engine alone: the recorder uses them too', () => {
+    const { get } = Map.prototype
+    expect(refusal(() => monitorAll(Map))).toContain('extend it')
+    expect(refusal(() => monitorAll(Array.prototype))).toContain('extend it')
+    expect(refusal(() => monitor(Promise as never))).toContain('extend it')
+    monitorAll({ Map, run: () => 1 }, { classes: true })
+    class Rows extends Map<string, number> {
+      first(): number | undefined {
+        return this.get('first')
+      }
+    }
+    monitorAll(Rows, 'first', { sample: 0 })
+    expect([new Rows([['first', 1]]).first(), Map.prototype.get]).toEqual([1, get])
+  })
+
   it('refuses what has no meaning, and says what to write', () => {
     expect(refusal(() => untyped(7))).toContain('takes an object')
     expect(refusal(() => untyped({}, 'x', { inherit: true }))).toContain('did you mean "inherited"?')
