@@ -55,13 +55,20 @@ export function isClass(value: unknown): value is Function {
   )
 }
 
-/**
- * Whether a class belongs to the engine. Monitoring one in place would change it for everybody, the recorder
- * included: its own maps and promises would be calls.
- */
-export function isBuiltInClass(value: unknown): boolean {
-  return isClass(value) && !types.isProxy(value) && NATIVE.test(sourceOf.call(value))
-}
-
+const ENGINE_OBJECTS = new Set<unknown>([globalThis, Atomics, Intl, JSON, Math, Reflect])
 const NATIVE = /\{ \[native code\] \}$/
 const sourceOf = Function.prototype.toString
+
+/**
+ * Whether a class, its prototype or an object of functions belongs to the engine. Monitoring one in place would change
+ * it for everybody, the recorder included: its own maps and promises would be calls.
+ */
+export function isOfEngine(target: unknown): boolean {
+  if (ENGINE_OBJECTS.has(target) || isNativeClass(target)) return true
+  if (typeof target !== 'object' || target === null || types.isProxy(target)) return false
+  return isNativeClass(Object.getOwnPropertyDescriptor(target, 'constructor')?.value)
+}
+
+function isNativeClass(value: unknown): boolean {
+  return !types.isProxy(value) && isClass(value) && NATIVE.test(sourceOf.call(value))
+}

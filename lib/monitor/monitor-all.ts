@@ -3,8 +3,8 @@ import type { MemberPattern, MonitorAllOptions } from '../config/options.js'
 import { renderValue } from '../config/render.js'
 import { ConfigError, validateMemberPatterns, validateMonitorAllOptions } from '../config/validate.js'
 import { monitorClass } from './class.js'
-import { isBuiltInClass, isClass, planOf } from './members.js'
-import { builtIn } from './monitor.js'
+import { isClass, isOfEngine, planOf } from './members.js'
+import { ofEngine } from './monitor.js'
 import { isNamespace, standInFor } from './namespace.js'
 import { functionName, instanceClass, isObject } from './naming.js'
 import { monitorObject, type Outcome } from './object.js'
@@ -86,8 +86,7 @@ function refuseUnusable(target: unknown): void {
       'Callsight: monitorAll() cannot look into a Proxy without running its traps; give it the object behind the Proxy, or wrap single functions with monitor(fn)',
     )
   }
-  const owner: unknown = Object.getOwnPropertyDescriptor(target, 'constructor')?.value
-  if (isBuiltInClass(target) || isBuiltInClass(owner)) throw builtIn()
+  if (isOfEngine(target)) throw ofEngine()
 }
 
 function report({ taken, fixed, passedOver }: Outcome): void {

@@ -2,7 +2,7 @@ import type { ClassOptions, MonitorOptions } from '../config/options.js'
 import { ConfigError, validateClassOptions } from '../config/validate.js'
 import { decorateClass } from './class.js'
 import { decorateLegacy } from './legacy.js'
-import { isBuiltInClass, isClass } from './members.js'
+import { isClass, isOfEngine } from './members.js'
 import { functionName } from './naming.js'
 import { monitoringOff } from './recording.js'
 import type { AnyFunction } from './shape.js'
@@ -98,7 +98,7 @@ export function monitor(first?: AnyFunction | ClassOptions, second?: ClassOption
 function monitorFunction(fn: AnyFunction, options: ClassOptions): unknown {
   const wholeClass = isClass(fn)
   if (!wholeClass) refuseExclude(options)
-  if (isBuiltInClass(fn)) throw builtIn()
+  if (isOfEngine(fn)) throw ofEngine()
   if (monitoringOff()) return fn
   if (wholeClass) {
     decorateClass(fn, options)
@@ -132,9 +132,9 @@ function notDecorable(): ConfigError {
   return new ConfigError('monitor() cannot decorate this; use it on a class, a method or an accessor')
 }
 
-export function builtIn(): ConfigError {
+export function ofEngine(): ConfigError {
   return new ConfigError(
-    'Callsight: a class of the engine cannot be monitored, the recorder uses it too; extend it and monitor the subclass',
+    'Callsight: what belongs to the engine cannot be monitored in place, the recorder uses it too; wrap single functions, monitor(JSON.parse), or extend the class',
   )
 }
 

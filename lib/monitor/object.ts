@@ -1,6 +1,6 @@
 import { types } from 'node:util'
 import { monitorClass } from './class.js'
-import { isBuiltInClass, isClass, type Plan } from './members.js'
+import { isClass, isOfEngine, type Plan } from './members.js'
 import { isMonitored } from './monitored.js'
 import { memberName, memberText } from './naming.js'
 import type { AnyFunction } from './shape.js'
@@ -61,7 +61,7 @@ export function memory(plan: NamedPlan): (fn: AnyFunction, key: string | symbol)
 }
 
 export function monitorClassMember(value: Function, key: string | symbol, plan: NamedPlan): number {
-  if (isBuiltInClass(value)) return 0
+  if (isOfEngine(value)) return 0
   return monitorClass(value, { ...plan, name: memberName(plan.name, key) }, `${memberText(key)}.`)
 }
 
