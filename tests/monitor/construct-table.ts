@@ -88,13 +88,6 @@ export function describeConstructors({ classes, wrap }: Variant): void {
     expect(new Primitive()).toBeInstanceOf(Primitive)
   })
 
-  it('its prototype can be replaced, as that of any constructor function', () => {
-    const Old = declareOld(wrap)
-    const prototype = { replaced: true }
-    Old.prototype = prototype as never
-    expect(new Old()).toHaveProperty('replaced', true)
-  })
-
   it('methods, getters and arrows of monitored classes cannot be constructed', () => {
     const base = new classes.Base()
     const getter = Object.getOwnPropertyDescriptor(classes.Base.prototype, 'doubled')?.get

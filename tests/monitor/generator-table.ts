@@ -197,11 +197,14 @@ export function describeGenerators({ classes, wrap }: Variant): void {
   })
 
   it('a cleanup that yields, and one that throws, do so', () => {
+    const refuse = (): never => {
+      throw new RangeError('in the cleanup')
+    }
     const make = wrap(function* (how: 'yields' | 'throws'): Generator<string, string> {
       try {
         yield 'first'
       } finally {
-        if (how === 'throws') throw new RangeError('in the cleanup')
+        if (how === 'throws') refuse()
         yield 'from the cleanup'
       }
       return 'never'
