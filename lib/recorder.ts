@@ -14,6 +14,7 @@ import { onProcessEnd } from './lifecycle/process-end.js'
 import { AttachedSites } from './monitor/attached-sites.js'
 import type { CallSite } from './monitor/call-site.js'
 import { live, type Recording } from './monitor/recording.js'
+import { RemoteTraces } from './monitor/remote-traces.js'
 import { settleWaiting } from './monitor/settle.js'
 import { type Account, emptyAccount, readAccount } from './queue/account.js'
 import { monotonicMs, takeAnchor } from './queue/clock.js'
@@ -147,6 +148,7 @@ function compose(settings: Settings): Recording {
     site => totals.name(site),
     journalBufferBytes(limits.bytes, limits.stackLength),
   )
+  const remoteTraces = new RemoteTraces(randomCallBase())
   const producer = new Producer({
     memory,
     ringBytes: settings.ringBytes,
@@ -156,6 +158,7 @@ function compose(settings: Settings): Recording {
     capture: new Capture(limits),
     groupBytes: limits.bytes,
     fullErrorsPerSecond: settings.fullErrorsPerSecond,
+    remoteIds: trace => remoteTraces.ids(trace),
   })
   const task: DrainTask = {
     control: control.memory,
@@ -197,9 +200,11 @@ function compose(settings: Settings): Recording {
   setInterval(() => producer.tend(), TEND_INTERVAL_MS).unref()
   const redaction = { keys: settings.redactKeys, allow: settings.allowKeys }
   return {
+    boot,
     producer,
     totals,
     control,
+    remoteTraces,
     lastCall: randomCallBase(),
     attach(site) {
       const hidden = site.options.redact

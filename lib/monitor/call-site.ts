@@ -2,6 +2,7 @@ import type { CaptureMode, MonitorOptions, SiteSettings } from '../config/option
 import type { ProducedSite } from '../queue/producer.js'
 import { Sampler } from '../sampling/sampler.js'
 import { Redaction } from '../serialize/redaction.js'
+import type { Recording } from './recording.js'
 
 /** How a call site gets its name: known when it is decorated, or found out at the first call from `this`. */
 export type SiteName = string | ((self: unknown) => string)
@@ -13,6 +14,11 @@ export class CallSite implements ProducedSite {
   readonly #name: SiteName
   /** Number in the totals, -1 until the first recorded call. */
   id = -1
+  /** Set together with {@link id}. */
+  recording: Recording | null = null
+  /** Calls that could not even be begun and are not counted yet. */
+  missed = 0
+  nextMissed: CallSite | null = null
   name = ''
   redaction: Redaction = NO_REDACTION
   sampler: Sampler = ALWAYS

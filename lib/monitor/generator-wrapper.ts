@@ -1,11 +1,12 @@
 import { FrameFlag } from '../queue/layout.js'
+import { beginCall, leaveRunning, NOT_RECORDED } from './call.js'
 import type { CallSite } from './call-site.js'
-import { active, enterContext, inheritedContext } from './context.js'
-import { attach, live, type Recording } from './recording.js'
-import { settleReturn, settleThrow } from './settle.js'
+import type { Recording } from './recording.js'
+import { runAs } from './running.js'
+import { type PendingCall, pendingCall, settlePending, settlePendingThrow } from './settle.js'
 import { type AnyFunction, shapeLike } from './shape.js'
 
-const { apply, construct } = Reflect
+const { apply } = Reflect
 const promiseThen = Promise.prototype.then
 
 type Step = 'next' | 'return' | 'throw'
@@ -13,16 +14,7 @@ const STEPS: readonly Step[] = ['next', 'return', 'throw']
 
 /** One running generator: what its record will need, and whether it has ended. Constant size, however long it runs. */
 interface Run {
-  readonly recording: Recording
-  readonly site: CallSite
-  /** 0 = not sampled. */
-  readonly weight: number
-  readonly startMs: number
-  readonly call: number
-  readonly trace: number
-  readonly parent: number
-  readonly held: Uint8Array | null
-  readonly args: ArrayLike<unknown>
+  readonly pending: PendingCall
   ended: boolean
 }
 
@@ -33,93 +25,43 @@ interface Run {
  * in the totals as begun.
  */
 export function wrapGenerator<F extends AnyFunction>(fn: F, site: CallSite, async: boolean): F {
-  function monitored(this: unknown, ...args: unknown[]): unknown {
-    // A generator function is no constructor: the app gets the TypeError it would get without us.
-    if (new.target) return construct(fn, args)
-    const recording = live.recording ?? live.start()
-    if (recording === null || (site.id === -1 && !attach(recording, site, this))) return apply(fn, this, args)
-    if (recording.producer.capturing) {
-      recording.producer.dropReentrant(site.id)
-      return apply(fn, this, args)
-    }
-    const run = begin(recording, site, args)
-    let inner: object
-    try {
-      inner = inContext(run, () => apply(fn, this, args)) as object
-    } catch (thrown) {
-      // Default values of parameters are evaluated here.
-      end(run, thrown, true)
-      throw thrown
-    }
-    return forward(inner, run, async)
+  const { monitored } = {
+    monitored(this: unknown, ...args: unknown[]): unknown {
+      const at = beginCall(site, this, args)
+      if (at === NOT_RECORDED) return apply(fn, this, args)
+      const pending = pendingCall(site.recording as Recording, site, at, FrameFlag.generator, args)
+      leaveRunning(pending.recording, at)
+      const run: Run = { pending, ended: false }
+      let inner: object
+      try {
+        inner = runAs(pending.call, pending.trace, () => apply(fn, this, args)) as object
+      } catch (thrown) {
+        // Default values of parameters are evaluated here.
+        end(run, thrown, true)
+        throw thrown
+      }
+      return forward(inner, run, async)
+    },
   }
   return shapeLike(monitored, fn)
-}
-
-function begin(recording: Recording, site: CallSite, args: ArrayLike<unknown>): Run {
-  const weight = site.sampler.next() ? site.sampler.weight : 0
-  const inherited = inheritedContext()
-  let parent = active.call
-  let trace = active.trace
-  if (parent === 0 && inherited !== undefined) {
-    parent = inherited.call
-    trace = inherited.trace
-  }
-  const call = ++recording.lastCall
-  let held: Uint8Array | null = null
-  if (weight > 0 && recording.producer.scratch.hasRoom) {
-    const mark = recording.producer.captureArguments(site, args)
-    held = recording.producer.scratch.hold(mark)
-    recording.producer.scratch.release(mark)
-  }
-  recording.totals.begin(site.id)
-  return {
-    recording,
-    site,
-    weight,
-    startMs: weight > 0 || site.timed ? performance.now() : -1,
-    call,
-    trace: trace === 0 ? call : trace,
-    parent,
-    held,
-    args,
-    ended: false,
-  }
-}
-
-/** Runs a piece of the generator's body as part of its call, wherever the app resumes it. */
-function inContext(run: Run, body: () => unknown): unknown {
-  const { call: outerCall, trace: outerTrace } = active
-  const inherited = inheritedContext()
-  active.call = run.call
-  active.trace = run.trace
-  enterContext({ call: run.call, trace: run.trace })
-  try {
-    return body()
-  } finally {
-    active.call = outerCall
-    active.trace = outerTrace
-    enterContext(inherited)
-  }
 }
 
 function end(run: Run, value: unknown, failed: boolean): void {
   if (run.ended) return
   run.ended = true
-  const { recording, site, weight, startMs, call, trace, parent, held, args } = run
-  const flags = FrameFlag.generator
-  if (failed) settleThrow(recording, site, startMs, call, trace, parent, flags, -1, held, args, value)
-  else settleReturn(recording, site, weight, startMs, call, trace, parent, flags, -1, held, args, value)
+  if (failed) settlePendingThrow(run.pending, value)
+  else settlePending(run.pending, value)
 }
 
 function forward(inner: object, run: Run, async: boolean): object {
   const outer = Object.create(Object.getPrototypeOf(inner) as object) as object
+  const { call, trace } = run.pending
   for (const step of STEPS) {
     const method = Reflect.get(inner, step) as (...args: unknown[]) => unknown
     const forwarded = (...args: unknown[]): unknown => {
       let result: unknown
       try {
-        result = inContext(run, () => apply(method, inner, args))
+        result = runAs(call, trace, () => apply(method, inner, args))
       } catch (thrown) {
         end(run, thrown, true)
         throw thrown

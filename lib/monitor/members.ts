@@ -48,11 +48,13 @@ export function nameOn(holder: object, key: string | symbol, part: Part): SiteNa
   return () => memberName(className(holder), key, part)
 }
 
-/** A class is a value, not a function to be called. Only a class has a prototype that cannot be replaced. */
+/**
+ * A class is a value, not a function to be called. Only a class has a prototype that cannot be replaced. A Proxy cannot
+ * be asked without running its traps.
+ */
 export function isClass(value: unknown): value is Function {
-  return (
-    typeof value === 'function' && Object.getOwnPropertyDescriptor(value, 'prototype')?.writable === false
-  )
+  if (typeof value !== 'function' || types.isProxy(value)) return false
+  return Object.getOwnPropertyDescriptor(value, 'prototype')?.writable === false
 }
 
 const ENGINE_OBJECTS = new Set<unknown>([globalThis, Atomics, Intl, JSON, Math, Reflect])
@@ -70,5 +72,5 @@ export function isOfEngine(target: unknown): boolean {
 }
 
 function isNativeClass(value: unknown): boolean {
-  return !types.isProxy(value) && isClass(value) && NATIVE.test(sourceOf.call(value))
+  return isClass(value) && NATIVE.test(sourceOf.call(value))
 }

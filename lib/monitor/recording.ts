@@ -2,12 +2,16 @@ import type { Control } from '../queue/control.js'
 import type { Producer } from '../queue/producer.js'
 import type { Totals } from '../totals/totals.js'
 import type { CallSite } from './call-site.js'
+import type { RemoteTraces } from './remote-traces.js'
 
 /** What a wrapper needs while recording is on. The recorder builds it at the first monitored call. */
 export interface Recording {
+  /** 16 hex digits, the first half of the trace ids of this process. */
+  readonly boot: string
   readonly producer: Producer
   readonly totals: Totals
   readonly control: Control
+  readonly remoteTraces: RemoteTraces
   /** The last call id given out. */
   lastCall: number
   /** Gives a call site its number and its settings. */
@@ -37,6 +41,7 @@ export function attach(recording: Recording, site: CallSite, self: unknown): boo
   try {
     site.resolveName(self)
     recording.attach(site)
+    site.recording = recording
     return true
   } catch (error) {
     recording.fail(error)

@@ -27,11 +27,11 @@ export function shapeLike<F extends AnyFunction>(wrapper: Function, original: F)
   return wrapper as unknown as F
 }
 
-/** A wrapper that has a `prototype` cannot lose it again; one of an arrow or a method should be made without. */
-function copyPrototype(original: Function, wrapper: Function): void {
-  const prototype = Object.getOwnPropertyDescriptor(original, 'prototype')
-  if (Object.hasOwn(wrapper, 'prototype')) Reflect.set(wrapper, 'prototype', prototype?.value)
-  else if (prototype !== undefined) Object.defineProperty(wrapper, 'prototype', prototype)
+/** A wrapper that can be constructed has one that can be replaced but not removed; any other has none yet. */
+function copyPrototype(from: object, to: object): void {
+  const prototype = Object.getOwnPropertyDescriptor(from, 'prototype')
+  if (Object.hasOwn(to, 'prototype')) Reflect.set(to, 'prototype', prototype?.value)
+  else if (prototype !== undefined) Reflect.defineProperty(to, 'prototype', prototype)
 }
 
 function copyMetadata(from: object, to: object): void {

@@ -27,6 +27,11 @@ function wrapByKind<F extends AnyFunction>(fn: F, site: CallSite): F {
     // Node's isAsyncFunction also answers true for async generator functions.
     return wrapGenerator(fn, site, types.isAsyncFunction(fn))
   }
-  if (types.isAsyncFunction(fn) || Object.getPrototypeOf(fn) === asyncPrototype) site.continues = true
+  if (types.isAsyncFunction(fn) || hasAsyncPrototype(fn)) site.continues = true
   return wrapFunction(fn, site)
+}
+
+/** Asked of no Proxy: its traps are app code. */
+function hasAsyncPrototype(fn: object): boolean {
+  return !types.isProxy(fn) && Object.getPrototypeOf(fn) === asyncPrototype
 }

@@ -16,9 +16,12 @@ export const FIXARRAY_2 = 0x92
 /** msgpack: nothing. */
 export const NIL = 0xc0
 
-/** Largest frame the ring must take: header, array header, arguments and result at their limits, alignment. */
+/** Behind the payload of a call whose trace was begun elsewhere: 16 bytes trace id, 8 bytes parent id. */
+export const REMOTE_IDS_BYTES = 24
+
+/** Largest frame the ring must take: header, array header, arguments and result at their limits, ids, alignment. */
 export function largestFrame(groupBytes: number): number {
-  return (Frame.HEADER_BYTES + 1 + 2 * groupBytes + 7) & ~7
+  return (Frame.HEADER_BYTES + 1 + 2 * groupBytes + REMOTE_IDS_BYTES + 7) & ~7
 }
 
 /** Writes a frame's header at `offset`, a multiple of 8. */

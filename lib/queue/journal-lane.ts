@@ -50,9 +50,17 @@ export class JournalLane {
     this.#other = other
   }
 
-  /** Completes the frame whose payload ends at `end` of the buffer; returns its bytes. */
-  complete(lane: Lane, facts: CallFacts, seq: number, weight: number, site: number, end: number): number {
-    const frameBytes = (end - JOURNAL_FRAME_OFFSET + 7) & ~7
+  /** Completes the frame whose payload ends at `end` of the buffer, and which ends at `after`; returns its bytes. */
+  complete(
+    lane: Lane,
+    facts: CallFacts,
+    seq: number,
+    weight: number,
+    site: number,
+    end: number,
+    after: number,
+  ): number {
+    const frameBytes = (after - JOURNAL_FRAME_OFFSET + 7) & ~7
     writeFrameHeader(
       this.#bufferU32,
       this.#bufferF64,

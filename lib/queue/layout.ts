@@ -171,6 +171,7 @@ export const WriterState = { booting: 0, running: 1, stopped: 2, failed: 3 } as 
  *   64  u32   call site (index into the totals of the same thread)
  *   68  u32   payload bytes
  *   72        payload: one msgpack array, [args, result] for a call, [args, error] for an error
+ *  ...        with the flag `remote`: 16 bytes trace id and 8 bytes parent id, as W3C traceparent writes them
  * ```
  */
 export const Frame = {
@@ -198,6 +199,10 @@ export const FrameFlag = {
   argsAfter: 1 << 4,
   /** Header-only error record, written above the stated rate. */
   shrunk: 1 << 5,
+  /** An unsampled call that was promoted because a call of its trace failed or was slow: header only, weight 0. */
+  hindsight: 1 << 6,
+  /** The trace was begun elsewhere: its ids stand behind the payload. */
+  remote: 1 << 7,
 } as const
 
 /** Bytes of a whole lane memory with a ring of `ringBytes`. */

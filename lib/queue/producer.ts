@@ -1,7 +1,7 @@
 import type { CaptureMode } from '../config/options.js'
 import type { Capture, CaptureSite } from '../serialize/capture.js'
 import type { Totals } from '../totals/totals.js'
-import { type CallFacts, FIXARRAY_2, largestFrame, NIL, writeFrameHeader } from './frame.js'
+import { type CallFacts, FIXARRAY_2, largestFrame, NIL, REMOTE_IDS_BYTES, writeFrameHeader } from './frame.js'
 import type { Journal } from './journal.js'
 import { type Handed, JournalLane } from './journal-lane.js'
 import {
@@ -56,6 +56,7 @@ export class Producer {
   readonly #capture: Capture
   readonly #groupBytes: number
   readonly #fullErrorsPerSecond: number
+  readonly #remoteIds: (trace: number) => Uint8Array | null
   readonly #wakeAtBytes: number
   #errorSecond = 0
   #errorsThisSecond = 0
@@ -78,6 +79,8 @@ export class Producer {
     capture: Capture
     groupBytes: number
     fullErrorsPerSecond: number
+    /** The ids of a trace that was begun elsewhere, {@link REMOTE_IDS_BYTES} long. */
+    remoteIds: (trace: number) => Uint8Array | null
   }) {
     const { memory, ringBytes, capture, groupBytes } = parts
     this.#memory = memory
@@ -95,6 +98,7 @@ export class Producer {
     this.#capture = capture
     this.#groupBytes = groupBytes
     this.#fullErrorsPerSecond = parts.fullErrorsPerSecond
+    this.#remoteIds = parts.remoteIds
     this.#wakeAtBytes = ringBytes >>> 1
     this.scratch = new Scratch(memory, ringBytes, capture, groupBytes)
   }
@@ -106,14 +110,22 @@ export class Producer {
   /** Captures arguments before the call; returns the mark to which the scratch space is released when it has ended. */
   captureArguments(site: ProducedSite, args: ArrayLike<unknown>): number {
     this.capturing = true
-    const mark = this.scratch.capture(site, args)
-    this.capturing = false
-    return mark
+    try {
+      return this.scratch.capture(site, args)
+    } finally {
+      // Also when the app's stack has no room for a capture.
+      this.capturing = false
+    }
   }
 
   /** A monitored call that ran while a value was being captured. */
   dropReentrant(site: number): void {
     this.#drop(site, Drop.reentrant)
+  }
+
+  /** A call that passed through, because the recorder could not begin its record. */
+  dropUncaptured(site: number): void {
+    this.#drop(site, Drop.serializeFailed)
   }
 
   /** A record that the cap per second refused. */
@@ -178,8 +190,7 @@ export class Producer {
     }
     const offset = this.#ring.reserve()
     if (offset === -1) {
-      const open = Atomics.load(this.#control, ControlI32.BREAKER_STATE) === BREAKER_OPEN_CODE
-      this.#countDrop(site.id, open ? Drop.breakerOpen : Drop.queueFull)
+      this.#countDrop(site.id, this.#fullReason())
       return
     }
     const payload = offset + Frame.HEADER_BYTES
@@ -188,7 +199,36 @@ export class Producer {
       this.#countDrop(site.id, Drop.serializeFailed)
       return
     }
+    this.#publishCall(site.id, facts, seq, weight, offset, end)
+  }
+
+  /** Hands on the header of a call of which nothing else was captured; it stands for nothing but itself. */
+  recordHeader(site: number, facts: CallFacts): void {
+    const seq = this.#begin(Lane.calls, site)
+    this.#totals.keep(site)
+    const offset = this.#route === 'ring' ? this.#ring.reserve() : -1
+    if (offset === -1) {
+      this.#countDrop(site, this.#route === 'ring' ? this.#fullReason() : Drop.shutdown)
+      return
+    }
+    const payload = offset + Frame.HEADER_BYTES
+    this.#bytes[payload] = FIXARRAY_2
+    this.#bytes[payload + 1] = NIL
+    this.#bytes[payload + 2] = NIL
+    this.#publishCall(site, facts, seq, 0, offset, payload + 3)
+  }
+
+  #publishCall(
+    site: number,
+    facts: CallFacts,
+    seq: number,
+    weight: number,
+    offset: number,
+    payloadEnd: number,
+  ): void {
+    const end = facts.trace < 0 ? this.#writeRemote(this.#bytes, payloadEnd, facts) : payloadEnd
     const frameBytes = (end - offset + 7) & ~7
+    const payloadBytes = payloadEnd - offset - Frame.HEADER_BYTES
     writeFrameHeader(
       this.#u32,
       this.#f64,
@@ -198,12 +238,26 @@ export class Producer {
       facts,
       seq,
       weight,
-      site.id,
-      end - payload,
+      site,
+      payloadBytes,
     )
     this.#ring.publish(frameBytes)
     this.#finish(LaneF64.CALLS_PUBLISHED)
     if (this.#ring.usedBytes > this.#wakeAtBytes) this.#wake()
+  }
+
+  /** A trace that was begun elsewhere: its ids go behind the payload, as long as they are still known. */
+  #writeRemote(bytes: Uint8Array, at: number, facts: CallFacts): number {
+    const ids = this.#remoteIds(facts.trace)
+    if (ids === null) return at
+    facts.flags |= FrameFlag.remote
+    bytes.set(ids, at)
+    return at + REMOTE_IDS_BYTES
+  }
+
+  #fullReason(): number {
+    const open = Atomics.load(this.#control, ControlI32.BREAKER_STATE) === BREAKER_OPEN_CODE
+    return open ? Drop.breakerOpen : Drop.queueFull
   }
 
   #writeCall(
@@ -273,7 +327,8 @@ export class Producer {
         ? this.#writeCall(buffer, payloadOffset, site, argsMark, heldArgs, args, result)
         : -1
     if (end !== -1) {
-      const frameBytes = this.#journal.complete(Lane.calls, facts, seq, weight, site.id, end)
+      const after = facts.trace < 0 ? this.#writeRemote(buffer, end, facts) : end
+      const frameBytes = this.#journal.complete(Lane.calls, facts, seq, weight, site.id, end, after)
       if (this.#journal.append(frameBytes, site.id)) {
         this.#finish(LaneF64.CALLS_JOURNALED)
         return
@@ -300,7 +355,8 @@ export class Producer {
       this.#f64[LaneF64.ERRORS_SHRUNK]++
     }
     const end = this.#writeError(shrink, site, argsMark, heldArgs, args, thrown)
-    const frameBytes = this.#journal.complete(Lane.errors, facts, seq, 1, site.id, end)
+    const after = facts.trace < 0 ? this.#writeRemote(this.#journal.buffer, end, facts) : end
+    const frameBytes = this.#journal.complete(Lane.errors, facts, seq, 1, site.id, end, after)
     this.#finish(HANDED_WORD[this.#journal.appendError(frameBytes, site.id)])
   }
 

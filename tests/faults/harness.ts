@@ -16,6 +16,9 @@ export interface Ended {
   readonly stderr: string
 }
 
+/** Starts of a program in a row until everything that dead ones left is taken over. */
+const MAX_RECOVERIES = 10
+
 /** One folder with a store and a truth log, and the processes that use them. */
 export class Scene {
   readonly folder = mkdtempSync(join(tmpdir(), 'callsight-fault-'))
@@ -55,9 +58,12 @@ export class Scene {
 
   /** A healthy start that takes over what dead processes left, then says what the file holds. */
   async recover(): Promise<StoreAccount> {
-    const ended = await this.run({ calls: 0, ending: 'recover' }, { truth: false })
-    expect(ended.stderr).toBe('')
-    expect(ended.code).toBe(0)
+    // A program that ends soon takes over a piece at each of its ends; on a busy machine the pieces are small.
+    for (let starts = 0; starts === 0 || (this.journals().length > 0 && starts < MAX_RECOVERIES); starts++) {
+      const ended = await this.run({ calls: 0, ending: 'recover' }, { truth: false })
+      expect(ended.stderr).toBe('')
+      expect(ended.code).toBe(0)
+    }
     expect(this.journals()).toEqual([])
     return readStore(this.store)
   }

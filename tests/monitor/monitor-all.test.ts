@@ -160,6 +160,24 @@ describe('monitorAll() on an object', () => {
     expect(refusal(() => monitorAll(new Proxy({ run: () => 1 }, handler)))).toContain('monitor(fn)')
   })
 
+  it('a method that is a Proxy is monitored on a class without running its traps', () => {
+    const log: string[] = []
+    const spy = (name: string) => () => {
+      log.push(name)
+      return undefined
+    }
+    const names = ['get', 'has', 'ownKeys', 'getPrototypeOf', 'getOwnPropertyDescriptor', 'set'] as const
+    const handler = Object.fromEntries(names.map(name => [name, spy(name)]))
+    class Mocked {
+      run(): number {
+        return 0
+      }
+    }
+    Mocked.prototype.run = new Proxy(() => 5, handler)
+    monitorAll(Mocked, { sample: 0 })
+    expect([log, new Mocked().run()]).toEqual([[], 5])
+  })
+
   it('never wraps twice, and a function with two names is one call site', async () => {
     const shared = (n: number): number => n
     const own = monitor((n: number): number => n, { name: 'its own', sample: 0 })

@@ -37,6 +37,7 @@ function scene() {
     capture: new Capture(limits),
     groupBytes: limits.bytes,
     fullErrorsPerSecond: 1e9,
+    remoteIds: () => null,
   })
   const site: ProducedSite = {
     id: totals.register('f'),
