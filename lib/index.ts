@@ -6,16 +6,20 @@ export type {
   CallsightOptions,
   CaptureMode,
   CaptureOptions,
+  ClassOptions,
   Duration,
   Limits,
+  MemberPattern,
+  MonitorAllOptions,
   MonitorOptions,
   RedactContext,
   RedactPredicate,
   TuneOptions,
 } from './config/options.js'
 export type { Health } from './health.js'
-export type { MonitorDecorator } from './monitor/monitor.js'
+export type { ClassMonitorDecorator, MonitorDecorator } from './monitor/monitor.js'
 export { monitor } from './monitor/monitor.js'
+export { monitorAll } from './monitor/monitor-all.js'
 export { continueTrace, traceparent } from './monitor/traceparent.js'
 export type { Account, LaneAccount } from './queue/account.js'
 export type { DropReason } from './queue/layout.js'

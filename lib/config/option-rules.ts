@@ -1,5 +1,14 @@
+import { isRegExp } from 'node:util/types'
 import { NAME_MAX_BYTES } from '../totals/layout.js'
-import type { CallsightOptions, CaptureOptions, Limits, MonitorOptions, TuneOptions } from './options.js'
+import type {
+  CallsightOptions,
+  CaptureOptions,
+  ClassOptions,
+  Limits,
+  MonitorAllOptions,
+  MonitorOptions,
+  TuneOptions,
+} from './options.js'
 import {
   duration,
   either,
@@ -51,6 +60,24 @@ export const MONITOR_RULES = {
   redact: listOf(either(argumentPosition, keyNameOrPattern)),
   timing: oneOf('exact', 'sampled'),
 } satisfies RulesOf<MonitorOptions>
+
+/** Shared with the pattern argument of `monitorAll()`. */
+export const MEMBER_PATTERN_RULE = either(
+  text('a name or pattern of 1 to 256 characters', pattern => pattern.length <= 256),
+  value('a symbol or a RegExp', given => typeof given === 'symbol' || isRegExp(given)),
+)
+export const MEMBER_PATTERNS_RULE = listOf(MEMBER_PATTERN_RULE)
+
+export const CLASS_RULES = {
+  ...MONITOR_RULES,
+  exclude: MEMBER_PATTERNS_RULE,
+} satisfies RulesOf<ClassOptions>
+
+export const MONITOR_ALL_RULES = {
+  ...CLASS_RULES,
+  inherited: flag,
+  classes: flag,
+} satisfies RulesOf<MonitorAllOptions>
 
 const LIMIT_RULES = {
   // The upper limits are those of the capture (serialize/capture.ts): larger numbers would be cut there.

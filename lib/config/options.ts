@@ -59,6 +59,39 @@ export interface RedactContext {
  */
 export type RedactPredicate = (key: string, where: RedactContext) => boolean
 
+/**
+ * Members by name: a text with `*` for any run of characters and `?` for one, an expression, or the symbol that is
+ * the key. A symbol's name is `[description]`.
+ */
+export type MemberPattern = string | symbol | RegExp
+
+/** Options of `@monitor()` on a whole class. */
+export interface ClassOptions extends MonitorOptions {
+  /** What stands before the dot in the names of the call sites. Default: the name of the class. */
+  readonly name?: string
+  /** Members that are not monitored. Default: none. */
+  readonly exclude?: readonly MemberPattern[]
+}
+
+/** Options of {@link monitorAll}. */
+export interface MonitorAllOptions extends ClassOptions {
+  /**
+   * What stands before the dot in the names of the call sites. Default: the name of the object's class, nothing for
+   * plain objects and modules.
+   */
+  readonly name?: string
+  /**
+   * Also the functions the object inherits, up to but not including `Object.prototype`: this one object gets monitored
+   * ones of its own. Default `false`.
+   */
+  readonly inherited?: boolean
+  /**
+   * Also the methods of classes among the members, in place: everybody who uses the class gets the monitored ones. The
+   * pattern is then compared with `Class.method`. Default `false`.
+   */
+  readonly classes?: boolean
+}
+
 /** Options of {@link configure}. */
 export interface CallsightOptions extends TuneOptions {
   /** `false` turns recording off. Default `true`, or what `CALLSIGHT` says. */

@@ -1,7 +1,22 @@
 import { isProxy } from 'node:util/types'
 import { ConfigError } from './errors.js'
-import { CALLSIGHT_RULES, MONITOR_RULES, TUNE_RULES } from './option-rules.js'
-import type { CallsightOptions, MonitorOptions, TuneOptions } from './options.js'
+import {
+  CALLSIGHT_RULES,
+  CLASS_RULES,
+  MEMBER_PATTERN_RULE,
+  MEMBER_PATTERNS_RULE,
+  MONITOR_ALL_RULES,
+  MONITOR_RULES,
+  TUNE_RULES,
+} from './option-rules.js'
+import type {
+  CallsightOptions,
+  ClassOptions,
+  MemberPattern,
+  MonitorAllOptions,
+  MonitorOptions,
+  TuneOptions,
+} from './options.js'
 import { renderValue } from './render.js'
 import { kept, type ListRule, MAX_LIST_ITEMS, type Rule, type RuleTable, type ValueRule } from './rules.js'
 import { closestKey } from './suggest.js'
@@ -21,6 +36,30 @@ export function validateTuneOptions(options: unknown): TuneOptions {
 /** @throws {@link ConfigError} */
 export function validateMonitorOptions(options: unknown): MonitorOptions {
   return validated(options, MONITOR_RULES) as MonitorOptions
+}
+
+/** @throws {@link ConfigError} */
+export function validateClassOptions(options: unknown): ClassOptions {
+  return validated(options, CLASS_RULES) as ClassOptions
+}
+
+/** @throws {@link ConfigError} */
+export function validateMonitorAllOptions(options: unknown): MonitorAllOptions {
+  return validated(options, MONITOR_ALL_RULES) as MonitorAllOptions
+}
+
+/**
+ * One pattern or a list of them, as a list.
+ *
+ * @throws {@link ConfigError}
+ */
+export function validateMemberPatterns(given: unknown): readonly MemberPattern[] {
+  const patterns =
+    !isProxy(given) && Array.isArray(given)
+      ? checkList(given, MEMBER_PATTERNS_RULE, 'pattern')
+      : [checkValue(given, MEMBER_PATTERN_RULE, 'pattern')]
+  if (patterns.length === 0) throw mismatch('option "pattern"', 'at least one pattern', given)
+  return patterns as readonly MemberPattern[]
 }
 
 /** @throws {@link ConfigError} */

@@ -18,8 +18,39 @@ export function className(holder: object): string {
 }
 
 export function memberName(holder: string, key: string | symbol, prefix = ''): string {
-  const member = typeof key === 'symbol' ? `[${key.description ?? 'symbol'}]` : key
+  const member = memberText(key)
   return holder === '' ? `${prefix}${member}` : `${holder}.${prefix}${member}`
+}
+
+/** A member's key as it stands in a name. */
+export function memberText(key: string | symbol): string {
+  // Where the engine does not have these two yet, Node's own are described as `nodejs.dispose`.
+  if (key === Symbol.dispose) return '[Symbol.dispose]'
+  if (key === Symbol.asyncDispose) return '[Symbol.asyncDispose]'
+  return typeof key === 'symbol' ? `[${key.description ?? 'symbol'}]` : key
+}
+
+/**
+ * The name of the class whose decorators share a metadata object. Only there once something has defined
+ * `Symbol.metadata`; then it is exact for private members and properties too, which are on no prototype.
+ */
+export function classOfMetadata(self: unknown, metadata: unknown): string | null {
+  const key: symbol | undefined = Symbol.metadata
+  if (typeof key !== 'symbol' || typeof metadata !== 'object' || metadata === null) return null
+  let holder = isObject(self) ? self : null
+  for (let depth = 0; holder !== null && depth < MAX_CHAIN && !types.isProxy(holder); depth++) {
+    const owner: unknown =
+      typeof holder === 'function' ? holder : Object.getOwnPropertyDescriptor(holder, 'constructor')?.value
+    if (typeof owner === 'function' && !types.isProxy(owner)) {
+      if (Object.getOwnPropertyDescriptor(owner, key)?.value === metadata) return functionName(owner)
+    }
+    holder = Object.getPrototypeOf(holder) as object | null
+  }
+  return null
+}
+
+export function isObject(value: unknown): value is object {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function'
 }
 
 /**
@@ -33,7 +64,7 @@ export function declaringClass(
   key: string | symbol,
   isMember: (value: unknown) => boolean,
 ): string {
-  if ((typeof self !== 'object' && typeof self !== 'function') || self === null) return ''
+  if (!isObject(self)) return ''
   let firstOwner: object | null = null
   let holder: object | null = self
   for (let depth = 0; holder !== null && depth < MAX_CHAIN && !types.isProxy(holder); depth++) {
@@ -52,8 +83,7 @@ export function declaringClass(
 
 /** The class of an instance, or the class itself; `''` for what is neither. */
 export function instanceClass(self: unknown): string {
-  if ((typeof self !== 'object' && typeof self !== 'function') || self === null || types.isProxy(self))
-    return ''
+  if (!isObject(self) || types.isProxy(self)) return ''
   if (typeof self === 'function') return functionName(self)
   const prototype = Object.getPrototypeOf(self) as object | null
   return prototype === null || types.isProxy(prototype) ? '' : className(prototype)

@@ -1,21 +1,26 @@
-import type { MonitorOptions } from '../config/options.js'
+import type { ClassOptions, MonitorOptions } from '../config/options.js'
 import { CallSite } from './call-site.js'
-import { monitorClass } from './class.js'
-import { declaringClass, instanceClass, memberName } from './naming.js'
+import { decorateClass } from './class.js'
+import type { Part } from './members.js'
+import { awaitHome, rememberDecorated } from './monitored.js'
+import { className, classOfMetadata, declaringClass, instanceClass, memberName } from './naming.js'
 import type { AnyFunction } from './shape.js'
 import { wrap, wrapAt } from './wrap.js'
 
 /** The second argument of a standard (TC39) decorator. */
 export type StandardContext = DecoratorContext
 
+type MemberContext = Exclude<StandardContext, ClassDecoratorContext>
+
 export function isStandardContext(value: unknown): value is StandardContext {
   return typeof value === 'object' && value !== null && typeof (value as { kind?: unknown }).kind === 'string'
 }
 
 /** Applies `@monitor()` as a standard decorator. */
-export function decorateStandard(value: unknown, context: StandardContext, options: MonitorOptions): unknown {
+export function decorateStandard(value: unknown, context: StandardContext, options: ClassOptions): unknown {
   switch (context.kind) {
     case 'method':
+      rememberDecorated(context.metadata, context.name, context.static)
       return wrapMember(value as AnyFunction, context, '', options)
     case 'getter':
       return wrapMember(value as AnyFunction, context, 'get ', options)
@@ -32,7 +37,7 @@ export function decorateStandard(value: unknown, context: StandardContext, optio
       // The initial value of an arrow-function property; a field that holds anything else stays as it is.
       return wrapInitialValues(context, options)
     case 'class':
-      monitorClass(value as Function, options)
+      decorateClass(value as Function, options, context.metadata)
       return undefined
   }
 }
@@ -42,21 +47,39 @@ function wrapInitialValues(context: ClassFieldDecoratorContext, options: Monitor
   let site: CallSite | null = null
   return function (this: unknown, initial: unknown): unknown {
     if (typeof initial !== 'function') return initial
-    site ??= new CallSite(memberName(instanceClass(this), context.name), options, false)
+    if (site === null) {
+      const holder = classOfMetadata(this, context.metadata) ?? instanceClass(this)
+      site = new CallSite(memberName(holder, context.name), options, false)
+    }
     return wrapAt(initial as AnyFunction, site)
   }
 }
 
+/**
+ * A standard decorator runs before its class exists. Static members are told their class when it is complete; an
+ * instance member finds it from the `this` of its first call, because an initializer would cost every construction.
+ */
 function wrapMember<F extends AnyFunction>(
   fn: F,
-  context: Exclude<StandardContext, ClassDecoratorContext>,
-  prefix: string,
+  context: MemberContext,
+  part: Part,
   options: MonitorOptions,
 ): F {
-  const nameOf = (self: unknown): string => {
-    const holder = declaringClass(self, context.name, member => member === wrapped)
-    return memberName(holder, context.name, prefix)
+  let home: object | null = null
+  const classNameOf = (self: unknown): string =>
+    home === null
+      ? (classOfMetadata(self, context.metadata) ??
+        declaringClass(self, context.name, member => member === wrapped))
+      : className(home)
+  const wrapped: F = wrap(fn, self => memberName(classNameOf(self), context.name, part), options)
+  const settle = (holder: object): void => {
+    home ??= holder
   }
-  const wrapped: F = wrap(fn, nameOf, options)
+  awaitHome(wrapped, settle)
+  if (context.static) {
+    context.addInitializer(function () {
+      settle(this as object)
+    })
+  }
   return wrapped
 }

@@ -57,6 +57,15 @@ describe('deep recursion', () => {
     expect(chain).toEqual({ parents: 10_000, traces: 1, args: 10_001 })
   })
 
+  it('without end: the very RangeError of the bare function, and the program goes on', async () => {
+    const { answer } = await run<Record<string, unknown>>('overflowTold')
+    expect(answer).toEqual({
+      bare: ['RangeError', 'Maximum call stack size exceeded', 'true'],
+      monitored: ['RangeError', 'Maximum call stack size exceeded', 'true'],
+      after: 8,
+    })
+  })
+
   it.each([
     ['overflowCaught', 'inside a monitored call that returns'],
     ['overflowCaughtLater', 'inside one that goes on for ever'],

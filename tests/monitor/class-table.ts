@@ -3,7 +3,7 @@ import { catchThrown } from './function-table.js'
 import type { Variant } from './variants.js'
 
 /** What holds of the bare classes, asserted of every way to monitor them. */
-export function describeClasses({ classes, whole, vault }: Variant, symbolKey: symbol): void {
+export function describeClasses({ classes, whole, vault, heir }: Variant, symbolKey: symbol): void {
   const { Base, Child } = classes
 
   it('methods see this, their arguments, defaults and rest', () => {
@@ -25,7 +25,7 @@ export function describeClasses({ classes, whole, vault }: Variant, symbolKey: s
 
   it('static methods and getters see the class they are called on', () => {
     expect(Base.seeStatic(1, 2)).toEqual({ self: Base, args: [1, 2], first: 1, rest: [2] })
-    expect(Child.seeStatic().self).toBe(Child)
+    expect(Child.seeStatic(1, 2)).toEqual({ self: Child, args: [1, 2], first: 1, rest: [2] })
     expect([Base.total, Child.total]).toEqual(['total of base', 'total of child'])
   })
 
@@ -63,6 +63,57 @@ export function describeClasses({ classes, whole, vault }: Variant, symbolKey: s
     expect(new Grandchild().greet('you')).toBe('hello you from the child and the grandchild')
   })
 
+  it('super in methods, static methods, accessors, generators and symbol keys', async () => {
+    const child = new Child()
+    const steps = child.count(1)
+    expect([steps.next(), steps.next()]).toEqual([
+      { done: false, value: 1 },
+      { done: true, value: 'counted to 1 by 2, a child' },
+    ])
+    const stream = child.stream(1)
+    expect([await stream.next(), await stream.next()]).toEqual([
+      { done: false, value: 1 },
+      { done: true, value: 'streamed by a child' },
+    ])
+    expect((child as unknown as Record<symbol, (n: number) => number>)[symbolKey]?.(3)).toBe(7)
+    expect((Child as unknown as Record<symbol, () => unknown>)[symbolKey]?.()).toBe(Child)
+    expect(Object.getOwnPropertyDescriptor(Child.prototype, 'doubled')?.get?.call(child)).toBe(5)
+  })
+
+  it('overloads, static accessors', () => {
+    const base = new Base()
+    expect([base.overloaded('a'), base.overloaded(1)]).toEqual(['A', 3])
+    const before = Base.shared
+    Base.shared = 'changed'
+    expect([before, Base.shared]).toEqual(['of all', 'changed'])
+    Base.shared = before
+    const { get, set } = Object.getOwnPropertyDescriptor(Base, 'shared') ?? {}
+    expect([typeof get, typeof set]).toEqual(['function', 'function'])
+  })
+
+  it('using and await using release through a monitored method', async () => {
+    const base = new Base()
+    {
+      using held = base
+      expect(held.released).toEqual([])
+    }
+    // The language passes no argument.
+    expect(base.released.splice(0)).toEqual(['sync', 0])
+    {
+      await using held = base
+      expect(held.released).toEqual([])
+    }
+    expect(base.released.splice(0)).toEqual(['async'])
+    const order: string[] = []
+    const leave = (): void => {
+      using _ = base
+      order.push('body')
+      throw new RangeError('out of the block')
+    }
+    expect(catchThrown(leave)).toEqual({ thrown: new RangeError('out of the block') })
+    expect([order, base.released]).toEqual([['body'], ['sync', 0]])
+  })
+
   it('descriptors keep their attributes, names and lengths', () => {
     const attributes = (holder: object, key: PropertyKey) => {
       const { writable, enumerable, configurable } = Object.getOwnPropertyDescriptor(holder, key) ?? {}
@@ -83,7 +134,7 @@ export function describeClasses({ classes, whole, vault }: Variant, symbolKey: s
     ])
     const names = Object.getOwnPropertyNames(Base.prototype)
     expect(names.slice(0, 3)).toEqual(['constructor', 'see', 'echo'])
-    expect(Object.keys(new Base())).toEqual(['factor'])
+    expect(Object.keys(new Base())).toEqual(['factor', 'released'])
     expect([Base.name, Base.length, Child.name]).toEqual(['Base', 0, 'Child'])
   })
 
@@ -172,4 +223,20 @@ export function describeClasses({ classes, whole, vault }: Variant, symbolKey: s
       thrown: expect.any(TypeError),
     })
   })
+
+  it.runIf(vault !== null)(
+    '#private generators, setters, static fields and accessors; fields of a subclass',
+    () => {
+      if (vault === null || heir === null) return
+      expect(new vault('me').items()).toEqual(['from outside'])
+      expect([vault.sealed(2), vault.sealed(2)]).toEqual([6, 7])
+      const box = new heir('you')
+      expect([box.arrow(1, 2), box.nested()]).toEqual([
+        ['heir', 'you', 2],
+        ['heir', 'you', 1],
+      ])
+      expect(Object.keys(box)).toEqual(['owner', 'arrow', 'arrowLater', 'notAFunction', 'nested'])
+      expect(box.store('gold')).toBe('gold')
+    },
+  )
 }

@@ -1,7 +1,9 @@
 import { flush, health, shutdown } from 'callsight'
 import { afterAll, describe, expect, it } from 'vitest'
 import { describeClasses } from './class-table.js'
+import { describeConstructors } from './construct-table.js'
 import { Place } from './fixtures.js'
+import { describeForeign } from './foreign-table.js'
 import { describeFunctions } from './function-table.js'
 import { describeGenerators } from './generator-table.js'
 import { describePromises } from './promise-table.js'
@@ -17,6 +19,8 @@ afterAll(async () => {
 const symbolKey = await symbolKeyOf()
 describe.each(await allVariants())('$name', variant => {
   describe('functions', () => describeFunctions(variant))
+  describe('constructors', () => describeConstructors(variant))
+  describe('foreign values and functions', () => describeForeign(variant))
   describe('promises', () => describePromises(variant))
   describe('generators', () => describeGenerators(variant))
   describe('classes', () => describeClasses(variant, symbolKey))

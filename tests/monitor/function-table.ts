@@ -220,6 +220,28 @@ export function describeFunctions({ wrap, monitored }: Variant): void {
     }
   })
 
+  it('what has no prototype has none, and what has one has it with the same attributes', () => {
+    const bare: readonly (() => unknown)[] = [
+      () => {},
+      async () => {},
+      { method() {} }.method,
+      { async method() {} }.method,
+      (() => {}).bind(null),
+      Object.getOwnPropertyDescriptor(Map.prototype, 'size')?.get as () => unknown,
+      function* () {},
+      async function* () {},
+      function () {},
+    ]
+    for (const fn of bare) {
+      const wrapped = wrap(fn)
+      const { value, ...attributes } = Object.getOwnPropertyDescriptor(wrapped, 'prototype') ?? {}
+      const { value: original, ...wanted } = Object.getOwnPropertyDescriptor(fn, 'prototype') ?? {}
+      expect([value === original, attributes]).toEqual([true, wanted])
+      expect('prototype' in wrapped).toBe('prototype' in fn)
+      expect(Reflect.ownKeys(wrapped).toSorted()).toEqual(Reflect.ownKeys(fn).toSorted())
+    }
+  })
+
   it('recursion through the wrapper gives the same result', () => {
     const fibonacci: (n: number) => number = wrap((n: number) =>
       n < 2 ? n : fibonacci(n - 1) + fibonacci(n - 2),

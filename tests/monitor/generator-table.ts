@@ -163,4 +163,112 @@ export function describeGenerators({ classes, wrap }: Variant): void {
       { done: true, value: 'streamed' },
     ])
   })
+
+  it('return before the first step ends it for ever, and runs nothing', () => {
+    const log: string[] = []
+    const steps = new Base().guarded({ log })
+    expect(steps.return('early')).toEqual({ done: true, value: 'early' })
+    expect([steps.next(), steps.next()]).toEqual([
+      { done: true, value: undefined },
+      { done: true, value: undefined },
+    ])
+    expect(steps.return('again')).toEqual({ done: true, value: 'again' })
+    expect(catchThrown(() => steps.throw('after the end'))).toEqual({ thrown: 'after the end' })
+    expect(log).toEqual([])
+  })
+
+  it('yield* hands values, throw and return on to the generator inside', () => {
+    const log: string[] = []
+    const base = new Base()
+    const outer = wrap(function* () {
+      const inside: unknown = yield* base.guarded({ log })
+      yield inside
+    })
+    const sent = outer()
+    sent.next()
+    expect(sent.next('down')).toEqual({ done: false, value: 'down' })
+    expect(sent.throw('stop')).toEqual({ done: false, value: 'stopped' })
+    expect(sent.next()).toEqual({ done: true, value: undefined })
+    expect(log.splice(0)).toEqual(['caught', 'cleaned'])
+    const left = outer()
+    left.next()
+    expect(left.return(undefined as never)).toEqual({ done: true, value: undefined })
+    expect(log).toEqual(['cleaned'])
+  })
+
+  it('a cleanup that yields, and one that throws, do so', () => {
+    const refuse = (): never => {
+      throw new RangeError('in the cleanup')
+    }
+    const make = wrap(function* (how: 'yields' | 'throws'): Generator<string, string> {
+      try {
+        yield 'first'
+      } finally {
+        if (how === 'throws') refuse()
+        yield 'from the cleanup'
+      }
+      return 'never'
+    })
+    const yielding = make('yields')
+    yielding.next()
+    expect(yielding.return('given')).toEqual({ done: false, value: 'from the cleanup' })
+    expect(yielding.next()).toEqual({ done: true, value: 'given' })
+    const throwing = make('throws')
+    throwing.next()
+    expect(catchThrown(() => throwing.return('given'))).toEqual({ thrown: new RangeError('in the cleanup') })
+  })
+
+  it('yielded promises and generators are handed out as they are', () => {
+    const promise = Promise.resolve(1)
+    const inner = new Base().count(1)
+    const steps = wrap(function* () {
+      yield promise
+      yield inner
+    })()
+    expect([steps.next().value === promise, steps.next().value === inner]).toEqual([true, true])
+  })
+
+  it('async generators: a queue of next, return and throw is served in order, also before the first step', async () => {
+    const log: string[] = []
+    const base = new Base()
+    const steps = base.guardedStream({ log })
+    const asked = await Promise.allSettled([
+      steps.next(),
+      steps.next('a'),
+      steps.return('given'),
+      steps.next(),
+      steps.throw('after the end'),
+    ])
+    expect(asked).toEqual([
+      { status: 'fulfilled', value: { done: false, value: 'first' } },
+      { status: 'fulfilled', value: { done: false, value: 'a' } },
+      { status: 'fulfilled', value: { done: true, value: 'given' } },
+      { status: 'fulfilled', value: { done: true, value: undefined } },
+      { status: 'rejected', reason: 'after the end' },
+    ])
+    expect(log.splice(0)).toEqual(['cleaned'])
+    const unstarted = base.guardedStream({ log })
+    expect(await Promise.allSettled([unstarted.throw('early'), unstarted.next()])).toEqual([
+      { status: 'rejected', reason: 'early' },
+      { status: 'fulfilled', value: { done: true, value: undefined } },
+    ])
+    expect(log).toEqual([])
+  })
+
+  it('async generators: yield* hands an early return on, and a failing step arrives once', async () => {
+    const log: string[] = []
+    const base = new Base()
+    const outer = wrap(async function* () {
+      yield* base.guardedStream({ log })
+    })
+    for await (const _ of outer()) break
+    expect(log.splice(0)).toEqual(['cleaned'])
+    const failing = wrap(async function* () {
+      yield 1
+      throw new RangeError('second step')
+    })()
+    expect(await failing.next()).toEqual({ done: false, value: 1 })
+    expect(await failing.next().catch((reason: Error) => reason.message)).toBe('second step')
+    expect(await failing.next()).toEqual({ done: true, value: undefined })
+  })
 }

@@ -25,6 +25,19 @@ describe.each<Dialect>(['standard', 'legacy'])('metadata of other decorators, %s
   })
 })
 
+describe.each<Dialect>(['standard', 'legacy'])('metadata under a decorated class, %s dialect', dialect => {
+  it('is on the functions that are called', async () => {
+    const { declareGuarded, metadataOf } = await load<Fixture>(dialect, 'semantics-metadata')
+    const Guarded = declareGuarded({ sample: 0 })
+    expect(metadataOf('roles', Guarded.prototype.remove)).toEqual(['admin'])
+    expect(metadataOf('roles', Guarded.shared)).toEqual(['static'])
+    const getter = Object.getOwnPropertyDescriptor(Guarded.prototype, 'size')?.get
+    expect(metadataOf('roles', getter as object)).toEqual(['getter'])
+    expect(metadataOf('route', Guarded.prototype, 'remove')).toBe(dialect === 'legacy' ? '/whole' : undefined)
+    expect(new Guarded().remove('id')).toBe('id')
+  })
+})
+
 describe('metadata of prototype and key, legacy dialect', () => {
   it('stays, as do the types the compiler emits', async () => {
     const { declareRoutes, metadataOf } = await load<Fixture>('legacy', 'semantics-metadata')

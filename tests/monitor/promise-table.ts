@@ -137,4 +137,59 @@ export function describePromises({ wrap }: Variant): void {
     expect(await wrap(async () => query)()).toBe('rows')
     expect(query.runs).toBe(1)
   })
+
+  it('a subclass keeps its species, its members and how often `then` is called', async () => {
+    const calls: string[] = []
+    class Counted<T> extends Promise<T> {
+      static override get [Symbol.species](): PromiseConstructor {
+        calls.push('species')
+        return Promise
+      }
+      // biome-ignore lint/suspicious/noThenProperty: to count who calls it
+      override then<A = T, B = never>(
+        onValue?: ((value: T) => A | PromiseLike<A>) | null,
+        onError?: ((reason: unknown) => B | PromiseLike<B>) | null,
+      ): Promise<A | B> {
+        calls.push('then')
+        return super.then(onValue, onError)
+      }
+    }
+    const promise = new Counted<number>(resolve => resolve(1))
+    const give = wrap(() => promise)
+    expect(give()).toBe(promise)
+    await null
+    expect(calls).toEqual([])
+    expect(await give()).toBe(1)
+    expect(calls).toEqual(['then', 'species'])
+  })
+
+  it('a promise whose constructor the app has changed is returned itself', async () => {
+    const promise = Promise.resolve(1)
+    Object.defineProperty(promise, 'constructor', { value: Cancellable })
+    const frozen = Object.freeze(Promise.resolve(2))
+    expect(wrap(() => promise)()).toBe(promise)
+    expect(await wrap(() => frozen)()).toBe(2)
+  })
+
+  it('one promise given out twice can be awaited through each', async () => {
+    const promise = Promise.resolve({})
+    const give = wrap(() => promise)
+    const [first, second] = [give(), give()]
+    expect(await first).toBe(await second)
+    const reason = {}
+    const failing = Promise.reject(reason)
+    const fail = wrap(() => failing)
+    expect(await Promise.allSettled([fail(), fail(), failing])).toEqual(
+      Array.from({ length: 3 }, () => ({ status: 'rejected', reason })),
+    )
+  })
+
+  it('a promise of a promise, and a promise that resolves to a thenable, settle as they would', async () => {
+    const query = new LazyQuery()
+    const resolve = wrap(() => Promise.resolve(query))
+    expect(await resolve()).toBe('rows')
+    expect(query.runs).toBe(1)
+    const nested = wrap(async () => wrap(async () => 'inner')())
+    expect(await nested()).toBe('inner')
+  })
 }

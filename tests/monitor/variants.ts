@@ -1,6 +1,6 @@
 import { health, type MonitorOptions, monitor } from 'callsight'
 import type { Classes, Mark, Whole } from '../fixtures/src/semantics-subject.js'
-import type { Vault } from '../fixtures/src/semantics-subject.standard.js'
+import type { Heir, Vault } from '../fixtures/src/semantics-subject.standard.js'
 import { type Dialect, load } from './fixtures.js'
 
 type SubjectModule = typeof import('../fixtures/src/semantics-subject.js')
@@ -15,6 +15,7 @@ export interface Variant {
   readonly whole: Whole
   /** `null`: this way cannot reach private members and fields. */
   readonly vault: Vault | null
+  readonly heir: Heir | null
   readonly wrap: <F extends AnyFunction>(fn: F) => F
 }
 
@@ -34,16 +35,15 @@ function markWith(options: MonitorOptions): Mark {
 async function dialectVariant(dialect: Dialect, name: string, options: MonitorOptions): Promise<Variant> {
   const subject = await load<SubjectModule>(dialect, 'semantics-subject')
   const mark = markWith(options)
-  const vault =
-    dialect === 'standard'
-      ? (await load<StandardModule>(dialect, 'semantics-subject.standard')).declareStandardOnly(mark)
-      : null
+  const standard =
+    dialect === 'standard' ? await load<StandardModule>(dialect, 'semantics-subject.standard') : null
   return {
     name,
     monitored: true,
     classes: subject.declareClasses(mark),
     whole: subject.declareWhole(mark),
-    vault,
+    vault: standard?.declareStandardOnly(mark) ?? null,
+    heir: standard?.declareStandardHeir(mark) ?? null,
     wrap: dialect === 'legacy' ? wrapLegacy(options) : wrapStandard(options),
   }
 }
@@ -78,7 +78,7 @@ async function functionVariant(name: string, options: MonitorOptions): Promise<V
   const whole = subject.declareWhole(subject.bare)
   wrapMembers(whole, wrap)
   wrapMembers(whole.prototype, wrap)
-  return { name, monitored: true, classes, whole, vault: null, wrap }
+  return { name, monitored: true, classes, whole, vault: null, heir: null, wrap }
 }
 
 function wrapMembers(holder: object, wrap: <F extends AnyFunction>(fn: F) => F): void {
@@ -96,13 +96,17 @@ function wrapMembers(holder: object, wrap: <F extends AnyFunction>(fn: F) => F):
 
 async function bareVariant(): Promise<Variant> {
   const subject = await load<SubjectModule>('standard', 'semantics-subject')
-  const { declareStandardOnly } = await load<StandardModule>('standard', 'semantics-subject.standard')
+  const { declareStandardOnly, declareStandardHeir } = await load<StandardModule>(
+    'standard',
+    'semantics-subject.standard',
+  )
   return {
     name: 'bare',
     monitored: false,
     classes: subject.declareClasses(subject.bare),
     whole: subject.declareWhole(subject.bare),
     vault: declareStandardOnly(subject.bare),
+    heir: declareStandardHeir(subject.bare),
     wrap: fn => fn,
   }
 }

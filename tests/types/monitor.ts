@@ -200,6 +200,60 @@ const overloadedText: string = everything.overloaded('a')
 const overloadedNumber: number = everything.overloaded(1)
 void [overloadedText, overloadedNumber]
 
+class Inherited<T> {
+  constructor(protected readonly value: T) {}
+
+  @monitor()
+  static from<V>(value: V): Inherited<V> {
+    return new Inherited(value)
+  }
+
+  @monitor()
+  static accessor made: number = 0
+
+  @monitor()
+  get current(): T {
+    return this.value
+  }
+
+  set current(_: T) {}
+
+  @monitor()
+  async map<R>(this: Inherited<T>, change: (value: T) => R | Promise<R>): Promise<Awaited<R>> {
+    return await change(this.value)
+  }
+
+  @monitor()
+  *[Symbol.iterator](): Generator<T, number, undefined> {
+    yield this.value
+    return 1
+  }
+
+  @monitor()
+  [Symbol.dispose](): void {}
+
+  @monitor()
+  asserts(value: unknown): asserts value is T {
+    void value
+  }
+}
+class Narrowed extends Inherited<'a' | 'b'> {
+  @monitor()
+  override async map<R>(change: (value: 'a' | 'b') => R | Promise<R>): Promise<Awaited<R>> {
+    return await super.map(change)
+  }
+}
+const narrowed = new Narrowed('a')
+holds<Equal<typeof narrowed.current, 'a' | 'b'>>()
+const mappedLater = narrowed.map(value => value.length)
+holds<Equal<typeof mappedLater, Promise<number>>>()
+holds<Equal<ReturnType<(typeof narrowed)[typeof Symbol.iterator]>, Generator<'a' | 'b', number, undefined>>>()
+holds<Equal<typeof Inherited.made, number>>()
+const fromNumber = Inherited.from(1)
+holds<Equal<typeof fromNumber, Inherited<number>>>()
+// @ts-expect-error it stays protected
+void narrowed.value
+
 @monitor()
 abstract class Abstract {
   protected constructor(readonly id: string) {}
