@@ -67,6 +67,32 @@ describe('coverage', () => {
     })
   })
 
+  it('and losses tell of errors that only the account of their lane knows, at the last sign of life', () => {
+    const { made, store } = newStore()
+    made.process(2, OTHER_BOOT, { ended: true, lastSeenMs: T0_MS + 120_000 })
+    made.drop(T0_MS, 'A', 'queue_full', 2, 0)
+    made.drop(T0_MS, null, 'poison', 1, 1)
+    made.lane(0, 9, 7, { queue_full: 2 })
+    made.lane(1, 9, 3, { queue_full: 5, poison: 1 })
+    made.lane(1, 9, 2, { queue_full: 3, serialize_failed: 2, writer_lost: 2 }, 2)
+    const unknown = { minute: '2026-11-20T10:02Z', function: '(unknown)' }
+    expect(store.losses()).toEqual(store.sql('SELECT * FROM losses'))
+    expect(store.losses().slice(0, 2)).toEqual([
+      { ...unknown, reason: 'queue_full', count: 3 },
+      { ...unknown, reason: 'serialize_failed', count: 2 },
+    ])
+    expect(store.coverage().dropped).toEqual({
+      calls: { queue_full: 2 },
+      errors: { queue_full: 8, serialize_failed: 2, poison: 1 },
+    })
+    const late = { since: new Date(T0_MS + 60_000) }
+    expect(store.losses(late).map(row => row.count)).toEqual([3, 2])
+    expect(store.coverage(late).dropped.errors).toEqual({ queue_full: 3, serialize_failed: 2 })
+    // Whose they are is not known.
+    expect(store.losses({ function: '*' }).map(row => row.function)).toEqual(['A'])
+    expect(store.coverage({ function: '*' }).dropped.errors).toEqual({})
+  })
+
   it('does not count rows that had expired before the span asked for', () => {
     const { made, store } = newStore()
     made.expired('errors', 7, T0_MS)
