@@ -109,6 +109,7 @@ interface FoundMethod {
 
 /** `null` when there is none, or it cannot be told without running code. */
 function findMethod(target: object, key: FoundMethod['key']): FoundMethod | null {
+  if (isProxy(target)) return null
   const own = getOwnPropertyDescriptor(target, key)
   let holder: object | null = target
   for (let depth = 0; holder !== null && depth < MAX_CHAIN && !isProxy(holder); depth++) {
