@@ -148,7 +148,7 @@ function compose(settings: Settings): Recording {
     site => totals.name(site),
     journalBufferBytes(limits.bytes, limits.stackLength),
   )
-  const remoteTraces = new RemoteTraces(randomCallBase())
+  const remoteTraces = new RemoteTraces()
   const producer = new Producer({
     memory,
     ringBytes: settings.ringBytes,

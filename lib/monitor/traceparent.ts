@@ -58,7 +58,7 @@ function parse(header: unknown): CallContext | null {
   const recording = live.recording ?? live.start()
   if (recording === null) return null
   if (!traceId.startsWith(recording.boot)) {
-    return { call: 0, trace: recording.remoteTraces.add(traceId, parentId) }
+    return { call: 0, trace: recording.remoteTraces.add(++recording.lastCall, traceId, parentId) }
   }
   // From another thread of this process, or back from where it was sent to.
   const trace = fromHex(traceId.slice(recording.boot.length))

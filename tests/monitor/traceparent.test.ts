@@ -173,9 +173,9 @@ describe('incoming', () => {
 
 describe('the memory of remote traces', () => {
   it('holds the last 4,096, and never gives the ids of another one', () => {
-    const traces = new RemoteTraces(7 * 2 ** 32)
+    const traces = new RemoteTraces()
     const numbers = Array.from({ length: 5_000 }, (_, n) =>
-      traces.add(n.toString(16).padStart(32, '0'), REMOTE_PARENT),
+      traces.add(7 * 2 ** 32 + 16 * n, n.toString(16).padStart(32, '0'), REMOTE_PARENT),
     )
     expect(numbers.every(number => number < 0)).toBe(true)
     expect(new Set(numbers).size).toBe(5_000)
