@@ -27,6 +27,7 @@ export function announceLane(boot: string, lane: LaneHandle): void {
 export class LaneListener {
   readonly #channel: BroadcastChannel
   readonly #onLane: (lane: LaneHandle) => void
+  #closed = false
 
   constructor(boot: string, onLane: (lane: LaneHandle) => void) {
     this.#onLane = onLane
@@ -37,10 +38,12 @@ export class LaneListener {
 
   /** Hears now what has been said and not been delivered yet. */
   receive(): void {
+    if (this.#closed) return
     for (const message of messagesOf(this.#channel)) this.#heard(message)
   }
 
   close(): void {
+    this.#closed = true
     this.#channel.close()
   }
 

@@ -48,7 +48,7 @@ export class LaneView implements RecordOrigin {
   /** Highest sequence number of an error the store has; one below it may still wait in the ring. */
   storedErrorSeq = 0
 
-  constructor(handle: LaneHandle) {
+  constructor(handle: Pick<LaneHandle, 'ring' | 'memory' | 'ringBytes' | 'totals'>) {
     this.ring = handle.ring
     this.consumer = new RingConsumer(handle.memory, handle.ringBytes)
     this.bytes = new Uint8Array(handle.memory)
