@@ -165,8 +165,7 @@ export function readProcessAccount(control: ControlWords, lanes: readonly Contro
       if (Atomics.load(i32, LaneI32.STATE) !== LaneState.closed)
         sum = addAccounts(sum, readAccount(f64, control.f64))
     }
-    const settled =
-      version % 2 === 0 && Atomics.load(control.i32, ControlI32.CLOSED_VERSION) === version
+    const settled = version % 2 === 0 && Atomics.load(control.i32, ControlI32.CLOSED_VERSION) === version
     if (settled || reads === MAX_READS) return sum
   }
 }

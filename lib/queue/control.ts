@@ -1,12 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import {
-  CONTROL_BYTES,
-  ControlF64,
-  ControlI32,
-  StopCode,
-  type StopReason,
-  WriterState,
-} from './layout.js'
+import { CONTROL_BYTES, ControlF64, ControlI32, StopCode, type StopReason, WriterState } from './layout.js'
 
 export type WriterStateName = keyof typeof WriterState
 const STATE_NAMES: readonly WriterStateName[] = ['booting', 'running', 'stopped', 'failed']

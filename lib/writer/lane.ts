@@ -1,11 +1,4 @@
-import {
-  DROP_REASONS,
-  DROP_WORDS_PER_LANE,
-  Drop,
-  Lane,
-  LaneF64,
-  LaneI32,
-} from '../queue/layout.js'
+import { DROP_REASONS, DROP_WORDS_PER_LANE, Drop, Lane, LaneF64, LaneI32 } from '../queue/layout.js'
 import { RingConsumer } from '../queue/ring.js'
 import { BLOCK_BYTES, Block, HEADER_BYTES, SITE_COUNT_I32 } from '../totals/layout.js'
 import type { JournalDelta } from './journal-tail.js'
@@ -143,5 +136,14 @@ export class LaneView implements RecordOrigin {
 }
 
 export function emptyDelta(): LaneDelta {
-  return { consumed: 0, replayed: 0, stored: 0, poison: 0, lost: 0, seq: 0, journalStored: 0, journalPoison: 0 }
+  return {
+    consumed: 0,
+    replayed: 0,
+    stored: 0,
+    poison: 0,
+    lost: 0,
+    seq: 0,
+    journalStored: 0,
+    journalPoison: 0,
+  }
 }

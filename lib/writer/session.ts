@@ -11,7 +11,7 @@ import { openForWriting } from '../store/open.js'
 import { Retention } from '../store/retention.js'
 import { type BatchLimits, FULL_BATCH, LaneBatch, type Settlement, shareOf } from './batch.js'
 import { Fault, faultPoint } from './faults.js'
-import type { Lanes, LaneSource } from './lanes.js'
+import type { LaneSource, Lanes } from './lanes.js'
 import type { DrainTask } from './messages.js'
 import { RecordSink } from './record-sink.js'
 import { Recovery } from './recovery.js'
@@ -179,7 +179,10 @@ export class Session {
       }
       for (const { totals: view } of totals) view.write(this.#store, nowUs)
       for (const ring of this.#closedRings) {
-        prepared(this.#db, 'DELETE FROM reported WHERE process_id = ? AND ring = ?').run(this.#processId, ring)
+        prepared(this.#db, 'DELETE FROM reported WHERE process_id = ? AND ring = ?').run(
+          this.#processId,
+          ring,
+        )
       }
       if (!this.#store.touchProcess(this.#processId, nowUs)) throw new Error('the process row is gone')
       atLast(nowUs)
