@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -143,6 +143,20 @@ describe('one writer for all threads of a process', () => {
     const account = readStore(scene.store)
     expectSound(account)
     expectStored(account, scene.seen())
+  })
+
+  it('two copies of the package in one worker do not share its ring', async () => {
+    const root = fileURLToPath(new URL('../..', import.meta.url))
+    const copy = join(scene.folder, 'copy')
+    cpSync(join(root, 'dist'), join(copy, 'dist'), { recursive: true })
+    cpSync(join(root, 'package.json'), join(copy, 'package.json'))
+    symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
+    expect(await scene.crewEnds('copies', { copy: join(copy, 'dist', 'index.js') })).toEqual({ code: 0 })
+    const account = readStore(scene.store)
+    expectSound(account)
+    expect(account.calls).toHaveLength(2 * (50 - 7))
+    expect(account.errors).toHaveLength(2 * 7)
+    expect(scene.processes).toBe(2)
   })
 
   it('child processes with workers are processes of their own on the same file', async () => {
