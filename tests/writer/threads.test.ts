@@ -66,12 +66,18 @@ describe('one writer for all threads of a process', () => {
     expect(health.writer.restarts).toBe(0)
   })
 
-  it('the main thread ends the process in the moment its first worker ends', async () => {
-    await scene.crewEnds('end with the worker')
+  it.each([
+    ['in the moment its worker ends', 'end with the worker', 0],
+    ['without ever having heard of its worker', 'blocked to the end', 0],
+    ['while the writer boots', 'end while it boots', 1],
+  ])('the main thread ends the process %s', async (_, scenario, inMain) => {
+    await scene.crewEnds(scenario)
     const account = readStore(scene.store)
     expectSound(account)
     expectStored(account, scene.seen())
     expect(account.calls.length + account.errors.length).toBe(100)
+    const recorded = account.lanes.reduce((sum, row) => sum + row.stored, 0)
+    expect(recorded).toBe(100 + inMain)
   })
 
   it('a worker may return, exit, throw, record while it ends, start workers, or shut itself down', async () => {
