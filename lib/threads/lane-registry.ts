@@ -38,11 +38,6 @@ export class LaneRegistry {
     return [...this.#lanes.values()].map(({ handle }) => handle)
   }
 
-  /** Whether any thread waits for a writer. */
-  get waiting(): boolean {
-    return [...this.#lanes.values()].some(lane => stateOf(lane) === LaneState.waiting)
-  }
-
   /** Hears what is on its way. */
   receive(): void {
     this.#listener.receive()

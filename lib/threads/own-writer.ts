@@ -24,6 +24,8 @@ export class OwnWriter implements WriterEnd {
   readonly #control: Control
   readonly #supervisor: WriterSupervisor
   readonly #others: LaneRegistry | null
+  /** The newest request for a flush at the last look. */
+  #lastTicket = 0
 
   /** @param others lanes of other threads, `null` when no other thread shares this writer */
   constructor(
@@ -72,8 +74,11 @@ export class OwnWriter implements WriterEnd {
   tend(): void {
     this.#lane.producer.tend()
     this.#others?.tend()
-    // Another thread waits for a writer that is dead: only this thread can start it.
-    if (!this.#control.flushReached(this.#control.flushRequested)) this.#supervisor.startNow()
+    const ticket = this.#control.flushRequested
+    // Another thread waits for a writer that is dead, and only this thread can start it. Once for each request: a
+    // writer that cannot start is not started again and again.
+    if (ticket !== this.#lastTicket && !this.#control.flushReached(ticket)) this.#supervisor.startNow()
+    this.#lastTicket = ticket
   }
 
   async flush(timeoutMs: number): Promise<void> {
