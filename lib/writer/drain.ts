@@ -6,7 +6,8 @@ import { LaneState, type StopReason } from '../queue/layout.js'
 import { classify } from '../store/errors.js'
 import { FULL_BATCH, PROBE_BATCH } from './batch.js'
 import { LaneInbox } from './lane-channel.js'
-import { type LaneSource, Lanes } from './lanes.js'
+import { LaneClosing } from './lane-closing.js'
+import { Lanes } from './lanes.js'
 import type { DrainTask, LaneHandle, WriterMessage } from './messages.js'
 import { GivenUpError, Session } from './session.js'
 import { publishBreaker, restoreBreaker } from './shared-breaker.js'
@@ -26,8 +27,6 @@ const BUSY_LIMIT_MS = 1_000
 const BUSY_PAUSE_MS = 25
 /** The end of the program does not wait for other connections longer than this; the journal keeps the rest. */
 const BUSY_LIMIT_AT_STOP_MS = 250
-/** How often the writer looks whether the threads it drains are still there. */
-const LOOK_INTERVAL_MS = 1_000
 /** Pause after a step of housekeeping has failed: a full disk, say, is not asked again and again. */
 const HOUSEKEEPING_PAUSE_MS = 10_000
 
@@ -49,6 +48,7 @@ export class Drain {
   readonly #clock: AnchoredClock
   readonly #lanes: Lanes
   readonly #inbox: LaneInbox
+  readonly #closing: LaneClosing
   readonly #breaker: CircuitBreaker
   #session: Session | null = null
   #warned = false
@@ -57,9 +57,6 @@ export class Drain {
   #touchDueMs: number
   #sweepDueMs: number
   #departedDueMs = 0
-  #lookDueMs = 0
-  /** Lanes of threads that have ended and are not closed yet. */
-  #departed: LaneSource[] = []
   #moreToSweep = false
   #moreToRecover = true
   #recoverDueMs = 0
@@ -74,6 +71,10 @@ export class Drain {
     this.#inbox = new LaneInbox(task.boot, task.inbox)
     this.#lanes = new Lanes(task.boot, control)
     for (const lane of task.lanes) this.#adopt(lane)
+    this.#closing = new LaneClosing(this.#lanes, control, {
+      session: () => this.#open(),
+      confirm: session => this.#confirmPlace(session),
+    })
     this.#breaker = restoreBreaker(control, task.settings.breaker)
     this.#sweepDueMs = monotonicMs() + task.settings.sweepIntervalMs
     this.#touchDueMs = monotonicMs() + TOUCH_INTERVAL_MS
@@ -218,7 +219,7 @@ export class Drain {
     if (this.#breaker.state.kind !== 'closed') return false
     const nowMs = monotonicMs()
     try {
-      if (nowMs >= this.#departedDueMs && this.#closeDeparted()) return true
+      if (nowMs >= this.#departedDueMs && this.#closing.step(nowMs)) return true
       if (this.#session !== null) return this.#lookAfter(this.#session, nowMs)
     } catch (error) {
       this.#moreToSweep = false
@@ -259,38 +260,6 @@ export class Drain {
     return true
   }
 
-  /** Closes the lanes of threads that have ended, one batch of one lane at a time; `true` when there is more to do. */
-  #closeDeparted(): boolean {
-    if (this.#departed.length === 0) {
-      const nowMs = monotonicMs()
-      if (nowMs < this.#lookDueMs) return false
-      this.#lookDueMs = nowMs + LOOK_INTERVAL_MS
-      this.#departed = this.#lanes.departed()
-    }
-    const [source] = this.#departed
-    if (source === undefined) return false
-    if (source.life.presence === 'gone') source.journal.ownerIsGone()
-    const session = this.#open()
-    const left = session.close(source)
-    // The store was removed a moment ago: the next session stores the errors once more, and then closes the lane.
-    if (left === 'more' || (left === 'closed' && !this.#confirmPlace(session))) return true
-    this.#departed.shift()
-    if (left === 'closed') this.#release(session, source)
-    return this.#departed.length > 0
-  }
-
-  #release(session: Session, source: LaneSource): void {
-    if (source.life.presence === 'gone') {
-      source.journal.remove()
-      closeLane(this.#control, source.lane)
-    } else {
-      source.journal.close()
-      source.lane.state = LaneState.resting
-    }
-    session.forget(source)
-    this.#lanes.remove(source)
-  }
-
   /** Stop requested: one forced attempt past an open breaker, then close. What is left stays in the journal. */
   #finish(outcome: Outcome, reason: StopReason): void {
     let complete = false
@@ -303,8 +272,8 @@ export class Drain {
         this.#writeAll()
         this.#confirmPlace(this.#open())
       }
-      this.#lookDueMs = 0
-      while (this.#closeDeparted());
+      this.#closing.lookNow()
+      while (this.#closing.step(monotonicMs()));
       this.#recoverFor(RECOVERY_AT_STOP_MS)
       this.#session?.finish(reason === 'processEnd' ? 'dies' : 'stays')
       complete = true
