@@ -10,14 +10,18 @@ export interface Health {
   /**
    * `off`: switched off; `idle`: nothing monitored was called yet; `recording`; `degraded`: recording, but the store
    * cannot be written right now (the breaker is open or the writer is being restarted); `failed`: the recorder's own
-   * code failed and it took itself out of the way; `stopped`: after `shutdown()`.
+   * code failed and it took itself out of the way; `stopped`: after `shutdown()`, in a worker thread also after that
+   * of the main thread.
    */
   readonly state: 'off' | 'idle' | 'recording' | 'degraded' | 'failed' | 'stopped'
   /** Why it is `off`, `degraded` or `failed`. */
   readonly reason: string | null
+  /** On the main thread the sum of all threads that share its writer, also of those that have ended. */
   readonly account: Account
   readonly writer: {
     readonly state: 'booting' | 'running' | 'stopped' | 'failed'
+    /** Recording threads whose records it takes now; one that has ended is let go about a second later. */
+    readonly threads: number
     /** Times the writer thread was started again. */
     readonly restarts: number
     /** Transactions committed by this process. */
@@ -31,6 +35,7 @@ export interface Health {
     /** Milliseconds until the next attempt, 0 unless open. */
     readonly retryInMs: number
   }
+  /** The ring of the calling thread. */
   readonly ring: { readonly usedBytes: number; readonly capacityBytes: number }
   readonly store: { readonly path: string; readonly bytes: number; readonly walBytes: number }
 }
@@ -49,6 +54,7 @@ const BREAKER_STATES = ['closed', 'open', 'halfOpen'] as const
 
 /** Whether a recorder that is running can also store. */
 export function degradation(control: Control): Verdict {
+  if (control.over) return { state: 'stopped', reason: null }
   if (breakerState(control) !== 'closed') {
     return { state: 'degraded', reason: 'the circuit breaker of the store is open' }
   }
@@ -72,6 +78,7 @@ export function readHealth(
     account,
     writer: {
       state: control.writerState,
+      threads: control.lanes,
       restarts: Math.max(0, i32[ControlI32.WRITER_STARTS] - 1),
       batches: f64[ControlF64.BATCHES],
       sinceCommitMs: lastCommitMs === 0 ? null : monotonicMs() - lastCommitMs,
@@ -98,7 +105,7 @@ export function healthWithoutParts(verdict: Verdict): Health {
   return {
     ...verdict,
     account: emptyAccount(),
-    writer: { state: 'stopped', restarts: 0, batches: 0, sinceCommitMs: null },
+    writer: { state: 'stopped', threads: 0, restarts: 0, batches: 0, sinceCommitMs: null },
     breaker: { state: 'closed', failures: 0, retryInMs: 0 },
     ring: { usedBytes: 0, capacityBytes: 0 },
     store: { path: '', bytes: 0, walBytes: 0 },

@@ -1,10 +1,5 @@
-import { randomBytes } from 'node:crypto'
-import { createRequire } from 'node:module'
-import { hostname } from 'node:os'
-import { basename } from 'node:path'
-import { threadId } from 'node:worker_threads'
+import { isMainThread } from 'node:worker_threads'
 import { durationMs } from './config/duration.js'
-import { readEnvironment } from './config/environment.js'
 import { mergeOptions } from './config/merge.js'
 import type { CallsightOptions, Duration, Settings, TuneOptions } from './config/options.js'
 import { resolveSettings, resolveSite } from './config/resolve.js'
@@ -14,21 +9,16 @@ import { onProcessEnd } from './lifecycle/process-end.js'
 import { AttachedSites } from './monitor/attached-sites.js'
 import type { CallSite } from './monitor/call-site.js'
 import { live, type Recording } from './monitor/recording.js'
-import { RemoteTraces } from './monitor/remote-traces.js'
 import { settleWaiting } from './monitor/settle.js'
-import { type Account, emptyAccount, readAccount } from './queue/account.js'
-import { monotonicMs, takeAnchor } from './queue/clock.js'
-import { Control } from './queue/control.js'
-import { Journal } from './queue/journal.js'
-import { journalBufferBytes } from './queue/journal-lane.js'
-import { startTicks } from './queue/process-identity.js'
-import { newLaneMemory, Producer } from './queue/producer.js'
+import { type Account, emptyAccount } from './queue/account.js'
+import { monotonicMs } from './queue/clock.js'
+import type { Control } from './queue/control.js'
 import { Tuning } from './sampling/tuning.js'
-import { Capture } from './serialize/capture.js'
 import { Redaction } from './serialize/redaction.js'
-import { Totals } from './totals/totals.js'
-import type { DrainTask, WriterMessage } from './writer/messages.js'
-import { WriterSupervisor } from './writer/supervisor.js'
+import { Place } from './threads/place.js'
+import type { RecordingLane } from './threads/recording-lane.js'
+import type { WriterEnd } from './threads/writer-end.js'
+import type { WriterMessage } from './writer/messages.js'
 
 type Phase =
   | { readonly kind: 'idle' }
@@ -42,18 +32,13 @@ type Phase =
 interface Parts {
   readonly settings: Settings
   readonly control: Control
-  readonly producer: Producer
-  readonly supervisor: WriterSupervisor
-  readonly laneI32: Int32Array
-  readonly laneF64: Float64Array
+  readonly lane: RecordingLane
+  readonly writer: WriterEnd
   readonly stopListening: () => void
 }
 
 const FLUSH_TIMEOUT_MS = 10_000
-const POLL_MS = 2
-/** A writer that dies while it is being stopped is started again this often before the rest goes to the journal. */
-const SHUTDOWN_REVIVALS = 2
-/** How often a removed journal is noticed, and errors that wait in memory are offered to the disk again. */
+/** How often a removed journal is noticed, errors in memory are offered to the disk again, and a lane to the writer. */
 const TEND_INTERVAL_MS = 1_000
 /** Longest delay a timer takes. */
 const MAX_TIMER_MS = 2 ** 31 - 1
@@ -63,10 +48,22 @@ let options: CallsightOptions = {}
 const tuning = new Tuning()
 const attached = new AttachedSites()
 let tuningTimer: NodeJS.Timeout | null = null
+/** Where this thread stands in its process. */
+const place = new Place({
+  onWriterMessage,
+  onWorkerWithoutWriter: () => void start(),
+  onEnd: () => {
+    if (phase.kind === 'recording') endOfThread(phase.parts)
+  },
+})
 
 /**
- * Sets what is recorded and where, before the first monitored call. Calling it again before that adds to the earlier
- * options, group by group.
+ * Sets what is recorded and where, before the first monitored call of this thread or, on the main thread, of any.
+ * Calling it again before that adds to the earlier options, group by group.
+ *
+ * A worker thread inherits the options the main thread had when the worker was started; what it sets itself is laid
+ * over them. The options of the writer (`store`, `breaker`, `writer.drainIntervalMs`) are those of the main thread,
+ * unless the worker names a store of its own: then it has a writer of its own as well.
  *
  * @throws {ConfigError} when an option has no meaning, or recording has begun already
  */
@@ -74,16 +71,18 @@ export function configure(given: CallsightOptions): void {
   const checked = validateCallsightOptions(given)
   if (phase.kind !== 'idle') {
     throw new ConfigError(
-      'Callsight: configure() must come before the first monitored call; use tune() to change sampling while the program runs',
+      'Callsight: configure() must come before the first monitored call, in this thread and in worker threads ' +
+        'that share its writer; use tune() to change sampling while the program runs',
     )
   }
   const merged = mergeOptions(options, checked)
-  resolveSettings(merged)
+  resolveSettings(place.effective(merged))
   options = merged
+  place.publish(options)
 }
 
 /**
- * Changes how functions are sampled and captured while the program runs.
+ * Changes how functions are sampled and captured while the program runs, in the thread that calls it.
  *
  * @param pattern name of call sites, `*` for any run of characters and `?` for one: `'Orders.*'`
  * @param rule what changes; options it does not name stay as they are
@@ -117,10 +116,11 @@ function start(): Recording | null {
   if (phase.kind !== 'idle') return null
   phase = { kind: 'starting' }
   try {
-    const { settings, warnings } = resolveSettings(options)
+    const { settings, warnings } = resolveSettings(place.effective(options))
     for (const text of warnings) warn('CALLSIGHT_ENVIRONMENT', text)
     if (!settings.enabled) {
       phase = { kind: 'off', reason: 'switched off by CALLSIGHT=off or configure({ enabled: false })' }
+      place.withdraw()
       return null
     }
     const recording = compose(settings)
@@ -134,70 +134,22 @@ function start(): Recording | null {
 
 /** Builds the parts, top of the picture to bottom, and starts the writer. */
 function compose(settings: Settings): Recording {
-  const anchor = takeAnchor()
-  const boot = randomHex()
-  const originUnixUs = anchor.unixUs - performance.now() * 1000
-  const control = new Control()
-  const totals = new Totals()
-  const memory = newLaneMemory(settings.ringBytes, originUnixUs)
-  const ownTicks = startTicks('self')
-  const { limits } = settings
-  const journal = new Journal(
-    settings.storePath,
-    { boot, ring: threadId, pid: process.pid, startTicks: ownTicks, originUnixUs },
-    site => totals.name(site),
-    journalBufferBytes(limits.bytes, limits.stackLength),
-  )
-  const remoteTraces = new RemoteTraces()
-  const producer = new Producer({
-    memory,
-    ringBytes: settings.ringBytes,
-    control: control.memory,
-    journal,
-    totals,
-    capture: new Capture(limits),
-    groupBytes: limits.bytes,
-    fullErrorsPerSecond: settings.fullErrorsPerSecond,
-    remoteIds: trace => remoteTraces.ids(trace),
-  })
-  const task: DrainTask = {
-    control: control.memory,
-    lanes: [{ ring: threadId, memory, ringBytes: settings.ringBytes, totals: totals.memory }],
-    boot,
-    anchor,
-    process: {
-      pid: process.pid,
-      script: basename(process.argv[1] ?? 'node'),
-      host: hostname(),
-      nodeVersion: process.version,
-      version: ownVersion(),
-      startTicks: ownTicks,
-    },
-    settings: {
-      storePath: settings.storePath,
-      retentionMs: settings.retentionMs,
-      maxBytes: settings.maxBytes,
-      sweepIntervalMs: settings.sweepIntervalMs,
-      drainIntervalMs: settings.drainIntervalMs,
-      breaker: settings.breaker,
-    },
-  }
-  const supervisor = new WriterSupervisor(task, control, onWriterMessage)
+  place.publish(options)
+  const { lane, writer, control } = place.settle(settings)
+  const { producer, totals, boot, remoteTraces } = lane
   const parts: Parts = {
     settings,
     control,
-    producer,
-    supervisor,
-    laneI32: new Int32Array(memory),
-    laneF64: new Float64Array(memory),
+    lane,
+    writer,
     stopListening: onProcessEnd(
-      { end: () => endOfProcess(parts), hint: () => control.wakeWriter() },
-      settings.signals && threadId === 0,
+      { end: () => endOfThread(parts), hint: () => control.wakeWriter() },
+      settings.signals && isMainThread,
     ),
   }
   phase = { kind: 'recording', parts }
-  supervisor.start()
-  setInterval(() => producer.tend(), TEND_INTERVAL_MS).unref()
+  writer.start()
+  setInterval(() => writer.tend(), TEND_INTERVAL_MS).unref()
   const { redactKeys: keys, allowKeys: allow, redactWhen: when } = settings
   return {
     boot,
@@ -205,7 +157,7 @@ function compose(settings: Settings): Recording {
     totals,
     control,
     remoteTraces,
-    lastCall: randomCallBase(),
+    lastCall: control.takeCallBlock(),
     attach(site) {
       const { redact = [] } = site.options
       site.redaction = Redaction.compile({ keys, allow, when, site: redact, callSite: site.name })
@@ -226,6 +178,7 @@ function fail(error: unknown): void {
     warn('CALLSIGHT_FAILED', `Recording is off, the program goes on without it: ${reason}`)
   }
   phase = { kind: 'failed', parts, reason }
+  if (parts === null) place.withdraw()
 }
 
 function onWriterMessage(message: WriterMessage): void {
@@ -236,52 +189,25 @@ function warn(code: string, text: string): void {
   process.emitWarning(text, { type: 'CallsightWarning', code })
 }
 
-/** The process ends: bounded handshake with the writer; what it does not confirm goes to the journal. */
-function endOfProcess(parts: Parts): void {
-  if (phase.kind === 'stopped') return
+/** The process or the worker thread ends: what the writer does not confirm goes to the journal. */
+function endOfThread({ writer }: Parts): void {
   try {
-    saveAtEnd(parts)
+    if (live.recording !== null) settleWaiting(live.recording)
+    writer.end()
   } catch {
     // Nothing may change how the program ends; what is in the journal is safe.
   }
 }
 
-function saveAtEnd({ producer, control, supervisor, settings }: Parts): void {
-  supervisor.abandon()
-  if (live.recording !== null) settleWaiting(live.recording)
-  producer.retryHeld()
-  control.requestStop()
-  const complete = control.waitForEnd(settings.exitTimeoutMs)
-  if (!complete) producer.saveRing()
-  producer.route = 'journal'
-  producer.endJournal()
-}
-
-/** Waits without blocking until `done`, or for `timeoutMs`; keeps the process alive meanwhile. */
-function poll(done: () => boolean, timeoutMs: number): Promise<boolean> {
-  const deadlineMs = performance.now() + timeoutMs
-  return new Promise(resolve => {
-    const look = (): void => {
-      if (done()) resolve(true)
-      else if (performance.now() >= deadlineMs) resolve(false)
-      else setTimeout(look, POLL_MS)
-    }
-    look()
-  })
-}
-
 /**
- * Waits until everything recorded before this call is in the store, at most 10 seconds.
+ * Waits until everything this thread has recorded before this call is in the store, at most 10 seconds. On the main
+ * thread that includes what worker threads have recorded, as far as it has heard of them.
  *
- * @returns the account; when the store cannot be written, what is missing stands in `inRing` and `inJournal`
+ * @returns the account of this thread; when the store cannot be written, what is missing stands in `inRing` and
+ * `inJournal`
  */
 export async function flush(): Promise<Account> {
-  if (phase.kind !== 'recording') return account()
-  const { control, producer, supervisor } = phase.parts
-  producer.retryHeld()
-  const ticket = control.requestFlush()
-  supervisor.startNow()
-  await poll(() => control.flushReached(ticket) || control.writerState === 'stopped', FLUSH_TIMEOUT_MS)
+  if (phase.kind === 'recording') await phase.parts.writer.flush(FLUSH_TIMEOUT_MS)
   return account()
 }
 
@@ -289,39 +215,28 @@ export async function flush(): Promise<Account> {
  * Stores everything and ends the recorder. Later calls pass through; their errors still go to the journal and are
  * stored at the next start.
  *
- * @returns the final account
+ * On the main thread this ends recording in the whole process: worker threads that share its writer notice within
+ * about a second, and keep only errors from then on. In a worker thread it ends the recording of that thread only.
+ *
+ * @returns the final account of this thread
  */
 export async function shutdown(): Promise<Account> {
   if (phase.kind === 'idle') {
     phase = { kind: 'stopped', parts: null }
+    place.withdraw()
     return account()
   }
   if (phase.kind !== 'recording') return account()
   const { parts } = phase
-  const { control, producer, supervisor, settings } = parts
-  producer.retryHeld()
-  producer.route = 'errors-only'
-  control.requestStop()
-  let revivals = SHUTDOWN_REVIVALS
-  const ended = await poll(
-    () => {
-      if (control.writerState === 'failed' && revivals-- > 0) supervisor.startNow()
-      return control.writerState === 'stopped' || control.writerState === 'failed'
-    },
-    Math.max(settings.exitTimeoutMs, FLUSH_TIMEOUT_MS),
-  )
-  if (!ended || control.writerState !== 'stopped') producer.saveRing()
-  supervisor.abandon()
-  producer.endJournal()
-  parts.stopListening()
+  await parts.writer.shutdown(FLUSH_TIMEOUT_MS)
+  // A worker that shares a writer still has to tell it when it ends.
+  if (place.ownsWriter) parts.stopListening()
   phase = { kind: 'stopped', parts }
-  await supervisor.close()
   return account()
 }
 
 function account(): Account {
-  const parts = partsOf(phase)
-  return parts === null ? emptyAccount() : readAccount(parts.laneF64, parts.control.f64)
+  return partsOf(phase)?.lane.account ?? emptyAccount()
 }
 
 function partsOf(now: Phase): Parts | null {
@@ -337,11 +252,17 @@ function partsOf(now: Phase): Parts | null {
   }
 }
 
-/** How the recorder is doing: synchronous, a few microseconds, no disk. */
+/**
+ * How the recorder is doing: synchronous, a few microseconds, no disk. On the main thread `account` is the sum of all
+ * threads that share its writer, also of those that have ended; in a worker thread it is that thread's own. `ring` is
+ * that of the calling thread.
+ */
 export function health(): Health {
   const parts = partsOf(phase)
   const verdict = verdictOf(phase)
-  return parts === null ? healthWithoutParts(verdict) : readHealth(parts, verdict, account())
+  if (parts === null) return healthWithoutParts(verdict)
+  const { settings, control, lane, writer } = parts
+  return readHealth({ settings, control, laneI32: lane.i32 }, verdict, writer.account)
 }
 
 function verdictOf(now: Phase): Verdict {
@@ -359,20 +280,6 @@ function verdictOf(now: Phase): Verdict {
   }
 }
 
-/** 16 hex digits that no other recorder start has; the app may have replaced `Math.random` by something it can repeat. */
-function randomHex(): string {
-  return randomBytes(8).toString('hex')
-}
-
-/** Call ids count up from a random multiple of 2^32 below 2^53, so that ids of different threads do not meet. */
-function randomCallBase(): number {
-  return (randomBytes(4).readUInt32LE() & 0x1f_ff_ff) * 2 ** 32
-}
-
-function ownVersion(): string {
-  const manifest = createRequire(import.meta.url)('../package.json') as { version: string }
-  return manifest.version
-}
-
 live.start = start
-live.off = readEnvironment(process.env).enabled === false
+live.off = place.off
+place.publish(options)

@@ -1,4 +1,15 @@
-import { ControlF64, DROP_REASONS, DROP_WORDS_PER_LANE, type DropReason, Lane, LaneF64 } from './layout.js'
+import {
+  CLOSED_WORDS_PER_LANE,
+  ControlF64,
+  ControlI32,
+  DROP_REASONS,
+  DROP_WORDS_PER_LANE,
+  type DropReason,
+  Lane,
+  LaneF64,
+  LaneI32,
+  LaneState,
+} from './layout.js'
 
 /**
  * The account of one lane. For every lane, at every moment at which no record is on its way:
@@ -19,7 +30,7 @@ export interface LaneAccount {
   readonly inMemory: number
 }
 
-/** What became of every record since the recorder started. */
+/** What became of every record since the recorder started: of one thread, or of all threads of the process together. */
 export interface Account {
   readonly calls: LaneAccount
   readonly errors: LaneAccount
@@ -83,4 +94,105 @@ export function readAccount(words: Float64Array, control: Float64Array): Account
 export function emptyAccount(): Account {
   const lane: LaneAccount = { produced: 0, stored: 0, dropped: {}, inRing: 0, inJournal: 0, inMemory: 0 }
   return { calls: lane, errors: lane, errorsShrunk: 0, expired: 0, balanced: true }
+}
+
+/** Two accounts as one. */
+export function addAccounts(a: Account, b: Account): Account {
+  const calls = addLanes(a.calls, b.calls)
+  const errors = addLanes(a.errors, b.errors)
+  return {
+    calls,
+    errors,
+    errorsShrunk: a.errorsShrunk + b.errorsShrunk,
+    expired: Math.max(a.expired, b.expired),
+    balanced: imbalance(calls) === 0 && imbalance(errors) === 0,
+  }
+}
+
+function addLanes(a: LaneAccount, b: LaneAccount): LaneAccount {
+  const dropped: Partial<Record<DropReason, number>> = { ...a.dropped }
+  for (const reason of DROP_REASONS) {
+    const count = b.dropped[reason]
+    if (count !== undefined) dropped[reason] = (dropped[reason] ?? 0) + count
+  }
+  return {
+    produced: a.produced + b.produced,
+    stored: a.stored + b.stored,
+    dropped,
+    inRing: a.inRing + b.inRing,
+    inJournal: a.inJournal + b.inJournal,
+    inMemory: a.inMemory + b.inMemory,
+  }
+}
+
+interface ControlWords {
+  readonly i32: Int32Array
+  readonly f64: Float64Array
+}
+
+/**
+ * Writer: the lane's thread is gone and its account is complete. Its counters are added to those of closed lanes, so
+ * that nobody needs its memory any more. Of what it produced everything is stored or dropped.
+ */
+export function closeLane(control: ControlWords, lane: ControlWords): void {
+  const { i32, f64 } = control
+  // Odd: whoever reads the sums now reads them again.
+  Atomics.add(i32, ControlI32.CLOSED_VERSION, 1)
+  for (const which of [Lane.calls, Lane.errors] as const) {
+    const { stored, dropped } = readLane(lane.f64, which)
+    const word = ControlF64.CLOSED_ACCOUNTS + which * CLOSED_WORDS_PER_LANE
+    f64[word] += stored + sumOf(dropped)
+    f64[word + 1] += stored
+    DROP_REASONS.forEach((reason, index) => {
+      f64[word + 2 + index] += dropped[reason] ?? 0
+    })
+  }
+  f64[ControlF64.CLOSED_LANES]++
+  f64[ControlF64.CLOSED_SHRUNK] += lane.f64[LaneF64.ERRORS_SHRUNK]
+  Atomics.store(lane.i32, LaneI32.STATE, LaneState.closed)
+  Atomics.add(i32, ControlI32.CLOSED_VERSION, 1)
+}
+
+/** A writer that died in the middle of {@link closeLane} must not keep a reader for ever. */
+const MAX_READS = 1_000
+
+/** The account of all threads of the process: those in `lanes`, and those whose lanes are closed. */
+export function readProcessAccount(control: ControlWords, lanes: readonly ControlWords[]): Account {
+  for (let reads = 1; ; reads++) {
+    const version = Atomics.load(control.i32, ControlI32.CLOSED_VERSION)
+    let sum = readClosed(control.f64)
+    for (const { i32, f64 } of lanes) {
+      if (Atomics.load(i32, LaneI32.STATE) !== LaneState.closed)
+        sum = addAccounts(sum, readAccount(f64, control.f64))
+    }
+    const settled = version % 2 === 0 && Atomics.load(control.i32, ControlI32.CLOSED_VERSION) === version
+    if (settled || reads === MAX_READS) return sum
+  }
+}
+
+function readClosed(control: Float64Array): Account {
+  return {
+    calls: readClosedLane(control, Lane.calls),
+    errors: readClosedLane(control, Lane.errors),
+    errorsShrunk: control[ControlF64.CLOSED_SHRUNK],
+    expired: control[ControlF64.EXPIRED_ROWS],
+    balanced: true,
+  }
+}
+
+function readClosedLane(control: Float64Array, lane: Lane): LaneAccount {
+  const word = ControlF64.CLOSED_ACCOUNTS + lane * CLOSED_WORDS_PER_LANE
+  const dropped: Partial<Record<DropReason, number>> = {}
+  DROP_REASONS.forEach((reason, index) => {
+    const count = control[word + 2 + index]
+    if (count > 0) dropped[reason] = count
+  })
+  return {
+    produced: control[word],
+    stored: control[word + 1],
+    dropped,
+    inRing: 0,
+    inJournal: 0,
+    inMemory: 0,
+  }
 }

@@ -24,3 +24,8 @@ export function takeAnchor(): ClockAnchor {
 export function anchoredClock(anchor: ClockAnchor): AnchoredClock {
   return { nowUs: () => Math.round(anchor.unixUs + (monotonicMs() - anchor.monotonicMs) * 1000) }
 }
+
+/** Unix time, in microseconds, of the zero of this thread's `performance.now()`. */
+export function threadOriginUs(anchor: ClockAnchor): number {
+  return anchor.unixUs + (monotonicMs() - anchor.monotonicMs) * 1000 - performance.now() * 1000
+}

@@ -1,15 +1,16 @@
-import { CONTROL_BYTES, ControlF64, ControlI32, WriterState } from './layout.js'
+import { randomBytes } from 'node:crypto'
+import { CONTROL_BYTES, ControlF64, ControlI32, StopCode, type StopReason, WriterState } from './layout.js'
 
 export type WriterStateName = keyof typeof WriterState
 const STATE_NAMES: readonly WriterStateName[] = ['booting', 'running', 'stopped', 'failed']
 
-/** Both threads' view of the control block. Which side may call what is written in `layout.ts`. */
+/** Every thread's view of the control block. Which side may call what is written in `layout.ts`. */
 export class Control {
   readonly memory: SharedArrayBuffer
   readonly i32: Int32Array
   readonly f64: Float64Array
 
-  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(CONTROL_BYTES)) {
+  constructor(memory: SharedArrayBuffer = newControlMemory()) {
     this.memory = memory
     this.i32 = new Int32Array(memory)
     this.f64 = new Float64Array(memory)
@@ -40,13 +41,35 @@ export class Control {
     Atomics.add(this.i32, ControlI32.HEARTBEAT, 1)
   }
 
-  get stopRequested(): boolean {
-    return Atomics.load(this.i32, ControlI32.STOP_REQUESTED) === 1
+  get stopRequested(): StopReason | null {
+    const code = Atomics.load(this.i32, ControlI32.STOP_REQUESTED)
+    if (code === StopCode.none) return null
+    return code === StopCode.processEnd ? 'processEnd' : 'shutdown'
   }
 
-  requestStop(): void {
-    Atomics.store(this.i32, ControlI32.STOP_REQUESTED, 1)
+  requestStop(reason: StopReason): void {
+    Atomics.store(this.i32, ControlI32.STOP_REQUESTED, StopCode[reason])
     this.wakeWriter()
+  }
+
+  /** Nobody waits for the writer any more: what it has not committed by now, it never will. */
+  giveUp(): void {
+    Atomics.store(this.i32, ControlI32.GIVEN_UP, 1)
+    this.wakeWriter()
+  }
+
+  get givenUp(): boolean {
+    return Atomics.load(this.i32, ControlI32.GIVEN_UP) === 1
+  }
+
+  /** Whether nothing will be stored by this process any more. */
+  get over(): boolean {
+    return this.givenUp || this.writerState === 'stopped'
+  }
+
+  /** The first of 2^32 call numbers below 2^53 that no other thread of this process counts in. */
+  takeCallBlock(): number {
+    return (Atomics.add(this.i32, ControlI32.CALL_BLOCKS, 1) & 0x1f_ff_ff) * 2 ** 32
   }
 
   /** Asks for a flush and returns its ticket. */
@@ -87,7 +110,23 @@ export class Control {
     }
   }
 
+  /** Recording threads whose records the writer takes now. */
+  get lanes(): number {
+    return Atomics.load(this.i32, ControlI32.LANES)
+  }
+
+  setLanes(count: number): void {
+    Atomics.store(this.i32, ControlI32.LANES, count)
+  }
+
   addExpired(rows: number): void {
     this.f64[ControlF64.EXPIRED_ROWS] += rows
   }
+}
+
+function newControlMemory(): SharedArrayBuffer {
+  const memory = new SharedArrayBuffer(CONTROL_BYTES)
+  // The app may have replaced `Math.random` by something that repeats itself in every process.
+  new Int32Array(memory)[ControlI32.CALL_BLOCKS] = randomBytes(4).readInt32LE()
+  return memory
 }

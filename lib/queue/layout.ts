@@ -1,5 +1,5 @@
 /**
- * The memory both threads share, every word of it named. Nothing else is shared between a recording thread and
+ * The memory that threads share, every word of it named. Nothing else is shared between a recording thread and
  * the writer but this module and the message types of `writer/messages.ts`.
  *
  * Three kinds of shared buffers exist:
@@ -30,7 +30,10 @@
  *   320  ORIGIN_UNIX_US  P    f64: Unix time of the producer's monotonic zero, in microseconds
  *   328  ERRORS_HELD     P    f64: error records waiting in the producer's own memory (disk and ring refused)
  *   336  ERRORS_SHRUNK   P    f64: error records that were written as header only
+ *   344  HEARTBEAT       P    i32: raised about once a second while the thread's event loop turns
+ *   348  ENDED           P    i32: 1 = the thread said that it ends
  *   384  HEAD            W    i32: ring position up to which frames are committed, modulo 2^32
+ *   388  STATE           W    i32: one of LaneState
  *   392  CALLS_CONSUMED  W    f64: call frames of the ring that left it (stored or dropped by the writer)
  *   400  ERRORS_CONSUMED W    f64: error frames of the ring that left it
  *   408  CALLS_STORED    W    f64: call records committed to the store
@@ -78,7 +81,26 @@ export type Lane = (typeof Lane)[keyof typeof Lane]
 export const DROP_WORDS_PER_LANE = 16
 
 /** Index into the lane memory seen as `Int32Array`. */
-export const LaneI32 = { TAIL: 0, JOURNAL_SEGMENT: 1, HEAD: 96 } as const
+export const LaneI32 = {
+  TAIL: 0,
+  JOURNAL_SEGMENT: 1,
+  HEARTBEAT: 86,
+  ENDED: 87,
+  HEAD: 96,
+  STATE: 97,
+} as const
+/** What the writer does with a lane. */
+export const LaneState = {
+  /** No writer knows it yet: its thread announces it again now and then. */
+  waiting: 0,
+  adopted: 1,
+  /** Nobody drains it because its thread was silent for long; a thread that wakes up announces it again. */
+  resting: 2,
+  /** Its account is closed: whatever it produced up to then is stored or counted in the file. */
+  closed: 3,
+  /** The writer has stopped: what is not stored by now is the thread's own to save. */
+  left: 4,
+} as const
 /** Index into the lane memory seen as `Float64Array`. */
 export const LaneF64 = {
   CALLS_PRODUCED: 1,
@@ -110,8 +132,8 @@ export const SCRATCH_BYTES = 64 * 1024
  * byte  word              by   meaning
  * ────  ────────────────  ───  ──────────────────────────────────────────────────────────────────────────
  *    0  WAKE              any  i32: raised to wake the writer before its interval is over; the writer waits on it
- *    4  STOP_REQUESTED    P    i32: 1 = store what is there, close the file, end
- *    8  FLUSH_REQUESTED   P    i32: ticket of the newest flush wanted
+ *    4  STOP_REQUESTED    P    i32: one of StopCode: store what is there, close the file, end
+ *    8  FLUSH_REQUESTED   any  i32: ticket of the newest flush wanted
  *   12  WRITER_STATE      W    i32: one of WriterState; threads that end wait on it
  *   16  FLUSH_DONE        W    i32: newest ticket for which all that was there has been dealt with
  *   20  HEARTBEAT         W    i32: raised at every drain tick
@@ -126,7 +148,17 @@ export const SCRATCH_BYTES = 64 * 1024
  *   80  BREAKER_SUCCESSES W    i32: successes while half-open
  *   84  WRITER_STARTS     P    i32: writer threads started so far
  *   88  FAULT             P    i32: fault wanted by a test (see writer/faults), 0 = none
+ *   92  GIVEN_UP          P    i32: 1 = nobody waits for the writer any more; it must not commit anything from now on
+ *   96  LANES             W    i32: recording threads whose lanes the writer has adopted
+ *  100  CALL_BLOCKS       any  i32: blocks of call numbers given to threads so far, from a random start
+ *  104  CLOSED_VERSION    W    i32: odd while the sums of closed lanes are being changed
+ *  112  CLOSED_LANES      W    f64: lanes closed so far
+ *  120  CLOSED_SHRUNK     W    f64: ERRORS_SHRUNK of closed lanes
+ *  128  CLOSED_ACCOUNTS   W    f64 × 2 lanes × 18: produced, stored and 16 reasons of drops of closed lanes
  * ```
+ *
+ * One thread of a process owns the writer: "P" is that thread. The other recording threads of the process write only
+ * the words of "any".
  */
 export const ControlI32 = {
   WAKE: 0,
@@ -140,6 +172,10 @@ export const ControlI32 = {
   BREAKER_SUCCESSES: 20,
   WRITER_STARTS: 21,
   FAULT: 22,
+  GIVEN_UP: 23,
+  LANES: 24,
+  CALL_BLOCKS: 25,
+  CLOSED_VERSION: 26,
 } as const
 export const ControlF64 = {
   BREAKER_OPENED_AT: 4,
@@ -148,8 +184,17 @@ export const ControlF64 = {
   LAST_COMMIT_MS: 7,
   EXPIRED_ROWS: 8,
   BATCHES: 9,
+  CLOSED_LANES: 14,
+  CLOSED_SHRUNK: 15,
+  CLOSED_ACCOUNTS: 16,
 } as const
-export const CONTROL_BYTES = 128
+/** Words of one lane in CLOSED_ACCOUNTS: produced, stored, then the drops by reason. */
+export const CLOSED_WORDS_PER_LANE = 2 + DROP_WORDS_PER_LANE
+export const CONTROL_BYTES = 512
+
+/** `shutdown`: the process goes on; `processEnd`: all its threads die with it. */
+export const StopCode = { none: 0, shutdown: 1, processEnd: 2 } as const
+export type StopReason = 'shutdown' | 'processEnd'
 
 export const WriterState = { booting: 0, running: 1, stopped: 2, failed: 3 } as const
 

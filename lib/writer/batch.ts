@@ -18,7 +18,26 @@ export const FULL_BATCH: BatchLimits = { ringRecords: 4_000, journalEntries: 1_0
 /** The probe of a half-open breaker: the smallest useful batch, errors first. */
 export const PROBE_BATCH: BatchLimits = { ringRecords: 1, journalEntries: 25 }
 
+/**
+ * Why an account is closed. `gone`: the thread is dead, and what is missing was torn or lay in its own memory. `dies`:
+ * the thread runs, and the whole process is about to end; its errors are in the journal, which the next start takes
+ * over. `stays`: the thread goes on and saves itself what is not stored, so that is not counted here.
+ */
+export type Settlement = 'gone' | 'dies' | 'stays'
+
 const US_PER_MINUTE = 60_000_000
+
+/** Rows of one transaction, of all lanes together: the store is locked for others that long. */
+const RECORDS_PER_TRANSACTION = 16_000
+const ENTRIES_PER_TRANSACTION = 4_000
+
+/** What each of `lanes` lanes may take of one transaction, so that a flooding thread takes nothing from the others. */
+export function shareOf(limits: BatchLimits, lanes: number): BatchLimits {
+  return {
+    ringRecords: Math.min(limits.ringRecords, Math.ceil(RECORDS_PER_TRANSACTION / lanes)),
+    journalEntries: Math.min(limits.journalEntries, Math.ceil(ENTRIES_PER_TRANSACTION / lanes)),
+  }
+}
 
 /** Reads one batch of one lane into the open transaction of the store. Nothing is final until {@link commit}. */
 export class LaneBatch {
@@ -39,20 +58,9 @@ export class LaneBatch {
     this.#sink = sink
   }
 
-  /** Whether there is anything to read. */
-  get pending(): boolean {
-    const { f64 } = this.#lane
-    return (
-      this.#lane.consumer.pendingBytes > 0 ||
-      f64[LaneF64.ERRORS_JOURNALED] > f64[LaneF64.ERRORS_REPLAYED] ||
-      f64[LaneF64.CALLS_JOURNALED] > f64[LaneF64.CALLS_REPLAYED]
-    )
-  }
-
   /** Reads and writes a batch; `true` when a limit was reached and more is waiting. */
   write(limits: BatchLimits, nowUs: number): boolean {
-    this.#calls = emptyDelta()
-    this.#errors = emptyDelta()
+    this.start()
     const moreErrors = this.#readJournal(limits.journalEntries, nowUs)
     const moreCalls = this.#readRing(limits.ringRecords, nowUs)
     // Rows that SQLite refuses are told now, while it is certain whose they are.
@@ -60,6 +68,46 @@ export class LaneBatch {
     this.#sink.batchDone()
     this.#writeLaneRows()
     return moreErrors || moreCalls
+  }
+
+  /**
+   * Closes the account of the lane in the open transaction, after what {@link write} has read in it, or after
+   * {@link start}: the rows say that everything the thread had produced is stored or dropped.
+   */
+  settle(how: Settlement, nowUs: number): void {
+    if (how !== 'stays') {
+      this.#calls.lost = this.#missing(Lane.calls, this.#calls)
+      const missingErrors = this.#missing(Lane.errors, this.#errors)
+      const held = this.#lane.f64[LaneF64.ERRORS_HELD]
+      this.#errors.lost = how === 'gone' ? missingErrors : Math.min(held, missingErrors)
+      this.#addLost(Lane.calls, this.#calls.lost, nowUs)
+      this.#addLost(Lane.errors, this.#errors.lost, nowUs)
+    }
+    this.#writeLaneRows(true)
+  }
+
+  /** Forgets the batch before. */
+  start(): void {
+    this.#calls = emptyDelta()
+    this.#errors = emptyDelta()
+  }
+
+  /** Records produced that are neither stored nor dropped. */
+  #missing(lane: Lane, delta: LaneDelta): number {
+    const { f64 } = this.#lane
+    // In this order: the thread may be counting a drop at this moment, after it has counted the record.
+    const dropped = sumOf(this.#lane.dropped(lane, delta))
+    const calls = lane === Lane.calls
+    const stored = f64[calls ? LaneF64.CALLS_STORED : LaneF64.ERRORS_STORED] + delta.stored
+    const produced = f64[calls ? LaneF64.CALLS_PRODUCED : LaneF64.ERRORS_PRODUCED]
+    return Math.max(0, produced - stored - dropped)
+  }
+
+  #addLost(lane: Lane, count: number, nowUs: number): void {
+    if (count === 0) return
+    const minute = Math.floor(nowUs / US_PER_MINUTE)
+    const reason = DROP_REASONS[Drop.writerLost]
+    this.#store.addDrops(minute, 0, this.#lane.processId, lane, reason, count, nowUs, nowUs)
   }
 
   /** Called for a call row that SQLite refused. */
@@ -174,7 +222,8 @@ export class LaneBatch {
     for (let lost = 0; lost < errors; lost++) this.#poison(this.#errors, Lane.errors, 0, nowUs)
   }
 
-  #writeLaneRows(): void {
+  /** @param closed the rows add up by themselves: what was produced beyond them is none of their business */
+  #writeLaneRows(closed = false): void {
     const { f64, ring, processId, storedSeq, storedErrorSeq } = this.#lane
     const rows = [
       {
@@ -190,17 +239,27 @@ export class LaneBatch {
         delta: this.#errors,
       },
     ] as const
-    const values = rows.map(({ lane, produced, stored, delta }) => ({
-      lane,
-      produced: f64[produced],
-      stored: f64[stored] + delta.stored,
-      dropped: JSON.stringify(this.#lane.dropped(lane, delta.poison)),
-      seq: Math.max(lane === Lane.calls ? storedSeq : storedErrorSeq, delta.seq),
-    }))
+    const values = rows.map(({ lane, produced, stored, delta }) => {
+      // Before `produced`: a record is counted as produced first, so a row never claims more than was produced.
+      const dropped = this.#lane.dropped(lane, delta)
+      const storedNow = f64[stored] + delta.stored
+      return {
+        lane,
+        produced: closed ? storedNow + sumOf(dropped) : f64[produced],
+        stored: storedNow,
+        dropped: JSON.stringify(dropped),
+        seq: Math.max(lane === Lane.calls ? storedSeq : storedErrorSeq, delta.seq),
+      }
+    })
     this.#writtenRows = JSON.stringify(values)
     if (this.#writtenRows === this.#committedRows) return
+    // A thread that produced nothing leaves no trace.
+    if (this.#committedRows === '' && values.every(({ produced }) => produced === 0)) return
     for (const row of values) {
       this.#store.lane(processId, ring, row.lane, row.produced, row.stored, row.dropped, row.seq)
     }
   }
 }
+
+const sumOf = (counts: Readonly<Record<string, number>>): number =>
+  Object.values(counts).reduce((sum, count) => sum + count, 0)

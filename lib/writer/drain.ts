@@ -1,14 +1,16 @@
 import type { CircuitBreaker } from '../breaker/circuit-breaker.js'
+import { closeLane } from '../queue/account.js'
 import { type AnchoredClock, anchoredClock, monotonicMs } from '../queue/clock.js'
 import type { Control } from '../queue/control.js'
+import { LaneState, type StopReason } from '../queue/layout.js'
 import { classify } from '../store/errors.js'
 import { FULL_BATCH, PROBE_BATCH } from './batch.js'
-import { JournalTail } from './journal-tail.js'
-import { LaneView } from './lane.js'
-import type { DrainTask, WriterMessage } from './messages.js'
-import { type LaneSource, Session } from './session.js'
+import { LaneInbox } from './lane-channel.js'
+import { LaneClosing } from './lane-closing.js'
+import { Lanes } from './lanes.js'
+import type { DrainTask, LaneHandle, WriterMessage } from './messages.js'
+import { GivenUpError, Session } from './session.js'
 import { publishBreaker, restoreBreaker } from './shared-breaker.js'
-import { TotalsView } from './totals-view.js'
 
 /** Totals of the running minute are written this often, and at every flush. */
 const TOTALS_INTERVAL_MS = 1_000
@@ -44,7 +46,9 @@ export class Drain {
   readonly #control: Control
   readonly #post: (message: WriterMessage) => void
   readonly #clock: AnchoredClock
-  readonly #sources: readonly LaneSource[]
+  readonly #lanes: Lanes
+  readonly #inbox: LaneInbox
+  readonly #closing: LaneClosing
   readonly #breaker: CircuitBreaker
   #session: Session | null = null
   #warned = false
@@ -52,6 +56,7 @@ export class Drain {
   #inspectDueMs = 0
   #touchDueMs: number
   #sweepDueMs: number
+  #departedDueMs = 0
   #moreToSweep = false
   #moreToRecover = true
   #recoverDueMs = 0
@@ -62,10 +67,13 @@ export class Drain {
     this.#control = control
     this.#post = post
     this.#clock = anchoredClock(task.anchor)
-    this.#sources = task.lanes.map(handle => {
-      const lane = new LaneView(handle)
-      const journal = new JournalTail(lane, task.settings.storePath, task.boot)
-      return { lane, journal, totals: new TotalsView(lane, this.#clock.nowUs()) }
+    // First of all: whoever is told that the writer runs may rely on being heard.
+    this.#inbox = new LaneInbox(task.boot, task.inbox)
+    this.#lanes = new Lanes(task.boot, control)
+    for (const lane of task.lanes) this.#adopt(lane)
+    this.#closing = new LaneClosing(this.#lanes, control, {
+      session: () => this.#open(),
+      confirm: session => this.#confirmPlace(session),
     })
     this.#breaker = restoreBreaker(control, task.settings.breaker)
     this.#sweepDueMs = monotonicMs() + task.settings.sweepIntervalMs
@@ -78,14 +86,25 @@ export class Drain {
       const stop = this.#control.stopRequested
       const ticket = this.#control.flushRequested
       const flush = !this.#control.flushReached(ticket)
-      const outcome = this.#drain(flush || stop)
+      // After both were read: a thread announces its lane before it asks for a flush, or for the end.
+      for (const lane of this.#inbox.take()) this.#adopt(lane)
+      const outcome = this.#drain(flush || stop !== null)
       if (flush && outcome === 'drained') this.#control.confirmFlush(ticket)
-      if (stop) {
-        this.#finish(outcome)
+      if (stop !== null || this.#control.givenUp) {
+        this.#finish(outcome, stop ?? 'processEnd')
+        this.#inbox.close()
         return
       }
       const moreToDo = this.#housekeeping()
       this.#control.sleep(outcome === 'more' || moreToDo ? 0 : this.#sleepMs(outcome))
+    }
+  }
+
+  #adopt(lane: LaneHandle): void {
+    try {
+      this.#lanes.adopt(lane, this.#clock.nowUs())
+    } catch {
+      // No lane of this version: somebody else's message.
     }
   }
 
@@ -99,7 +118,7 @@ export class Drain {
 
   /** Drains what is there. With `completely`, everything that was there when it began, and the totals. */
   #drain(completely: boolean): Outcome {
-    let mark: readonly number[] | null = null
+    let mark: ReturnType<Session['mark']> | null = null
     for (let batches = 0; ; batches++) {
       const withTotals = completely || monotonicMs() >= this.#totalsDueMs
       const outcome = this.#guarded(withTotals)
@@ -111,7 +130,7 @@ export class Drain {
         continue
       }
       // A producer that keeps flooding must not keep a flush waiting for ever.
-      mark ??= this.#session?.mark() ?? []
+      mark ??= this.#session?.mark() ?? new Map()
       if (this.#session?.caughtUpWith(mark)) {
         return this.#guarded(true) === 'failed' ? 'failed' : 'drained'
       }
@@ -169,7 +188,7 @@ export class Drain {
   }
 
   #open(): Session {
-    this.#session ??= new Session(this.#task, this.#control, this.#sources, this.#clock, path =>
+    this.#session ??= new Session(this.#task, this.#control, this.#lanes, this.#clock, path =>
       this.#post({
         type: 'warning',
         code: 'CALLSIGHT_STORE_SET_ASIDE',
@@ -197,30 +216,36 @@ export class Drain {
 
   /** What has to be done now and then; `true` when there is more of it at once. */
   #housekeeping(): boolean {
-    const session = this.#session
-    if (session === null || this.#breaker.state.kind !== 'closed') return false
+    if (this.#breaker.state.kind !== 'closed') return false
     const nowMs = monotonicMs()
     try {
-      if (nowMs >= this.#inspectDueMs) {
-        this.#inspectDueMs = nowMs + INSPECT_INTERVAL_MS
-        session.publishSizes()
-        if (!this.#confirmPlace(session)) return true
-      }
-      if (nowMs >= this.#touchDueMs) {
-        session.touch()
-        this.#touchDueMs = nowMs + TOUCH_INTERVAL_MS
-      }
-      if (this.#moreToRecover && nowMs >= this.#recoverDueMs) this.#moreToRecover = session.recover()
-      if (this.#moreToSweep || nowMs >= this.#sweepDueMs) {
-        this.#moreToSweep = session.sweep()
-        if (!this.#moreToSweep) this.#sweepDueMs = nowMs + this.#task.settings.sweepIntervalMs
-      }
+      if (nowMs >= this.#departedDueMs && this.#closing.step(nowMs)) return true
+      if (this.#session !== null) return this.#lookAfter(this.#session, nowMs)
     } catch (error) {
       this.#moreToSweep = false
-      // Locked by another process, or out of space: both can wait for the next round.
+      // Locked by another process, or out of space: all can wait for the next round.
       if (classify(error) !== 'busy') this.#closeSession()
       this.#sweepDueMs = nowMs + this.#task.settings.sweepIntervalMs
       this.#recoverDueMs = nowMs + HOUSEKEEPING_PAUSE_MS
+      this.#departedDueMs = nowMs + HOUSEKEEPING_PAUSE_MS
+    }
+    return false
+  }
+
+  #lookAfter(session: Session, nowMs: number): boolean {
+    if (nowMs >= this.#inspectDueMs) {
+      this.#inspectDueMs = nowMs + INSPECT_INTERVAL_MS
+      session.publishSizes()
+      if (!this.#confirmPlace(session)) return true
+    }
+    if (nowMs >= this.#touchDueMs) {
+      session.touch()
+      this.#touchDueMs = nowMs + TOUCH_INTERVAL_MS
+    }
+    if (this.#moreToRecover && nowMs >= this.#recoverDueMs) this.#moreToRecover = session.recover()
+    if (this.#moreToSweep || nowMs >= this.#sweepDueMs) {
+      this.#moreToSweep = session.sweep()
+      if (!this.#moreToSweep) this.#sweepDueMs = nowMs + this.#task.settings.sweepIntervalMs
     }
     return this.#moreToSweep || (this.#moreToRecover && nowMs >= this.#recoverDueMs)
   }
@@ -231,29 +256,42 @@ export class Drain {
       this.#closeSession()
       return false
     }
-    for (const { journal } of this.#sources) journal.confirm()
+    for (const { journal } of this.#lanes) journal.confirm()
     return true
   }
 
   /** Stop requested: one forced attempt past an open breaker, then close. What is left stays in the journal. */
-  #finish(outcome: Outcome): void {
+  #finish(outcome: Outcome, reason: StopReason): void {
     let complete = false
     try {
+      if (this.#control.givenUp) throw new GivenUpError('nobody waits for the writer any more')
       if (outcome !== 'drained') this.#writeAll()
       // Removed a moment ago, and not noticed yet: the errors once more, into a new file.
       const moved = this.#session !== null && !this.#confirmPlace(this.#session)
-      if (moved && this.#sources.some(({ journal }) => journal.pending)) {
+      if (moved && [...this.#lanes].some(({ journal }) => journal.pending)) {
         this.#writeAll()
         this.#confirmPlace(this.#open())
       }
+      this.#closing.lookNow()
+      while (this.#closing.step(monotonicMs()));
       this.#recoverFor(RECOVERY_AT_STOP_MS)
-      this.#session?.finish()
+      this.#session?.finish(reason === 'processEnd' ? 'dies' : 'stays')
       complete = true
     } catch {
       complete = false
     }
     this.#closeSession()
+    if (complete) this.#leave(reason)
     this.#control.setWriterState(complete ? 'stopped' : 'failed')
+  }
+
+  /** The threads that go on learn what became of their lanes. */
+  #leave(reason: StopReason): void {
+    for (const { lane, life } of this.#lanes) {
+      if (life.owner) continue
+      if (reason === 'processEnd') closeLane(this.#control, lane)
+      else lane.state = LaneState.left
+    }
   }
 
   #recoverFor(limitMs: number): void {
@@ -266,8 +304,10 @@ export class Drain {
     }
   }
 
+  /** Everything that is there now; other threads may go on filling their rings. */
   #writeAll(): void {
-    while (this.#open().write(FULL_BATCH, true));
+    const mark = this.#open().mark()
+    while (this.#open().write(FULL_BATCH, true) && !this.#open().caughtUpWith(mark));
   }
 
   #closeSession(): void {
@@ -277,7 +317,7 @@ export class Drain {
     if (session === null) return
     try {
       const { inPlace } = session
-      for (const { lane, journal } of this.#sources) {
+      for (const { lane, journal } of this.#lanes) {
         if (inPlace) journal.confirm()
         else lane.forget(journal.resend())
       }
@@ -285,7 +325,7 @@ export class Drain {
       // The folder cannot be looked into; that is no reason to send anything twice.
     }
     try {
-      session.close()
+      session.end()
     } catch {
       // The connection is given up either way.
     }

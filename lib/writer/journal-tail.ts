@@ -1,4 +1,4 @@
-import { statSync, unlinkSync } from 'node:fs'
+import { existsSync, statSync, unlinkSync } from 'node:fs'
 import { JOURNAL_HEADER_BYTES, journalPath } from '../queue/journal-format.js'
 import { type JournalEntry, JournalReader } from '../queue/journal-reader.js'
 import { LaneF64, LaneI32 } from '../queue/layout.js'
@@ -38,6 +38,9 @@ export class JournalTail {
   #committed: Position
   #confirmed: Position
   #sinceConfirmed = { replayed: 0, stored: 0, poison: 0 }
+  /** The last segment there will ever be, once the owner is gone. */
+  #last: number | null = null
+  #waiting = false
 
   constructor(lane: LaneView, storePath: string, boot: string) {
     this.#lane = lane
@@ -49,6 +52,32 @@ export class JournalTail {
     this.#confirmed = this.#committed
   }
 
+  /** Whether the last look ended at a segment that cannot be opened now, but perhaps later. */
+  get waiting(): boolean {
+    return this.#waiting
+  }
+
+  /** Its thread has ended, perhaps between beginning a segment and saying so: what is on disk counts from now on. */
+  ownerIsGone(): void {
+    const said = this.#newest()
+    this.#last ??= existsSync(this.#path(said + 1)) ? said + 1 : said
+  }
+
+  /** Everything is stored and the owner is gone: no file of this journal is needed any more. */
+  remove(): void {
+    const newest = this.#newest()
+    const first = this.#confirmed.segment
+    this.close()
+    for (let segment = first; segment <= newest; segment++) this.#remove(segment)
+  }
+
+  close(): void {
+    this.#reader?.close()
+    this.#kept?.close()
+    this.#reader = null
+    this.#kept = null
+  }
+
   /** Whether errors are in the journal that are not stored. */
   get pending(): boolean {
     const { f64 } = this.#lane
@@ -57,12 +86,13 @@ export class JournalTail {
 
   /** The next entry, or `null` when everything that is complete has been read. */
   next(): JournalEntry | null {
+    this.#waiting = false
     for (;;) {
-      // The producer stores the number after the new segment's first frame: the one before it is complete then.
-      const newest = Atomics.load(this.#lane.i32, LaneI32.JOURNAL_SEGMENT)
+      const newest = this.#newest()
       if (newest === 0 || this.#segment > newest) return null
       if (this.#reader === null) {
         const opening = this.#open()
+        this.#waiting = opening === 'wait'
         if (opening === 'wait' || (opening === 'pass over' && this.#segment === newest)) return null
         if (opening === 'pass over') {
           this.#segment++
@@ -114,6 +144,11 @@ export class JournalTail {
     this.#goTo(this.#confirmed)
     this.#publish()
     return again
+  }
+
+  #newest(): number {
+    // The producer stores the number after the new segment's first frame: the one before it is complete then.
+    return this.#last ?? Atomics.load(this.#lane.i32, LaneI32.JOURNAL_SEGMENT)
   }
 
   #goTo({ segment, offset }: Position): void {

@@ -1,4 +1,4 @@
-import { DROP_REASONS, DROP_WORDS_PER_LANE, Drop, Lane, LaneF64 } from '../queue/layout.js'
+import { DROP_REASONS, DROP_WORDS_PER_LANE, Drop, Lane, LaneF64, LaneI32 } from '../queue/layout.js'
 import { RingConsumer } from '../queue/ring.js'
 import { BLOCK_BYTES, Block, HEADER_BYTES, SITE_COUNT_I32 } from '../totals/layout.js'
 import type { JournalDelta } from './journal-tail.js'
@@ -14,6 +14,8 @@ export interface LaneDelta {
   replayed: number
   stored: number
   poison: number
+  /** Records that nobody can store any more, because their thread is gone or the process ends. */
+  lost: number
   /** Highest sequence number dealt with. */
   seq: number
   /** Of `stored` and `poison`, what came from the journal. */
@@ -39,7 +41,7 @@ export class LaneView implements RecordOrigin {
   /** Highest sequence number of an error the store has; one below it may still wait in the ring. */
   storedErrorSeq = 0
 
-  constructor(handle: LaneHandle) {
+  constructor(handle: Pick<LaneHandle, 'ring' | 'memory' | 'ringBytes' | 'totals'>) {
     this.ring = handle.ring
     this.consumer = new RingConsumer(handle.memory, handle.ringBytes)
     this.bytes = new Uint8Array(handle.memory)
@@ -49,6 +51,24 @@ export class LaneView implements RecordOrigin {
     this.totals = handle.totals
     this.#sites = new Int32Array(handle.totals)
     this.#siteBytes = Buffer.from(handle.totals)
+  }
+
+  /** What this writer does with the lane, one of `LaneState`. */
+  get state(): number {
+    return Atomics.load(this.i32, LaneI32.STATE)
+  }
+
+  set state(state: number) {
+    Atomics.store(this.i32, LaneI32.STATE, state)
+  }
+
+  /** Whether any record waits. */
+  get pending(): boolean {
+    return (
+      this.consumer.pendingBytes > 0 ||
+      this.f64[LaneF64.ERRORS_JOURNALED] > this.f64[LaneF64.ERRORS_REPLAYED] ||
+      this.f64[LaneF64.CALLS_JOURNALED] > this.f64[LaneF64.CALLS_REPLAYED]
+    )
   }
 
   get originUnixUs(): number {
@@ -85,6 +105,7 @@ export class LaneView implements RecordOrigin {
     const calls = lane === Lane.calls
     this.f64[calls ? LaneF64.CALLS_STORED : LaneF64.ERRORS_STORED] += delta.stored
     this.f64[LaneF64.WRITER_DROPS + lane * DROP_WORDS_PER_LANE + Drop.poison] += delta.poison
+    this.f64[LaneF64.WRITER_DROPS + lane * DROP_WORDS_PER_LANE + Drop.writerLost] += delta.lost
     this.f64[calls ? LaneF64.CALLS_CONSUMED : LaneF64.ERRORS_CONSUMED] += delta.consumed
     this.f64[calls ? LaneF64.CALLS_REPLAYED : LaneF64.ERRORS_REPLAYED] += delta.replayed
     if (calls) this.storedSeq = Math.max(this.storedSeq, delta.seq)
@@ -99,14 +120,15 @@ export class LaneView implements RecordOrigin {
   }
 
   /** Drops of one lane by reason, with what the batch under way adds. */
-  dropped(lane: Lane, poison: number): Record<string, number> {
+  dropped(lane: Lane, { poison, lost }: LaneDelta): Record<string, number> {
     const all: Record<string, number> = {}
     DROP_REASONS.forEach((reason, index) => {
       const word = lane * DROP_WORDS_PER_LANE + index
       const count =
         this.f64[LaneF64.PRODUCER_DROPS + word] +
         this.f64[LaneF64.WRITER_DROPS + word] +
-        (index === Drop.poison ? poison : 0)
+        (index === Drop.poison ? poison : 0) +
+        (index === Drop.writerLost ? lost : 0)
       if (count > 0) all[reason] = count
     })
     return all
@@ -114,5 +136,14 @@ export class LaneView implements RecordOrigin {
 }
 
 export function emptyDelta(): LaneDelta {
-  return { consumed: 0, replayed: 0, stored: 0, poison: 0, seq: 0, journalStored: 0, journalPoison: 0 }
+  return {
+    consumed: 0,
+    replayed: 0,
+    stored: 0,
+    poison: 0,
+    lost: 0,
+    seq: 0,
+    journalStored: 0,
+    journalPoison: 0,
+  }
 }

@@ -1,5 +1,7 @@
+import type { MessagePort } from 'node:worker_threads'
 import type { Settings } from '../config/options.js'
 import type { ClockAnchor } from '../queue/clock.js'
+import type { NativeThread } from '../queue/process-identity.js'
 
 /** One recording thread's memory, as the writer sees it. */
 export interface LaneHandle {
@@ -7,12 +9,32 @@ export interface LaneHandle {
   readonly memory: SharedArrayBuffer
   readonly ringBytes: number
   readonly totals: SharedArrayBuffer
+  /** The store beside which this thread keeps its journal. */
+  readonly storePath: string
+  /** `null`: the thread that owns the writer. It takes the writer with it when it ends. */
+  readonly thread: NativeThread | null
+}
+
+/** Whether a message is a lane; anybody in the process can post to a channel. */
+export function isLaneHandle(value: unknown): value is LaneHandle {
+  if (typeof value !== 'object' || value === null) return false
+  const { ring, memory, ringBytes, totals, storePath, thread } = value as Partial<LaneHandle>
+  return (
+    Number.isInteger(ring) &&
+    memory instanceof SharedArrayBuffer &&
+    totals instanceof SharedArrayBuffer &&
+    Number.isInteger(ringBytes) &&
+    typeof storePath === 'string' &&
+    typeof thread === 'object'
+  )
 }
 
 /** What the writer is started with. */
 export interface DrainTask {
   readonly control: SharedArrayBuffer
   readonly lanes: readonly LaneHandle[]
+  /** Lanes that the owner of the writer hears of later. */
+  readonly inbox: MessagePort
   readonly boot: string
   readonly anchor: ClockAnchor
   readonly process: {

@@ -25,6 +25,15 @@ interface LaneRow {
   storedSeq: number
 }
 
+interface OtherProcess {
+  readonly processId: number
+  readonly boot: string
+  readonly pid: number
+  readonly lastSeenUs: number
+  /** 1: it has not said how it ended. */
+  readonly open: number
+}
+
 /** A journal segment whose owner is dead, being taken over. */
 interface Leftover {
   readonly path: string
@@ -53,6 +62,8 @@ export class Recovery {
   #current: Leftover | null = null
   /** Boots with a journal that could not be read to its end: their account stays open until a later start. */
   readonly #unsettled = new Set<string>()
+  /** Boots with a journal of which something was taken over. */
+  readonly #replayed = new Set<string>()
   #done = false
 
   constructor(
@@ -178,6 +189,7 @@ export class Recovery {
       this.#writeLane(processId, header.ring, Lane.calls, calls)
       this.#writeLane(processId, header.ring, Lane.errors, errors)
       this.#store.commit()
+      this.#replayed.add(header.boot)
       return more
     } catch (error) {
       this.#store.rollback()
@@ -274,36 +286,53 @@ export class Recovery {
     )
   }
 
-  /** Ends the account of every process of this machine that is gone without having said so. */
+  /**
+   * Closes the account of every process of this machine that is gone without having said so, and of those that ended
+   * well but whose journals told of more: threads of theirs went on to the last.
+   */
   #settleAccounts(nowUs: number): void {
-    const open = prepared(
+    const others = prepared(
       this.#db,
-      `SELECT process_id AS processId, boot, pid, last_seen_us AS lastSeenUs FROM processes
-       WHERE ended_us IS NULL AND host = ? AND boot <> ?`,
-    ).all(this.#host, this.#boot) as { processId: number; boot: string; pid: number; lastSeenUs: number }[]
-    for (const process of open) {
+      `SELECT process_id AS processId, boot, pid, last_seen_us AS lastSeenUs, ended_us IS NULL AS open
+       FROM processes WHERE host = ? AND boot <> ? AND (ended_us IS NULL OR boot IN (SELECT value FROM json_each(?)))`,
+    ).all(this.#host, this.#boot, JSON.stringify([...this.#replayed])) as OtherProcess[]
+    for (const process of others) {
       if (this.#unsettled.has(process.boot)) continue
+      if (process.open === 0) {
+        this.#inTransaction(() => this.#settleLanes(process.processId, process.lastSeenUs))
+        continue
+      }
       // A pid that somebody else has by now (in a container it is always the same one) began after this was last seen.
       const startedUs = startedUnixUs(process.pid)
       const reused = startedUs !== null && startedUs > process.lastSeenUs + CLOCK_SLACK_US
       if (!reused && isAlive(process.pid, 0)) continue
-      this.#store.begin()
-      try {
-        this.#settleProcess(process.processId, process.lastSeenUs, nowUs)
-        this.#store.commit()
-      } catch (error) {
-        this.#store.rollback()
-        throw error
-      }
+      this.#inTransaction(() => {
+        if (!this.#isOpen(process.processId)) return
+        this.#settleLanes(process.processId, process.lastSeenUs)
+        this.#store.endProcess(process.processId, nowUs, 'lost')
+      })
     }
   }
 
-  #settleProcess(processId: number, lastSeenUs: number, nowUs: number): void {
-    const still = prepared(
-      this.#db,
-      'SELECT ended_us IS NULL AS open FROM processes WHERE process_id = ?',
-    ).get(processId) as { open: number } | undefined
-    if (still?.open !== 1) return
+  #inTransaction(work: () => void): void {
+    this.#store.begin()
+    try {
+      work()
+      this.#store.commit()
+    } catch (error) {
+      this.#store.rollback()
+      throw error
+    }
+  }
+
+  /** Whether no other process has settled it meanwhile. */
+  #isOpen(processId: number): boolean {
+    const sql = 'SELECT ended_us IS NULL AS open FROM processes WHERE process_id = ?'
+    return (prepared(this.#db, sql).get(processId) as { open: number } | undefined)?.open === 1
+  }
+
+  /** What was produced and is neither stored nor dropped is lost. */
+  #settleLanes(processId: number, lastSeenUs: number): void {
     const rings = prepared(this.#db, 'SELECT ring, lane FROM lanes WHERE process_id = ?').all(processId) as {
       ring: number
       lane: Lane
@@ -319,7 +348,6 @@ export class Recovery {
       const minute = Math.floor(lastSeenUs / US_PER_MINUTE)
       this.#store.addDrops(minute, 0, processId, lane, reason, lost, lastSeenUs, lastSeenUs)
     }
-    this.#store.endProcess(processId, nowUs, 'lost')
   }
 }
 

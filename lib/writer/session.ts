@@ -9,28 +9,26 @@ import { StoreWriter } from '../store/insert.js'
 import { identify } from '../store/inspect.js'
 import { openForWriting } from '../store/open.js'
 import { Retention } from '../store/retention.js'
-import { type BatchLimits, LaneBatch } from './batch.js'
+import { type BatchLimits, FULL_BATCH, LaneBatch, type Settlement, shareOf } from './batch.js'
 import { Fault, faultPoint } from './faults.js'
-import type { JournalTail } from './journal-tail.js'
-import type { LaneView } from './lane.js'
+import type { LaneSource, Lanes } from './lanes.js'
 import type { DrainTask } from './messages.js'
 import { RecordSink } from './record-sink.js'
 import { Recovery } from './recovery.js'
-import type { TotalsView } from './totals-view.js'
 
 const SWEEP_ROWS = 4_000
 /** Rows an emergency sweep may delete to make room on a full disk. */
 const EMERGENCY_ROWS = 20_000
 
-/** A recording thread and what the writer knows of it beyond one session. */
-export interface LaneSource {
-  readonly lane: LaneView
-  readonly journal: JournalTail
-  readonly totals: TotalsView
-}
-
+/** What a session adds to a lane. */
 interface LaneParts extends LaneSource {
   readonly batch: LaneBatch
+}
+
+/** The owner of the writer waits no longer: it has saved what was not committed, so nothing may be from now on. */
+export class GivenUpError extends Error {
+  override readonly name = 'GivenUpError'
+  readonly code = 'CALLSIGHT_GIVEN_UP'
 }
 
 /**
@@ -46,7 +44,11 @@ export class Session {
   readonly #retention: Retention
   readonly #recovery: Recovery
   readonly #identity: string | null
-  readonly #lanes: readonly LaneParts[]
+  readonly #sources: Lanes
+  readonly #sink: RecordSink
+  readonly #lanes = new Map<LaneSource, LaneParts>()
+  /** Rings whose lanes are closed: what a restarted writer would have needed of them is deleted with the next batch. */
+  #closedRings: number[] = []
   readonly #processId: number
   /** Who queued the call rows that are being written: told of those that SQLite refuses. */
   #rowOwner: LaneBatch | Recovery | null = null
@@ -55,13 +57,14 @@ export class Session {
   constructor(
     task: DrainTask,
     control: Control,
-    sources: readonly LaneSource[],
+    sources: Lanes,
     clock: AnchoredClock,
     onSetAside: (path: string) => void,
   ) {
     this.#task = task
     this.#control = control
     this.#clock = clock
+    this.#sources = sources
     const { storePath: path, retentionMs, maxBytes } = task.settings
     this.#db = openForWriting(path, { onSetAside })
     try {
@@ -78,8 +81,8 @@ export class Session {
         version: task.process.version,
         startedUs: task.anchor.unixUs,
       })
-      const sink = new RecordSink(this.#store, new Transcoder())
-      this.#lanes = sources.map(source => this.#adopt(source, sink))
+      this.#sink = new RecordSink(this.#store, new Transcoder())
+      for (const source of sources) this.#parts(source)
       this.#retention = new Retention(this.#db, { path, retentionMs, maxBytes })
       this.#recovery = new Recovery(this.#db, this.#store, new RecordSink(this.#store, new Transcoder()), {
         storePath: path,
@@ -104,7 +107,8 @@ export class Session {
 
   /** Whether any record waits. */
   get pending(): boolean {
-    return this.#lanes.some(({ batch }) => batch.pending)
+    for (const { lane } of this.#sources) if (lane.pending) return true
+    return false
   }
 
   /**
@@ -113,32 +117,96 @@ export class Session {
    * @param withTotals adds the totals of the minute to the batch
    */
   write(limits: BatchLimits, withTotals: boolean): boolean {
-    const nowUs = this.#clock.nowUs()
-    const totals = withTotals ? this.#lanes.filter(({ totals }) => totals.changed) : []
-    if (totals.length === 0 && !this.pending) return false
+    const lanes = [...this.#sources].filter(
+      ({ lane, totals }) => lane.pending || (withTotals && totals.changed),
+    )
+    if (lanes.length === 0) return false
+    const share = shareOf(limits, lanes.length)
     let more = false
+    this.#transaction(
+      lanes.map(source => this.#parts(source)),
+      withTotals,
+      ({ batch }, nowUs) => {
+        more = batch.write(share, nowUs) || more
+      },
+    )
+    return more
+  }
+
+  /**
+   * Takes one more batch of a lane whose thread is gone, down to what the thread had no time to count. With the last
+   * one its account is closed: `closed`. `waiting`: its journal cannot be opened now.
+   */
+  close(source: LaneSource): 'more' | 'waiting' | 'closed' {
+    let left: 'more' | 'waiting' | 'closed' = 'closed'
+    this.#transaction([this.#parts(source)], true, ({ batch, journal }, nowUs) => {
+      if (batch.write(FULL_BATCH, nowUs)) left = 'more'
+      else if (journal.waiting) left = 'waiting'
+      else batch.settle('gone', nowUs)
+    })
+    return left
+  }
+
+  /** Forgets a lane that is closed. */
+  forget(source: LaneSource): void {
+    this.#lanes.delete(source)
+    this.#closedRings.push(source.lane.ring)
+  }
+
+  /** Everything is stored: closes the accounts of the threads that are left, and says in the file how it ended. */
+  finish(settlement: Settlement): void {
+    const lanes = [...this.#sources].map(source => this.#parts(source))
+    const settle = ({ batch }: LaneParts, nowUs: number): void => {
+      batch.start()
+      batch.settle(settlement, nowUs)
+    }
+    this.#transaction(lanes, true, settle, nowUs => this.#store.endProcess(this.#processId, nowUs, 'clean'))
+  }
+
+  #transaction(
+    lanes: readonly LaneParts[],
+    withTotals: boolean,
+    write: (lane: LaneParts, nowUs: number) => void,
+    atLast: (nowUs: number) => void = () => {},
+  ): void {
+    const nowUs = this.#clock.nowUs()
+    const totals = withTotals ? lanes.filter(({ totals }) => totals.changed) : []
     this.#store.begin()
     try {
-      for (const { batch } of this.#lanes) {
-        this.#rowOwner = batch
-        more = batch.write(limits, nowUs) || more
+      for (const lane of lanes) {
+        this.#rowOwner = lane.batch
+        write(lane, nowUs)
       }
       for (const { totals: view } of totals) view.write(this.#store, nowUs)
+      for (const ring of this.#closedRings) {
+        prepared(this.#db, 'DELETE FROM reported WHERE process_id = ? AND ring = ?').run(
+          this.#processId,
+          ring,
+        )
+      }
       if (!this.#store.touchProcess(this.#processId, nowUs)) throw new Error('the process row is gone')
+      atLast(nowUs)
       faultPoint(this.#control.i32, Fault.exitInTransaction)
       faultPoint(this.#control.i32, Fault.throwInDrain)
-      this.#store.commit()
+      this.#commit()
     } catch (error) {
       this.#store.rollback()
-      for (const { batch } of this.#lanes) batch.rewind()
+      for (const { batch } of lanes) batch.rewind()
       throw error
     }
     faultPoint(this.#control.i32, Fault.exitAfterCommit)
-    for (const { batch } of this.#lanes) batch.commit()
+    for (const { batch } of lanes) batch.commit()
     for (const { totals: view } of totals) view.commit(nowUs)
+    this.#closedRings = []
     this.#control.f64[ControlF64.BATCHES]++
     this.#control.f64[ControlF64.LAST_COMMIT_MS] = monotonicMs()
-    return more
+  }
+
+  #commit(): void {
+    // Whoever gives up says so before it saves anything itself. Looked at after everything of this batch was read: what
+    // is committed now was not saved by anybody, or is recognised by its number when it comes again.
+    if (this.#control.givenUp) throw new GivenUpError('nobody waits for the writer any more')
+    this.#store.commit()
   }
 
   /** Says in the file that this process lives, for when nothing else is written. */
@@ -168,20 +236,23 @@ export class Session {
     this.#control.f64[ControlF64.WAL_BYTES] = sizeOf(`${path}-wal`)
   }
 
-  /** Everything is stored: says so in the file. The journal is removed by its owner, who alone knows when it is done. */
-  finish(): void {
-    this.#store.begin()
-    this.#store.endProcess(this.#processId, this.#clock.nowUs(), 'clean')
-    this.#store.commit()
-  }
-
-  close(): void {
+  end(): void {
     this.#recovery.close()
     this.#db.close()
   }
 
-  #adopt(source: LaneSource, sink: RecordSink): LaneParts {
-    const { lane, journal, totals } = source
+  #parts(source: LaneSource): LaneParts {
+    let parts = this.#lanes.get(source)
+    if (parts === undefined) {
+      this.#restore(source)
+      parts = { ...source, batch: new LaneBatch(source.lane, source.journal, this.#store, this.#sink) }
+      this.#lanes.set(source, parts)
+    }
+    return parts
+  }
+
+  /** The lane goes on from what this file knows of it. */
+  #restore({ lane, journal, totals }: LaneSource): void {
     lane.processId = this.#processId
     for (const which of [Lane.calls, Lane.errors] as const) {
       const row = prepared(
@@ -199,18 +270,20 @@ export class Session {
     lane.consumer.rewind()
     journal.rewind()
     totals.reopen()
-    return { ...source, batch: new LaneBatch(lane, journal, this.#store, sink) }
   }
 
   /** Records that have left the producers so far; {@link caughtUpWith} tells when all of them are dealt with. */
-  mark(): readonly number[] {
-    return this.#lanes.map(({ lane: { f64 } }) => published(f64))
+  mark(): Mark {
+    return new Map([...this.#sources].map(source => [source, published(source.lane.f64)]))
   }
 
-  caughtUpWith(mark: readonly number[]): boolean {
-    return this.#lanes.every(({ lane: { f64 } }, index) => dealtWith(f64) >= (mark[index] ?? 0))
+  caughtUpWith(mark: Mark): boolean {
+    for (const [{ lane }, records] of mark) if (dealtWith(lane.f64) < records) return false
+    return true
   }
 }
+
+type Mark = ReadonlyMap<LaneSource, number>
 
 function published(f64: Float64Array): number {
   return (

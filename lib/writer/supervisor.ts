@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module'
-import type { Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
 import type { Piscina } from 'piscina'
 import type { Control } from '../queue/control.js'
 import { ControlI32 } from '../queue/layout.js'
-import { type DrainTask, isWriterMessage, type WriterMessage } from './messages.js'
+import { type DrainTask, isWriterMessage, type LaneHandle, type WriterMessage } from './messages.js'
 
 /** Waits before the writer is started again after its 1st, 2nd, … death in a row. */
 const RESTART_BACK_OFF_MS = [100, 1_000, 10_000, 30_000]
@@ -19,18 +19,27 @@ const require = createRequire(import.meta.url)
  * never terminates a writer that may be inside SQLite, and never keeps the process alive.
  */
 export class WriterSupervisor {
-  readonly #task: DrainTask
+  readonly #task: Omit<DrainTask, 'lanes' | 'inbox'>
+  readonly #lanes: () => readonly LaneHandle[]
   readonly #control: Control
   readonly #onMessage: (message: WriterMessage) => void
   #pool: Piscina | null = null
+  #port: MessagePort | null = null
   #restart: NodeJS.Timeout | null = null
   #watchdog: NodeJS.Timeout | null = null
   #startedMs = 0
   #deaths = 0
   #closed = false
 
-  constructor(task: DrainTask, control: Control, onMessage: (message: WriterMessage) => void) {
+  /** @param lanes the lanes a writer that is started now has to know */
+  constructor(
+    task: Omit<DrainTask, 'lanes' | 'inbox'>,
+    lanes: () => readonly LaneHandle[],
+    control: Control,
+    onMessage: (message: WriterMessage) => void,
+  ) {
     this.#task = task
+    this.#lanes = lanes
     this.#control = control
     this.#onMessage = onMessage
   }
@@ -54,10 +63,19 @@ export class WriterSupervisor {
       return
     }
     this.#follow(pool, worker)
-    pool.run(this.#task).catch((error: unknown) => this.#diedIn(pool, error))
+    const { port1, port2 } = new MessageChannel()
+    port1.unref()
+    this.#port = port1
+    const task: DrainTask = { ...this.#task, lanes: this.#lanes(), inbox: port2 }
+    pool.run(task, { transferList: [port2] }).catch((error: unknown) => this.#diedIn(pool, error))
     this.#watchdog = setTimeout(() => {
       if (this.#control.writerState === 'booting') this.#diedIn(pool, new Error('the thread did not start'))
     }, BOOT_TIMEOUT_MS).unref()
+  }
+
+  /** Tells the running writer, also one that is still booting, of a lane. */
+  send(lane: LaneHandle): void {
+    this.#port?.postMessage(lane)
   }
 
   /** A writer that waits for its restart is started now: somebody waits for it. */
@@ -73,6 +91,7 @@ export class WriterSupervisor {
     this.#cancelTimers()
     const pool = this.#pool
     this.#pool = null
+    this.#closePort()
     if (pool !== null && this.#control.writerState === 'stopped') await pool.destroy()
   }
 
@@ -117,6 +136,7 @@ export class WriterSupervisor {
 
   #died(error: unknown): void {
     this.#cancelTimers()
+    this.#closePort()
     this.#control.setWriterState('failed')
     if (performance.now() - this.#startedMs > HEALTHY_AFTER_MS) this.#deaths = 0
     const waitMs = RESTART_BACK_OFF_MS[Math.min(this.#deaths, RESTART_BACK_OFF_MS.length - 1)]
@@ -130,6 +150,11 @@ export class WriterSupervisor {
       })
     }
     this.#restart = setTimeout(() => this.start(), waitMs).unref()
+  }
+
+  #closePort(): void {
+    this.#port?.close()
+    this.#port = null
   }
 
   #cancelTimers(): void {

@@ -40,10 +40,18 @@ export class Scene {
       ...(how.truth === false ? {} : { truth: this.truth }),
       ...plan,
     }
+    return this.spawn(VICTIM, [JSON.stringify(complete)], how)
+  }
+
+  protected spawn(
+    program: string,
+    args: string[],
+    how: { nodeArgs?: string[]; env?: NodeJS.ProcessEnv; wrap?: string[] } = {},
+  ): Victim {
     // No core files: a killed child must not fill the disk.
     const node = [...(how.wrap ?? []), process.execPath, ...(how.nodeArgs ?? [])]
     const command = ['-c', 'ulimit -c 0; exec "$@"', 'sh', ...node]
-    const child = spawn('sh', [...command, VICTIM, JSON.stringify(complete)], {
+    const child = spawn('sh', [...command, program, ...args], {
       cwd: this.folder,
       env: { ...process.env, NODE_OPTIONS: '', CALLSIGHT_DB: this.store, ...how.env },
     })

@@ -1,0 +1,83 @@
+import { type Account, addAccounts, readAccount, readProcessAccount } from '../queue/account.js'
+import type { Control } from '../queue/control.js'
+import { LaneI32, LaneState } from '../queue/layout.js'
+import { LaneListener } from '../writer/lane-channel.js'
+import type { LaneHandle } from '../writer/messages.js'
+
+interface KnownLane {
+  readonly handle: LaneHandle
+  readonly i32: Int32Array
+  readonly f64: Float64Array
+}
+
+const stateOf = ({ i32 }: KnownLane): number => Atomics.load(i32, LaneI32.STATE)
+
+/**
+ * The main thread's list of the lanes of worker threads: for a writer that has to be started again, and for
+ * `health()`. A lane that the writer has closed is forgotten; its counters stand in the control block.
+ */
+export class LaneRegistry {
+  readonly #control: Control
+  readonly #lanes = new Map<number, KnownLane>()
+  /** Accounts of lanes that rest: their memory is let go, and comes again with them should their threads wake up. */
+  readonly #resting = new Map<number, Account>()
+  readonly #listener: LaneListener
+  readonly #onNew: (lane: LaneHandle) => void
+
+  /** @param onNew hears of every announcement of a lane that no writer drains */
+  constructor(boot: string, control: Control, onNew: (lane: LaneHandle) => void) {
+    this.#control = control
+    this.#onNew = onNew
+    this.#listener = new LaneListener(boot, handle => this.#add(handle))
+  }
+
+  /** The lanes a writer that is started now has to drain. */
+  get handles(): readonly LaneHandle[] {
+    this.#listener.receive()
+    this.#forgetClosed()
+    return [...this.#lanes.values()].map(({ handle }) => handle)
+  }
+
+  /** Hears what is on its way. */
+  receive(): void {
+    this.#listener.receive()
+  }
+
+  tend(): void {
+    this.#listener.receive()
+    this.#forgetClosed()
+  }
+
+  close(): void {
+    this.#listener.close()
+  }
+
+  /** The account of the process: of `own`, of the known threads, and of those that are gone. */
+  account(own: { readonly i32: Int32Array; readonly f64: Float64Array }): Account {
+    this.#listener.receive()
+    this.#forgetClosed()
+    let sum = readProcessAccount(this.#control, [own, ...this.#lanes.values()])
+    for (const account of this.#resting.values()) sum = addAccounts(sum, account)
+    return sum
+  }
+
+  #add(handle: LaneHandle): void {
+    const lane = {
+      handle,
+      i32: new Int32Array(handle.memory),
+      f64: new Float64Array(handle.memory),
+    }
+    if (stateOf(lane) === LaneState.closed) return
+    this.#lanes.set(handle.ring, lane)
+    this.#resting.delete(handle.ring)
+    if (stateOf(lane) !== LaneState.adopted) this.#onNew(handle)
+  }
+
+  #forgetClosed(): void {
+    for (const [ring, lane] of this.#lanes) {
+      const state = stateOf(lane)
+      if (state === LaneState.closed || state === LaneState.resting) this.#lanes.delete(ring)
+      if (state === LaneState.resting) this.#resting.set(ring, readAccount(lane.f64, this.#control.f64))
+    }
+  }
+}

@@ -1,0 +1,132 @@
+import { hostname } from 'node:os'
+import { basename } from 'node:path'
+import type { Settings } from '../config/options.js'
+import type { Account } from '../queue/account.js'
+import type { Control } from '../queue/control.js'
+import { startTicks } from '../queue/process-identity.js'
+import type { DrainTask, LaneHandle, WriterMessage } from '../writer/messages.js'
+import { WriterSupervisor } from '../writer/supervisor.js'
+import type { LaneRegistry } from './lane-registry.js'
+import { ownVersion } from './own-version.js'
+import type { LaneOwner, RecordingLane } from './recording-lane.js'
+import { poll, type WriterEnd } from './writer-end.js'
+
+/** A writer that dies while it is being stopped is started again this often before the rest goes to the journal. */
+const SHUTDOWN_REVIVALS = 2
+
+/**
+ * The writer of the thread that owns it: the main thread, whose writer stores what all threads of the process record,
+ * or a worker thread that has none to share.
+ */
+export class OwnWriter implements WriterEnd {
+  readonly #settings: Settings
+  readonly #lane: RecordingLane
+  readonly #control: Control
+  readonly #supervisor: WriterSupervisor
+  readonly #others: LaneRegistry | null
+  /** The newest request for a flush at the last look. */
+  #lastTicket = 0
+
+  /** @param others lanes of other threads, `null` when no other thread shares this writer */
+  constructor(
+    settings: Settings,
+    lane: RecordingLane,
+    { boot, anchor, control }: LaneOwner,
+    others: LaneRegistry | null,
+    onMessage: (message: WriterMessage) => void,
+  ) {
+    this.#settings = settings
+    this.#lane = lane
+    this.#control = control
+    this.#others = others
+    const { storePath, retentionMs, maxBytes, sweepIntervalMs, drainIntervalMs, breaker } = settings
+    const task: Omit<DrainTask, 'lanes' | 'inbox'> = {
+      control: control.memory,
+      boot,
+      anchor,
+      process: {
+        pid: process.pid,
+        script: basename(process.argv[1] ?? 'node'),
+        host: hostname(),
+        nodeVersion: process.version,
+        version: ownVersion(),
+        startTicks: startTicks('self'),
+      },
+      settings: { storePath, retentionMs, maxBytes, sweepIntervalMs, drainIntervalMs, breaker },
+    }
+    const lanes = (): readonly LaneHandle[] => [lane.handle, ...(others?.handles ?? [])]
+    this.#supervisor = new WriterSupervisor(task, lanes, control, onMessage)
+  }
+
+  get account(): Account {
+    return this.#others?.account(this.#lane) ?? this.#lane.account
+  }
+
+  start(): void {
+    this.#supervisor.start()
+  }
+
+  /** Another thread has announced its lane. */
+  take(lane: LaneHandle): void {
+    this.#supervisor.send(lane)
+  }
+
+  tend(): void {
+    this.#lane.producer.tend()
+    this.#others?.tend()
+    const ticket = this.#control.flushRequested
+    // Another thread waits for a writer that is dead, and only this thread can start it. Once for each request: a
+    // writer that cannot start is not started again and again.
+    if (ticket !== this.#lastTicket && !this.#control.flushReached(ticket)) this.#supervisor.startNow()
+    this.#lastTicket = ticket
+  }
+
+  async flush(timeoutMs: number): Promise<void> {
+    this.#lane.producer.retryHeld()
+    this.#others?.receive()
+    const ticket = this.#control.requestFlush()
+    this.#supervisor.startNow()
+    await poll(() => this.#control.flushReached(ticket) || this.#control.over, timeoutMs)
+  }
+
+  async shutdown(timeoutMs: number): Promise<void> {
+    const { producer } = this.#lane
+    producer.retryHeld()
+    producer.route = 'errors-only'
+    this.#others?.receive()
+    this.#control.requestStop('shutdown')
+    let revivals = SHUTDOWN_REVIVALS
+    await poll(
+      () => {
+        const state = this.#control.writerState
+        if (state === 'failed' && revivals-- > 0) this.#supervisor.startNow()
+        return this.#control.writerState === 'stopped' || this.#control.writerState === 'failed'
+      },
+      Math.max(this.#settings.exitTimeoutMs, timeoutMs),
+    )
+    this.#saveUnstored()
+    this.#supervisor.abandon()
+    producer.endJournal()
+    this.#others?.close()
+    await this.#supervisor.close()
+  }
+
+  end(): void {
+    const { producer } = this.#lane
+    this.#supervisor.abandon()
+    producer.retryHeld()
+    this.#others?.receive()
+    this.#control.requestStop('processEnd')
+    this.#control.waitForEnd(this.#settings.exitTimeoutMs)
+    this.#saveUnstored()
+    producer.route = 'journal'
+    producer.endJournal()
+  }
+
+  /** What the writer did not confirm goes to the journal, and the writer, should it wake up, leaves it alone. */
+  #saveUnstored(): void {
+    if (this.#control.writerState === 'stopped') return
+    this.#control.giveUp()
+    this.#lane.producer.saveRing()
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * What the threads of one process know of each other before they exchange a word: the main thread leaves it in its
+ * environment data, of which every worker thread gets a copy when it is started.
+ */
+import { getEnvironmentData, setEnvironmentData, threadId } from 'node:worker_threads'
+import type { CallsightOptions } from '../config/options.js'
+import type { ClockAnchor } from '../queue/clock.js'
+import { ownVersion } from './own-version.js'
+
+/** The recorder of the process, whose writer all threads share. */
+export interface ProcessRecorder {
+  /** 16 hex digits that no other recorder start has. */
+  readonly boot: string
+  readonly control: SharedArrayBuffer
+  readonly anchor: ClockAnchor
+  /** Absolute path of the store. */
+  readonly storePath: string
+}
+
+/** What a worker thread inherits. */
+export interface Inheritance {
+  /** `CALLSIGHT=off` holds for the main thread. */
+  readonly off: boolean
+  /** What the main thread was configured with. */
+  readonly options: CallsightOptions
+  /** `null`: the main thread has no writer to share. */
+  readonly recorder: ProcessRecorder | null
+}
+
+// Memory and messages are understood by the same version only; another one in this process has a writer of its own.
+const LINK = `callsight ${ownVersion()}`
+const CLAIM = `${LINK} claim`
+
+/** Lets worker threads that are started from now on inherit this. */
+export function bequeath(inheritance: Inheritance): void {
+  setEnvironmentData(LINK, { ...inheritance, options: cloneable(inheritance.options) })
+}
+
+/** What this worker thread inherits; `null` when it was started before the main thread had loaded Callsight. */
+export function inherit(): Inheritance | null {
+  return (getEnvironmentData(LINK) as unknown as Inheritance | undefined) ?? null
+}
+
+/**
+ * Takes the ring of this thread in the shared recorder. `false`: another copy of this module, loaded into the same
+ * thread, has it already; two producers of one ring would give out the same sequence numbers.
+ */
+export function claimRing(boot: string): boolean {
+  const claim = `${boot} ${threadId}`
+  // A worker inherits the claim of the thread that started it, so the thread is part of it.
+  if (getEnvironmentData(CLAIM) === claim) return false
+  setEnvironmentData(CLAIM, claim)
+  return true
+}
+
+/** The part of options that another thread can be given: a function among them must not make `new Worker()` throw. */
+function cloneable(options: CallsightOptions): CallsightOptions {
+  return copy(options) as CallsightOptions
+}
+
+function copy(value: unknown): unknown {
+  if (typeof value === 'function' || typeof value === 'symbol') return undefined
+  if (Array.isArray(value)) return value.map(copy).filter(item => item !== undefined)
+  if (typeof value !== 'object' || value === null) return value
+  if (value instanceof RegExp) return value
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, copy(member)]))
+}

@@ -1,0 +1,249 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { DEFAULTS } from '../../lib/config/defaults.js'
+import { readAccount, readProcessAccount } from '../../lib/queue/account.js'
+import { takeAnchor } from '../../lib/queue/clock.js'
+import { Control } from '../../lib/queue/control.js'
+import { Journal } from '../../lib/queue/journal.js'
+import { journalBufferBytes } from '../../lib/queue/journal-lane.js'
+import { LaneF64, LaneI32, LaneState } from '../../lib/queue/layout.js'
+import { nativeThread } from '../../lib/queue/process-identity.js'
+import { newLaneMemory, type ProducedSite, Producer } from '../../lib/queue/producer.js'
+import { Capture } from '../../lib/serialize/capture.js'
+import { Redaction } from '../../lib/serialize/redaction.js'
+import { StoreWriter } from '../../lib/store/insert.js'
+import { Totals } from '../../lib/totals/totals.js'
+import { Drain } from '../../lib/writer/drain.js'
+import type { LaneHandle } from '../../lib/writer/messages.js'
+import { imbalances, readStore } from '../support/store-account.js'
+
+const BOOT = '0123456789abcdef'
+const RING_BYTES = 64 * 1024
+const { limits } = DEFAULTS
+
+/** The writer's clock, and what happens when it is looked at: its loop never returns to the event loop. */
+const clock = vi.hoisted(() => ({ aheadMs: 0, onLook: () => {} }))
+vi.mock('../../lib/queue/clock.js', async original => {
+  const real = await original<typeof import('../../lib/queue/clock.js')>()
+  return {
+    ...real,
+    monotonicMs: () => {
+      clock.onLook()
+      return real.monotonicMs() + clock.aheadMs
+    },
+  }
+})
+
+let folder: string
+let store: string
+let control: Control
+let port: MessagePort
+let drain: (...lanes: LaneHandle[]) => void
+beforeEach(() => {
+  clock.aheadMs = 0
+  clock.onLook = () => {}
+  folder = mkdtempSync(join(tmpdir(), 'callsight-drain-'))
+  store = join(folder, 'calls.db')
+  control = new Control()
+  const { port1, port2 } = new MessageChannel()
+  port = port1
+  const { retentionMs, maxBytes, sweepIntervalMs, breaker } = DEFAULTS
+  drain = (...lanes) => {
+    const task = {
+      control: control.memory,
+      lanes,
+      inbox: port2,
+      boot: BOOT,
+      anchor: takeAnchor(),
+      process: { pid: process.pid, script: '', host: '', nodeVersion: '', version: '', startTicks: 0 },
+      settings: { storePath: store, retentionMs, maxBytes, sweepIntervalMs, drainIntervalMs: 1, breaker },
+    }
+    new Drain(task, control, () => {}).run()
+  }
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+  port.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+/** A recording thread, without the thread. */
+function thread(ring: number, native: LaneHandle['thread'] = { id: 0, startTicks: 0 }) {
+  const memory = newLaneMemory(RING_BYTES, Date.now() * 1000)
+  const totals = new Totals(2)
+  const identity = { boot: BOOT, ring, pid: process.pid, startTicks: 0, originUnixUs: Date.now() * 1000 }
+  const journal = new Journal(
+    store,
+    identity,
+    site => totals.name(site),
+    journalBufferBytes(limits.bytes, limits.stackLength),
+  )
+  const producer = new Producer({
+    memory,
+    ringBytes: RING_BYTES,
+    control: control.memory,
+    journal,
+    totals,
+    capture: new Capture(limits),
+    groupBytes: limits.bytes,
+    fullErrorsPerSecond: 1e9,
+  })
+  const site: ProducedSite = {
+    id: totals.register('f'),
+    captureArgs: true,
+    captureResult: true,
+    redaction: Redaction.compile({}),
+    costly: new Set(),
+  }
+  let made = 0
+  const facts = () => ({ startMs: 1, durationMs: 1, call: ++made, trace: made, parent: 0, flags: 0 })
+  const i32 = new Int32Array(memory)
+  const handle: LaneHandle = {
+    ring,
+    memory,
+    ringBytes: RING_BYTES,
+    totals: totals.memory,
+    storePath: store,
+    thread: native,
+  }
+  return {
+    handle,
+    i32,
+    f64: new Float64Array(memory),
+    producer,
+    call: () => producer.recordCall(site, facts(), 1, -1, null, [made], null),
+    fail: () =>
+      producer.recordError(site, facts(), -1, null, [made], new Error(`number ${made} is refused`), 1),
+    state: () => Atomics.load(i32, LaneI32.STATE),
+  }
+}
+
+/** One step after the other, each as soon as the one before has come true. */
+function script(...steps: (readonly [() => boolean, () => void])[]): void {
+  clock.onLook = () => {
+    const [step] = steps
+    if (step?.[0]() !== true) return
+    steps.shift()
+    step[1]()
+  }
+}
+
+const journals = (): string[] => readdirSync(folder).filter(name => name.includes('.errors-'))
+
+describe('threads the system does not tell about', () => {
+  it('are let go when they are silent, taken again when they speak, and closed when they have ended', () => {
+    const owner = thread(0, null)
+    const worker = thread(1)
+    const stored = (): number => readAccount(worker.f64, control.f64).calls.stored
+    worker.call()
+    worker.fail()
+    script(
+      [() => stored() === 1, () => void (clock.aheadMs += 61_000)],
+      [
+        () => worker.state() === LaneState.resting,
+        () => {
+          expect(control.lanes).toBe(1)
+          worker.call()
+          port.postMessage(worker.handle)
+        },
+      ],
+      [
+        () => stored() === 2,
+        () => {
+          worker.call()
+          Atomics.store(worker.i32, LaneI32.ENDED, 1)
+          clock.aheadMs += 3_000
+        },
+      ],
+      [() => worker.state() === LaneState.closed, () => control.requestStop('shutdown')],
+    )
+    drain(owner.handle, worker.handle)
+    expect(control.writerState).toBe('stopped')
+    expect(journals()).toEqual([])
+    const account = readStore(store)
+    expect(imbalances(account)).toEqual([0, 0])
+    expect(account.lanes).toMatchObject([
+      { ring: 1, lane: 0, produced: 3, stored: 3 },
+      { ring: 1, lane: 1, produced: 1, stored: 1 },
+    ])
+    expect(readProcessAccount(control, [owner])).toMatchObject({
+      calls: { stored: 3 },
+      errors: { stored: 1 },
+    })
+  })
+
+  it('are kept while they say that they live, and while errors wait in their memory', () => {
+    const silent = thread(1)
+    const speaking = thread(2)
+    for (const { call } of [silent, speaking]) call()
+    // As if the disk refused.
+    silent.f64[LaneF64.ERRORS_HELD] = 1
+    let looks = 0
+    script(
+      [() => readAccount(speaking.f64, control.f64).calls.stored === 1, () => void (clock.aheadMs += 59_000)],
+      [
+        () => Atomics.add(speaking.i32, LaneI32.HEARTBEAT, 1) >= 0 && looks++ > 50,
+        () => void (clock.aheadMs += 59_000),
+      ],
+      [() => looks++ > 150, () => control.requestStop('shutdown')],
+    )
+    drain(thread(0, null).handle, silent.handle, speaking.handle)
+    expect([silent.state(), speaking.state()]).toEqual([LaneState.left, LaneState.left])
+  })
+})
+
+describe('threads the system tells about', () => {
+  it('a lane is not closed while its thread lives, and is closed for good once it is gone', () => {
+    const alive = thread(1, nativeThread())
+    // No thread ever had these.
+    const gone = thread(2, { id: nativeThread().id, startTicks: 1 })
+    for (const { call, fail } of [alive, gone]) {
+      call()
+      fail()
+    }
+    // Torn: it had its number, and its thread ended.
+    gone.f64[LaneF64.CALLS_PRODUCED]++
+    // Written, and the thread ended before it could say so.
+    gone.i32[LaneI32.JOURNAL_SEGMENT] = 0
+    gone.f64[LaneF64.ERRORS_JOURNALED]--
+    script([() => gone.state() === LaneState.closed, () => control.requestStop('shutdown')])
+    drain(thread(0, null).handle, alive.handle, gone.handle)
+    expect(alive.state()).toBe(LaneState.left)
+    const account = readStore(store)
+    expect(account.errors).toHaveLength(2)
+    expect(imbalances(account)).toEqual(account.lanes.map(() => 0))
+    expect(account.lanes.filter(({ ring }) => ring === 2)).toMatchObject([
+      { produced: 2, stored: 1, dropped: { writer_lost: 1 } },
+      { produced: 1, stored: 1, dropped: {} },
+    ])
+    expect(journals()).toEqual([`calls.db.errors-${BOOT}-1-1`])
+    // A closed lane is not drained again, whoever announces it.
+    expect(control.lanes).toBe(2)
+  })
+})
+
+describe('a writer nobody waits for any more', () => {
+  it('commits nothing: what its owner has saved stays the only copy', () => {
+    const owner = thread(0, null)
+    owner.call()
+    owner.fail()
+    const touch = StoreWriter.prototype.touchProcess
+    vi.spyOn(StoreWriter.prototype, 'touchProcess').mockImplementation(function (this: StoreWriter, ...args) {
+      // The batch is read; at this moment the owner's time runs out.
+      if (!control.givenUp) {
+        control.giveUp()
+        owner.producer.saveRing()
+      }
+      return touch.apply(this, args)
+    })
+    drain(owner.handle)
+    const account = readAccount(owner.f64, control.f64)
+    expect(account).toMatchObject({ balanced: true, calls: { stored: 0, inRing: 1, inJournal: 0 } })
+    expect(account.errors).toMatchObject({ stored: 0, inJournal: 1 })
+    expect(readStore(store).calls).toEqual([])
+    expect(control.writerState).toBe('failed')
+  })
+})
