@@ -4,8 +4,18 @@ import { Sampler } from '../sampling/sampler.js'
 import { Redaction } from '../serialize/redaction.js'
 import type { Recording } from './recording.js'
 
+/** A name found from the `this` of a call. */
+export interface FoundName {
+  readonly name: string
+  /** `false`: the class is not in it, because `this` did not tell. */
+  readonly isWhole: boolean
+}
+
 /** How a call site gets its name: known when it is decorated, or found out at the first call from `this`. */
-export type SiteName = string | ((self: unknown) => string)
+export type SiteName = string | ((self: unknown) => FoundName)
+
+/** A method that was called so often without a `this` that tells its class keeps the name it has. */
+const MAX_NAMELESS_CALLS = 16
 
 /** A monitored function: its name, its settings as they are now, and what was learned about it. */
 export class CallSite implements ProducedSite {
@@ -14,6 +24,9 @@ export class CallSite implements ProducedSite {
   readonly #name: SiteName
   /** Number in the totals, -1 until the first recorded call. */
   id = -1
+  /** Whether name and number are settled; until then every call looks whether it knows the name better. */
+  isAttached = false
+  #namelessCalls = 0
   /** Set together with {@link id}. */
   recording: Recording | null = null
   /** Calls that could not even be begun and are not counted yet. */
@@ -35,12 +48,15 @@ export class CallSite implements ProducedSite {
     this.continues = continues
   }
 
-  /** Settles the name at the first call. */
-  resolveName(self: unknown): string {
-    if (this.name === '') {
-      this.name = typeof this.#name === 'string' ? this.#name : this.#name(self)
+  /** Finds the name from the `this` of a call; `false`: a later call may know it better. */
+  resolveName(self: unknown): boolean {
+    if (typeof this.#name === 'string') {
+      this.name = this.#name
+      return true
     }
-    return this.name
+    const { name, isWhole } = this.#name(self)
+    this.name = name
+    return isWhole || ++this.#namelessCalls >= MAX_NAMELESS_CALLS
   }
 
   apply(settings: SiteSettings): void {

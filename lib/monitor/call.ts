@@ -13,7 +13,7 @@ import {
   settleWaiting,
 } from './settle.js'
 
-/** The call passes through: recording is off, or the recorder is in the middle of a capture. */
+/** The call passes through: recording is off, or the recorder itself is at work. */
 export const NOT_RECORDED = -1
 
 /**
@@ -24,11 +24,11 @@ export function beginCall(site: CallSite, self: unknown, args: ArrayLike<unknown
   const recording = live.recording ?? live.start()
   if (recording === null) return NOT_RECORDED
   try {
-    if (site.id === -1 && !attach(recording, site, self)) return NOT_RECORDED
-    if (recording.producer.capturing) {
-      recording.producer.dropReentrant(site.id)
+    if (recording.producer.busy) {
+      if (site.id !== -1) recording.producer.dropReentrant(site.id)
       return NOT_RECORDED
     }
+    if (!site.isAttached && !attach(recording, site, self)) return NOT_RECORDED
     return begin(recording, site, args)
   } catch (error) {
     // At the end of the stack there may be room for the call, but not for its record.

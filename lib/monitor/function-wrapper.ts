@@ -49,7 +49,9 @@ function constructible(fn: AnyFunction, site: CallSite): Function {
     return endCall(at, site, args, result)
   }
 
-  const targetOf = (target: Function): Function => (target === monitored ? fn : target)
+  // The app may have given the wrapper another prototype: then `new` must see it.
+  const targetOf = (target: Function): Function =>
+    target === monitored && monitored.prototype === (fn as { prototype?: unknown }).prototype ? fn : target
   return monitored
 }
 

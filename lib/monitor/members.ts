@@ -45,7 +45,7 @@ export function wrapOnce(fn: AnyFunction, name: SiteName, options: MonitorOption
 
 /** The name is read at the first call: by then `static name` and decorators that rename a class have run. */
 export function nameOn(holder: object, key: string | symbol, part: Part): SiteName {
-  return () => memberName(className(holder), key, part)
+  return () => ({ name: memberName(className(holder), key, part), isWhole: true })
 }
 
 /**

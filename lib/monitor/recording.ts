@@ -36,15 +36,23 @@ export function monitoringOff(): boolean {
   return live.off
 }
 
-/** The first call of a call site: its name and its number. `false` when that failed; the call then passes through. */
+/**
+ * The first call of a call site: its name and its number. `false` when that failed; the call then passes through.
+ * Whatever is monitored and called in here, such as a `JSON.stringify` the app has wrapped, is the recorder's own doing.
+ */
 export function attach(recording: Recording, site: CallSite, self: unknown): boolean {
+  const { producer } = recording
+  producer.busy = true
   try {
-    site.resolveName(self)
+    const isSettled = site.resolveName(self)
     recording.attach(site)
     site.recording = recording
+    site.isAttached = isSettled
     return true
   } catch (error) {
     recording.fail(error)
     return false
+  } finally {
+    producer.busy = false
   }
 }

@@ -153,7 +153,7 @@ function keepReturn(
   result: unknown,
 ): void {
   const { producer } = recording
-  if (producer.capturing) {
+  if (producer.busy) {
     producer.dropReentrant(site.id)
     return
   }
@@ -234,7 +234,7 @@ function keepThrow(
   endMs: number,
 ): void {
   const { producer } = recording
-  if (producer.capturing) {
+  if (producer.busy) {
     producer.dropReentrant(site.id)
     return
   }
@@ -263,7 +263,7 @@ function promoteCaller(
   flags: number,
 ): void {
   const startMs = cells[cell + Cell.START]
-  if (recording.producer.capturing || !hindsight.admit(startMs + durationMs)) return
+  if (recording.producer.busy || !hindsight.admit(startMs + durationMs)) return
   facts.startMs = startMs
   facts.durationMs = durationMs
   facts.call = cells[cell + Cell.CALL]
@@ -344,7 +344,7 @@ function countMissed(recording: Recording): void {
 
 /** There is room again: a monitored call ends that stands on no other one. The app may have caught the overflow. */
 function settleOverflowed(recording: Recording): void {
-  if (recording.producer.capturing) return
+  if (recording.producer.busy) return
   countMissed(recording)
   for (const waiting of overflowed.splice(0)) {
     const { site, startMs, endMs, thrown } = waiting

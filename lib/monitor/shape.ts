@@ -20,7 +20,10 @@ export function shapeLike<F extends AnyFunction>(wrapper: Function, original: F)
   for (const key of Reflect.ownKeys(original)) {
     if (UNCOPIED.has(key)) continue
     const descriptor = Object.getOwnPropertyDescriptor(original, key)
-    if (descriptor !== undefined) Reflect.defineProperty(wrapper, key, descriptor)
+    if (descriptor === undefined) continue
+    // What points back to the function itself, as `util.promisify` has it, points to the wrapper.
+    if (descriptor.value === original) descriptor.value = wrapper
+    Reflect.defineProperty(wrapper, key, descriptor)
   }
   copyPrototype(original, wrapper)
   copyMetadata(original, wrapper)

@@ -1,5 +1,5 @@
 import type { ClassOptions, MonitorOptions } from '../config/options.js'
-import { CallSite } from './call-site.js'
+import { CallSite, type FoundName } from './call-site.js'
 import { decorateClass } from './class.js'
 import type { Part } from './members.js'
 import { awaitHome, rememberDecorated } from './monitored.js'
@@ -71,7 +71,11 @@ function wrapMember<F extends AnyFunction>(
       ? (classOfMetadata(self, context.metadata) ??
         declaringClass(self, context.name, member => member === wrapped))
       : className(home)
-  const wrapped: F = wrap(fn, self => memberName(classNameOf(self), context.name, part), options)
+  const nameOf = (self: unknown): FoundName => {
+    const holder = classNameOf(self)
+    return { name: memberName(holder, context.name, part), isWhole: holder !== '' }
+  }
+  const wrapped: F = wrap(fn, nameOf, options)
   const settle = (holder: object): void => {
     home ??= holder
   }

@@ -15,6 +15,7 @@ import {
   LaneF64,
   laneMemoryBytes,
   REMOTE_TRACE_BYTES,
+  WriterState,
 } from './layout.js'
 import { RingProducer } from './ring.js'
 import { Scratch } from './scratch.js'
@@ -69,8 +70,8 @@ export class Producer {
    */
   #unfinished = 0
   #unfinishedSite = 0
-  /** A value is being captured: a monitored call that happens now is not recorded. */
-  capturing = false
+  /** The recorder itself is at work: a monitored call that happens now is of its doing, and not recorded. */
+  busy = false
 
   constructor(parts: {
     memory: SharedArrayBuffer
@@ -111,12 +112,12 @@ export class Producer {
 
   /** Captures arguments before the call; returns the mark to which the scratch space is released when it has ended. */
   captureArguments(site: ProducedSite, args: ArrayLike<unknown>): number {
-    this.capturing = true
+    this.busy = true
     try {
       return this.scratch.capture(site, args)
     } finally {
       // Also when the app's stack has no room for a capture.
-      this.capturing = false
+      this.busy = false
     }
   }
 
@@ -257,6 +258,7 @@ export class Producer {
   }
 
   #fullReason(): number {
+    if (Atomics.load(this.#control, ControlI32.WRITER_STATE) === WriterState.stopped) return Drop.shutdown
     const open = Atomics.load(this.#control, ControlI32.BREAKER_STATE) === BREAKER_OPEN_CODE
     return open ? Drop.breakerOpen : Drop.queueFull
   }
@@ -270,7 +272,7 @@ export class Producer {
     args: ArrayLike<unknown> | null,
     result: unknown,
   ): number {
-    this.capturing = true
+    this.busy = true
     try {
       bytes[payload] = FIXARRAY_3
       const after = this.#writeArgs(bytes, payload + 1, site, argsMark, heldArgs, args)
@@ -285,7 +287,7 @@ export class Producer {
     } catch {
       return -1
     } finally {
-      this.capturing = false
+      this.busy = false
     }
   }
 
@@ -329,15 +331,17 @@ export class Producer {
       this.#route === 'journal'
         ? this.#writeCall(buffer, payloadOffset, site, argsMark, heldArgs, args, result)
         : -1
-    if (end !== -1) {
-      const after = facts.trace < 0 ? this.#writeRemote(buffer, end, facts) : end
-      const frameBytes = this.#journal.complete(Lane.calls, facts, seq, weight, site.id, end, after)
-      if (this.#journal.append(frameBytes, site.id)) {
-        this.#finish(LaneF64.CALLS_JOURNALED)
-        return
-      }
+    if (end !== -1 && this.#atWork(() => this.#appendLate(site, facts, seq, weight, end))) {
+      this.#finish(LaneF64.CALLS_JOURNALED)
+      return
     }
     this.#countDrop(site.id, Drop.shutdown)
+  }
+
+  #appendLate(site: ProducedSite, facts: CallFacts, seq: number, weight: number, end: number): boolean {
+    const after = facts.trace < 0 ? this.#writeRemote(this.#journal.buffer, end, facts) : end
+    const frameBytes = this.#journal.complete(Lane.calls, facts, seq, weight, site.id, end, after)
+    return this.#journal.append(frameBytes, site.id)
   }
 
   /** Hands on the record of a call that threw or rejected. It is on disk when this returns, unless the disk refuses. */
@@ -350,17 +354,22 @@ export class Producer {
     thrown: unknown,
     nowMs: number,
   ): void {
-    const seq = this.#begin(Lane.errors, site.id)
-    this.#totals.keep(site.id)
-    const shrink = this.#overErrorRate(nowMs)
-    if (shrink) {
-      facts.flags |= FrameFlag.shrunk
-      this.#f64[LaneF64.ERRORS_SHRUNK]++
+    this.busy = true
+    try {
+      const seq = this.#begin(Lane.errors, site.id)
+      this.#totals.keep(site.id)
+      const shrink = this.#overErrorRate(nowMs)
+      if (shrink) {
+        facts.flags |= FrameFlag.shrunk
+        this.#f64[LaneF64.ERRORS_SHRUNK]++
+      }
+      const end = this.#writeError(shrink, site, argsMark, heldArgs, args, thrown)
+      const after = facts.trace < 0 ? this.#writeRemote(this.#journal.buffer, end, facts) : end
+      const frameBytes = this.#journal.complete(Lane.errors, facts, seq, 1, site.id, end, after)
+      this.#finish(HANDED_WORD[this.#journal.appendError(frameBytes, site.id)])
+    } finally {
+      this.busy = false
     }
-    const end = this.#writeError(shrink, site, argsMark, heldArgs, args, thrown)
-    const after = facts.trace < 0 ? this.#writeRemote(this.#journal.buffer, end, facts) : end
-    const frameBytes = this.#journal.complete(Lane.errors, facts, seq, 1, site.id, end, after)
-    this.#finish(HANDED_WORD[this.#journal.appendError(frameBytes, site.id)])
   }
 
   #writeError(
@@ -372,7 +381,6 @@ export class Producer {
     thrown: unknown,
   ): number {
     const { buffer: bytes, payloadOffset: payload } = this.#journal
-    this.capturing = true
     try {
       bytes[payload] = FIXARRAY_3
       const after = shrink
@@ -385,8 +393,6 @@ export class Producer {
       bytes[payload + 2] = NIL
       bytes[payload + 3] = NIL
       return payload + 4
-    } finally {
-      this.capturing = false
     }
   }
 
@@ -410,24 +416,34 @@ export class Producer {
     return true
   }
 
+  #atWork<T>(work: () => T): T {
+    const before = this.busy
+    this.busy = true
+    try {
+      return work()
+    } finally {
+      this.busy = before
+    }
+  }
+
   /** Now and then: looks after a journal that was removed, and the errors that wait in memory. */
   tend(): void {
-    this.#journal.tend()
+    this.#atWork(() => this.#journal.tend())
   }
 
   /** Offers the errors that wait in memory to the disk and the ring again. */
   retryHeld(): void {
-    this.#journal.retryHeld()
+    this.#atWork(() => this.#journal.retryHeld())
   }
 
   /** Copies what is still in the ring to the journal: the writer did not confirm that it has stored it. */
   saveRing(): void {
-    this.#journal.saveRing(this.#memory, this.#ringBytes)
+    this.#atWork(() => this.#journal.saveRing(this.#memory, this.#ringBytes))
   }
 
   /** The writer has stopped. */
   endJournal(): void {
-    this.#journal.end()
+    this.#atWork(() => this.#journal.end())
   }
 
   #wake(): void {

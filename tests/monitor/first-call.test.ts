@@ -37,7 +37,8 @@ describe('a recorder that fails at the first call of a function', () => {
   ])('is out of the way: the %s runs, the failure is told to the recorder once', (_, fn) => {
     const told: unknown[] = []
     const broken = new Error('cannot attach')
-    const recording: Pick<Recording, 'attach' | 'fail'> = {
+    const recording: Pick<Recording, 'attach' | 'fail'> & { producer: { busy: boolean } } = {
+      producer: { busy: false },
       attach: () => {
         throw broken
       },
@@ -46,7 +47,7 @@ describe('a recorder that fails at the first call of a function', () => {
         live.recording = null
       },
     }
-    live.recording = recording as Recording
+    live.recording = recording as unknown as Recording
     const result = wrap(fn as (n: number) => unknown, 'f', {})(1)
     expect(typeof result === 'number' ? result : [...(result as Generator<number>)]).toEqual(
       typeof result === 'number' ? 2 : [2],

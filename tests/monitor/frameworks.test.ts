@@ -64,15 +64,12 @@ describe('what frameworks read of functions and classes', () => {
     expect(registered(7)()).toBe(7)
   })
 
-  it('limitation: a prototype given to a monitored constructor afterwards is not that of new objects', () => {
+  it('a prototype given to a monitored constructor afterwards is that of new objects', () => {
     const Old = monitor(function Old() {}) as unknown as { new (): object; prototype: object }
+    expect(Object.getPrototypeOf(new Old())).toBe(Old.prototype)
     const replaced = {}
     Old.prototype = replaced
-    expect(Object.getPrototypeOf(new Old())).not.toBe(replaced)
-    // Workaround: give it first, wrap afterwards.
-    const plain = function Plain() {}
-    plain.prototype = replaced
-    const Plain = monitor(plain) as unknown as new () => object
-    expect(Object.getPrototypeOf(new Plain())).toBe(replaced)
+    expect(Object.getPrototypeOf(new Old())).toBe(replaced)
+    expect(new Old()).toBeInstanceOf(Old)
   })
 })

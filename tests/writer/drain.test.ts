@@ -89,6 +89,7 @@ function thread(ring: number, native: LaneHandle['thread'] = { id: 0, startTicks
     totals,
     capture: new Capture(limits),
     groupBytes: limits.bytes,
+    remoteIds: () => null,
     fullErrorsPerSecond: 1e9,
   })
   const site: ProducedSite = {
