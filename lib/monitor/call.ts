@@ -1,17 +1,10 @@
+import { nowMs } from '../queue/clock.js'
 import type { CallSite } from './call-site.js'
 import { inheritedContext } from './context.js'
 import { defer, watchThenable } from './deferred.js'
 import { attach, live, type Recording } from './recording.js'
 import { CELLS_PER_CALL, Cell, carry, makeRoom, putBack, running, runningSites } from './running.js'
-import {
-  contain,
-  missCall,
-  noteOverflowed,
-  nowMs,
-  settleReturn,
-  settleThrow,
-  settleWaiting,
-} from './settle.js'
+import { contain, missCall, noteOverflowed, settleReturn, settleThrow, settleWaiting } from './settle.js'
 
 /** The call passes through: recording is off, or the recorder itself is at work. */
 export const NOT_RECORDED = -1

@@ -1,10 +1,10 @@
 import { types } from 'node:util'
+import { nowMs } from '../queue/clock.js'
 import { FrameFlag } from '../queue/layout.js'
 import { prototypeInfo } from '../serialize/kinds.js'
 import type { CallSite } from './call-site.js'
 import type { Recording } from './recording.js'
 import {
-  nowMs,
   type PendingCall,
   pendingCall,
   settlePending,

@@ -1,4 +1,5 @@
 import { types } from 'node:util'
+import { nowMs } from '../queue/clock.js'
 import type { CallFacts } from '../queue/frame.js'
 import { FrameFlag } from '../queue/layout.js'
 import type { CallSite } from './call-site.js'
@@ -10,9 +11,6 @@ import { CELLS_PER_CALL, Cell, running } from './running.js'
  * The one way a call ends, whatever its kind: exact totals first, then the decision whether there is a record.
  * Errors always; slow calls always; the rest as sampled. Nothing here may throw into the app.
  */
-
-/** The monotonic clock of this thread in milliseconds, taken before a test of the app can replace it by a fake one. */
-export const nowMs: () => number = performance.now.bind(performance)
 
 export const hindsight = new Hindsight()
 

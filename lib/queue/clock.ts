@@ -25,7 +25,13 @@ export function anchoredClock(anchor: ClockAnchor): AnchoredClock {
   return { nowUs: () => Math.round(anchor.unixUs + (monotonicMs() - anchor.monotonicMs) * 1000) }
 }
 
+/**
+ * The monotonic clock of this thread in milliseconds. Taken before the app can put a fake one in its place (tests do)
+ * or monitor it.
+ */
+export const nowMs: () => number = performance.now.bind(performance)
+
 /** Unix time, in microseconds, of the zero of this thread's `performance.now()`. */
 export function threadOriginUs(anchor: ClockAnchor): number {
-  return anchor.unixUs + (monotonicMs() - anchor.monotonicMs) * 1000 - performance.now() * 1000
+  return anchor.unixUs + (monotonicMs() - anchor.monotonicMs) * 1000 - nowMs() * 1000
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { nowMs } from './clock.js'
 import { CONTROL_BYTES, ControlF64, ControlI32, StopCode, type StopReason, WriterState } from './layout.js'
 
 export type WriterStateName = keyof typeof WriterState
@@ -99,12 +100,12 @@ export class Control {
 
   /** Blocks this thread until the writer has left `running` and `booting`; `false` after the timeout. */
   waitForEnd(timeoutMs: number): boolean {
-    const deadline = performance.now() + timeoutMs
+    const deadline = nowMs() + timeoutMs
     for (;;) {
       const state = Atomics.load(this.i32, ControlI32.WRITER_STATE)
       if (state === WriterState.stopped) return true
       if (state === WriterState.failed) return false
-      const leftMs = deadline - performance.now()
+      const leftMs = deadline - nowMs()
       if (leftMs <= 0) return false
       Atomics.wait(this.i32, ControlI32.WRITER_STATE, state, leftMs)
     }

@@ -1,5 +1,6 @@
 import type { Settings } from '../config/options.js'
 import type { Account } from '../queue/account.js'
+import { nowMs } from '../queue/clock.js'
 import type { Control } from '../queue/control.js'
 import { LaneI32, LaneState } from '../queue/layout.js'
 import { announceLane } from '../writer/lane-channel.js'
@@ -42,13 +43,13 @@ export class SharedWriter implements WriterEnd {
   }
 
   async flush(timeoutMs: number): Promise<void> {
-    const startedMs = performance.now()
+    const startedMs = nowMs()
     this.#lane.producer.retryHeld()
     this.#announce()
     // Before the writer knows this lane, it may confirm any flush.
     await poll(() => this.#lane.state === LaneState.adopted || this.#control.over, timeoutMs)
     const ticket = this.#control.requestFlush()
-    const leftMs = timeoutMs - (performance.now() - startedMs)
+    const leftMs = timeoutMs - (nowMs() - startedMs)
     await poll(() => this.#control.flushReached(ticket) || this.#control.over, leftMs)
   }
 

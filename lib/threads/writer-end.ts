@@ -1,4 +1,5 @@
 import type { Account } from '../queue/account.js'
+import { nowMs } from '../queue/clock.js'
 
 /** What a recording thread has of the writer, its own or that of the process. */
 export interface WriterEnd {
@@ -19,11 +20,11 @@ const POLL_MS = 2
 
 /** Waits without blocking until `done`, or for `timeoutMs`; keeps the process alive meanwhile. */
 export function poll(done: () => boolean, timeoutMs: number): Promise<boolean> {
-  const deadlineMs = performance.now() + timeoutMs
+  const deadlineMs = nowMs() + timeoutMs
   return new Promise(resolve => {
     const look = (): void => {
       if (done()) resolve(true)
-      else if (performance.now() >= deadlineMs) resolve(false)
+      else if (nowMs() >= deadlineMs) resolve(false)
       else setTimeout(look, POLL_MS)
     }
     look()

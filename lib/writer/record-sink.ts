@@ -205,6 +205,19 @@ function saltOf(ring: number, seq: number): number {
   return (ring * 521 + seq) % ID_SALT_SPAN
 }
 
+/** Where the wrappers stand, as V8 names a file in a stack. */
+const WRAPPERS = new URL('../monitor/', import.meta.url).href
+
+/** Every monitored call on the stack has a frame of its wrapper, which tells a reader nothing. */
+function withoutOwnFrames(stack: string): string {
+  if (!stack.includes(WRAPPERS)) return stack
+  const isFrame = /^\s+at /
+  return stack
+    .split('\n')
+    .filter(line => !(isFrame.test(line) && line.includes(WRAPPERS)))
+    .join('\n')
+}
+
 interface Thrown {
   readonly type: string
   readonly message: string
@@ -220,7 +233,7 @@ function describeThrown(json: Buffer | null): Thrown {
   return {
     type: typeof type === 'string' ? type : 'Error',
     message: typeof message === 'string' ? message : '',
-    stack: typeof stack === 'string' ? stack : null,
+    stack: typeof stack === 'string' ? withoutOwnFrames(stack) : null,
     details: details === undefined || details === null ? null : JSON.stringify(details),
   }
 }

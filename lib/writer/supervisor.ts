@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
 import type { Piscina } from 'piscina'
+import { nowMs } from '../queue/clock.js'
 import type { Control } from '../queue/control.js'
 import { ControlI32 } from '../queue/layout.js'
 import { type DrainTask, isWriterMessage, type LaneHandle, type WriterMessage } from './messages.js'
@@ -47,7 +48,7 @@ export class WriterSupervisor {
   /** Starts the thread; its task is posted before this returns, so it runs even if the app never yields. */
   start(): void {
     this.#restart = null
-    this.#startedMs = performance.now()
+    this.#startedMs = nowMs()
     this.#control.i32[ControlI32.WRITER_STARTS]++
     this.#control.setWriterState('booting')
     try {
@@ -138,7 +139,7 @@ export class WriterSupervisor {
     this.#cancelTimers()
     this.#closePort()
     this.#control.setWriterState('failed')
-    if (performance.now() - this.#startedMs > HEALTHY_AFTER_MS) this.#deaths = 0
+    if (nowMs() - this.#startedMs > HEALTHY_AFTER_MS) this.#deaths = 0
     const waitMs = RESTART_BACK_OFF_MS[Math.min(this.#deaths, RESTART_BACK_OFF_MS.length - 1)]
     this.#deaths++
     const reason = error instanceof Error ? error.message : String(error)
