@@ -92,7 +92,12 @@ export class NameRules {
     const known = mapGet(this.#words, text)
     if (known !== undefined) return known
     // The predicate is not asked: this text may as well be a value.
-    const secret = isNameLike(text) && this.#isListed(text, foldName(text))
+    const form = formOf(text)
+    // Words with spaces between them may be a sentence: only as a whole they are a name.
+    const secret =
+      form === 'words'
+        ? setHas(this.#exact, foldName(text))
+        : form === 'name' && this.#isListed(text, foldName(text))
     remember(this.#words, text, secret)
     return secret
   }
@@ -157,14 +162,18 @@ export function foldName(name: string): string {
   return toLowerCase(folded)
 }
 
-function isNameLike(text: string): boolean {
+/** What a text may be the name of: `X-Api-Key`, or `API Key`. */
+function formOf(text: string): 'name' | 'words' | 'other' {
+  let form: 'name' | 'words' = 'name'
   for (let i = 0; i < text.length; i++) {
     const code = charCodeAt(text, i) | 0x20
     const isLetter = code >= 97 && code <= 122
     const isDigit = code >= 48 && code <= 57
-    if (!isLetter && !isDigit && indexOf('-_.$@:', text[i] as string) < 0) return false
+    if (isLetter || isDigit || indexOf('-_.$@:', text[i] as string) >= 0) continue
+    if (text[i] !== ' ') return 'other'
+    form = 'words'
   }
-  return true
+  return form
 }
 
 function remember<V>(memory: Map<string, V>, name: string, value: V): void {

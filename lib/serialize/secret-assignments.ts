@@ -1,31 +1,27 @@
 import { charCodeAt, min, stringSlice, toLowerCase } from './intrinsics.js'
+import { isDigit } from './secret-cards.js'
+import {
+  isQuote,
+  isSpace,
+  MAX_GAP_UNITS,
+  type NameJudge,
+  secretNameBefore,
+  unitAt,
+} from './secret-name-in-text.js'
 import type { Spans } from './secret-spans.js'
 
-/** What is asked about the name in front of a `=` or `:`. */
-export interface NameJudge {
-  isSecretName(text: string): boolean
-  /** Whether the unquoted value of this name runs to the end of the line, as a header's does. */
-  isWholeLineName(text: string): boolean
-}
-
-const MIN_NAME_UNITS = 3
-const MAX_NAME_UNITS = 64
-const MAX_GAP_UNITS = 8
 /** Bounds the search behind each `://`, of which a text may have thousands. */
 const MAX_USER_INFO_UNITS = 512
-const TAB = 9
 const LINE_FEED = 10
 const CARRIAGE_RETURN = 13
 const SPACE = 32
 const DOUBLE_QUOTE = 34
-const PERCENT = 37
 const SINGLE_QUOTE = 39
 const COLON = 58
 const EQUALS = 61
 const GREATER = 62
 const AT = 64
 const BACKSLASH = 92
-const BACKTICK = 96
 
 /**
  * Marks the values of `name=value`, `name: value`, `"name":"value"` (also escaped inside another string),
@@ -40,35 +36,11 @@ export function markAssignments(text: string, truncated: boolean, names: NameJud
       i = markUserInfo(text, i + 3, truncated, spans)
       continue
     }
-    const name = nameBefore(text, i)
-    if (name === '' || !names.isSecretName(name)) continue
+    const name = secretNameBefore(text, i, names)
+    if (name === '') continue
     const end = markValue(text, i, names.isWholeLineName(name), spans)
     if (end > i) i = end - 1
   }
-}
-
-/** The name that ends before the separator at `at`, without its quotes, brackets and spaces; may be empty. */
-function nameBefore(text: string, at: number): string {
-  let end = at
-  while (end > 0 && at - end < MAX_GAP_UNITS && isSpace(charCodeAt(text, end - 1))) end--
-  if (end > 0 && isQuote(charCodeAt(text, end - 1))) {
-    end--
-    while (end > 0 && charCodeAt(text, end - 1) === BACKSLASH) end--
-  }
-  if (end > 0 && charCodeAt(text, end - 1) === 93) end--
-  else if (
-    end > 3 &&
-    charCodeAt(text, end - 3) === PERCENT &&
-    toLowerCase(stringSlice(text, end - 2, end)) === '5d'
-  )
-    end -= 3
-  if (end > 0 && isQuote(charCodeAt(text, end - 1))) end--
-  let start = end
-  while (start > 0 && end - start < MAX_NAME_UNITS && isNameUnit(charCodeAt(text, start - 1))) start--
-  if (end - start < MIN_NAME_UNITS) return ''
-  // Times and line numbers; no name of the lists begins and ends with a digit.
-  if (isDigit(charCodeAt(text, start)) && isDigit(charCodeAt(text, end - 1))) return ''
-  return stringSlice(text, start, end)
 }
 
 /** Marks the value behind the separator at `at`; returns its end, or `at` when there is none. */
@@ -228,22 +200,6 @@ function isPort(text: string, from: number, end: number): boolean {
   return true
 }
 
-function isDigit(code: number): boolean {
-  return code >= 48 && code <= 57
-}
-
-function unitAt(text: string, at: number): number {
-  return at < text.length ? charCodeAt(text, at) : 0
-}
-
-function isSpace(code: number): boolean {
-  return code === SPACE || code === TAB
-}
-
-function isQuote(code: number): boolean {
-  return code === DOUBLE_QUOTE || code === SINGLE_QUOTE || code === BACKTICK
-}
-
 function isDelimiter(code: number): boolean {
   // Whitespace " ' & ) , ; < > ] ` }
   return (
@@ -257,12 +213,5 @@ function isDelimiter(code: number): boolean {
     code === GREATER ||
     code === 93 ||
     code === 125
-  )
-}
-
-function isNameUnit(code: number): boolean {
-  const letter = code | 0x20
-  return (
-    (letter >= 97 && letter <= 122) || (code >= 48 && code <= 57) || code === 95 || code === 45 || code === 36
   )
 }
