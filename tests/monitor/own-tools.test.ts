@@ -27,7 +27,6 @@ describe.each(DIALECTS)('an app that monitors what the recorder works with (%s)'
     expect(counts).toEqual([
       { function: 'fs.existsSync', count: 1 },
       { function: 'inner', count: 3 },
-      { function: 'now', count: 1 },
       { function: 'outer', count: 3 },
       { function: 'stringify', count: 1 },
     ])

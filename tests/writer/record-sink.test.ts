@@ -84,7 +84,6 @@ describe('the payload of a call', () => {
   it.each([
     ['arguments, shape and result', encode([[1], null, 'b']), '[1]', '"b"'],
     ['nothing of the arguments', encode([null, null, 'b']), null, '"b"'],
-    ['two values, as before shapes', encode([[1], 'b']), '[1]', '"b"'],
   ])('may hold %s', (_, payload, args, result) => {
     const { db, call, commit } = newSink()
     call({ payload })
