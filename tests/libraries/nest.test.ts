@@ -51,6 +51,10 @@ describeLibrary({
     const [middleware] = place.rows<{ args: string }>(
       `SELECT args FROM recent_calls WHERE function = 'Traced.use' LIMIT 1`,
     )
-    expect(middleware?.args).toBe('["[IncomingMessage]","[ServerResponse]","[Function next]"]')
+    expect(JSON.parse(middleware?.args ?? '')).toEqual([
+      { '@class': 'IncomingMessage', method: 'GET', url: expect.any(String), headers: expect.any(Number) },
+      { '@class': 'ServerResponse', statusCode: 200, finished: false },
+      '[Function next]',
+    ])
   },
 })

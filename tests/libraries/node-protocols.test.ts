@@ -1,15 +1,14 @@
 import { describeLibrary } from './library.js'
 
-// Node names these two symbols by itself where the engine does not know them yet.
 describeLibrary({
   name: 'node-protocols',
   dialects: ['standard', 'legacy'],
   ends: {
     'Client.get': { ok: 1, failed: 1 },
-    [`Connection.[${Symbol.asyncDispose.description}]`]: { ok: 2, failed: 0 },
+    'Connection.[Symbol.asyncDispose]': { ok: 2, failed: 0 },
     'Connection.lock': { ok: 4, failed: 0 },
     'Files.read': { ok: 1, failed: 1 },
-    [`Lock.[${Symbol.dispose.description}]`]: { ok: 4, failed: 0 },
+    'Lock.[Symbol.dispose]': { ok: 4, failed: 0 },
     'Pages.[Symbol.asyncIterator]': { ok: 1, failed: 0 },
     'Pages.[Symbol.iterator]': { ok: 5, failed: 0 },
     'Pages.next': { ok: 4, failed: 0 },

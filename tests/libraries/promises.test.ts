@@ -7,7 +7,7 @@ describeLibrary({
   ends: {
     'Jobs.wait': { ok: 0, failed: 1, open: 1 },
     'Jobs.finish': { ok: 4, failed: 0, open: 1 },
-    'Jobs.refuse': { ok: 0, failed: 0, open: 1 },
+    'Jobs.refuse': { ok: 0, failed: 1 },
     'Jobs.node': { ok: 3, failed: 3 },
     'Jobs.output': { ok: 1, failed: 1 },
     doubled: { ok: 1, failed: 0 },
