@@ -48,6 +48,7 @@ function scene(changed: Partial<Limits>) {
     capture: new Capture(limits),
     groupBytes: limits.bytes,
     fullErrorsPerSecond: 1e9,
+    remoteIds: () => null,
   })
   const site: ProducedSite = {
     id: totals.register('f'),
