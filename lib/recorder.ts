@@ -52,9 +52,6 @@ let tuningTimer: NodeJS.Timeout | null = null
 const place = new Place({
   onWriterMessage,
   onWorkerWithoutWriter: () => void start(),
-  onEnd: () => {
-    if (phase.kind === 'recording') endOfThread(phase.parts)
-  },
 })
 
 /**
@@ -78,7 +75,6 @@ export function configure(given: CallsightOptions): void {
   const merged = mergeOptions(options, checked)
   resolveSettings(place.effective(merged))
   options = merged
-  place.publish(options)
 }
 
 /**
@@ -134,7 +130,6 @@ function start(): Recording | null {
 
 /** Builds the parts, top of the picture to bottom, and starts the writer. */
 function compose(settings: Settings): Recording {
-  place.publish(options)
   const { lane, writer, control } = place.settle(settings)
   const { producer, totals, boot, remoteTraces } = lane
   const parts: Parts = {
@@ -228,9 +223,8 @@ export async function shutdown(): Promise<Account> {
   }
   if (phase.kind !== 'recording') return account()
   const { parts } = phase
-  await parts.writer.shutdown(FLUSH_TIMEOUT_MS)
-  // A worker that shares a writer still has to tell it when it ends.
-  if (place.ownsWriter) parts.stopListening()
+  const endMatters = await parts.writer.shutdown(FLUSH_TIMEOUT_MS)
+  if (!endMatters) parts.stopListening()
   phase = { kind: 'stopped', parts }
   return account()
 }
@@ -282,4 +276,4 @@ function verdictOf(now: Phase): Verdict {
 
 live.start = start
 live.off = place.off
-place.publish(options)
+place.publish(() => options)

@@ -12,30 +12,70 @@ export interface ProcessEndHooks {
   readonly hint: () => void
 }
 
-/** Listens for the end of the process; returns what takes all listeners away again. */
+/**
+ * Listens for the end of the process; returns what takes the listeners away again. Hooks that are added while the
+ * `exit` event runs are called too.
+ */
 export function onProcessEnd(hooks: ProcessEndHooks, signals: boolean): () => void {
-  process.once('exit', hooks.end)
-  const handlers = signals ? SIGNALS.map(signal => [signal, listenFor(signal, hooks)] as const) : []
-  return () => {
-    process.removeListener('exit', hooks.end)
-    for (const [signal, handler] of handlers) process.removeListener(signal, handler)
-  }
+  return sharedEnd().add(hooks, signals)
 }
 
-function listenFor(signal: PoliteSignal, hooks: ProcessEndHooks): () => void {
-  const handler = (): void => {
+// All copies of this module in a thread share one listener for each event: a test runner that loads it afresh for each
+// file must not pile them up, and two copies must not take each other for listeners of the app. Other versions find
+// it too, so what it can do stays as it is under this name.
+const SHARED = Symbol.for('callsight.process-end.1')
+
+function sharedEnd(): ProcessEnd {
+  const holder = process as { [SHARED]?: ProcessEnd }
+  if (holder[SHARED] === undefined) {
+    Object.defineProperty(process, SHARED, { value: new ProcessEnd(), configurable: true })
+  }
+  return holder[SHARED] as ProcessEnd
+}
+
+class ProcessEnd {
+  readonly #hooks = new Set<ProcessEndHooks>()
+  readonly #wantSignals = new Set<ProcessEndHooks>()
+  readonly #onSignal = SIGNALS.map(signal => [signal, () => this.#signalled(signal)] as const)
+  readonly #onExit = (): void => this.#end()
+
+  add(hooks: ProcessEndHooks, signals: boolean): () => void {
+    if (this.#hooks.size === 0) process.on('exit', this.#onExit)
+    this.#hooks.add(hooks)
+    if (signals) this.#listenForSignals(hooks)
+    return () => this.#remove(hooks)
+  }
+
+  #listenForSignals(hooks: ProcessEndHooks): void {
+    if (this.#wantSignals.size === 0) {
+      // First in the row: a listener of the app that listens once would be gone before we count.
+      for (const [signal, handler] of this.#onSignal) process.prependListener(signal, handler)
+    }
+    this.#wantSignals.add(hooks)
+  }
+
+  #remove(hooks: ProcessEndHooks): void {
+    if (this.#hooks.delete(hooks) && this.#hooks.size === 0) process.removeListener('exit', this.#onExit)
+    if (this.#wantSignals.delete(hooks) && this.#wantSignals.size === 0) {
+      for (const [signal, handler] of this.#onSignal) process.removeListener(signal, handler)
+    }
+  }
+
+  #end(): void {
+    for (const hooks of this.#hooks) {
+      this.#remove(hooks)
+      hooks.end()
+    }
+  }
+
+  #signalled(signal: PoliteSignal): void {
     // The kernel keeps a signal without a handler from the first process of a container: the app would go on.
     if (process.listenerCount(signal) > 1 || process.pid === 1) {
-      hooks.hint()
+      for (const hooks of this.#wantSignals) hooks.hint()
       return
     }
-    hooks.end()
-    process.removeListener('exit', hooks.end)
-    process.removeListener(signal, handler)
+    this.#end()
     // Without a listener the signal ends the process as if we had never been there: exit code 128 + n.
     process.kill(process.pid, signal)
   }
-  // First in the row: a listener of the app that listens once would be gone before we count.
-  process.prependListener(signal, handler)
-  return handler
 }

@@ -77,6 +77,11 @@ export class Journal {
     return this.#segment
   }
 
+  /** Before the first append: leaves the numbers up to this one to somebody else. */
+  beginAfter(segment: number): void {
+    this.#segment = segment
+  }
+
   /**
    * Appends the frame that stands in {@link buffer}. `false`: the disk refused, nothing was appended, and the next
    * call tries again from the same position.

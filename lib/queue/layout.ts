@@ -100,6 +100,8 @@ export const LaneState = {
   closed: 3,
   /** The writer has stopped: what is not stored by now is the thread's own to save. */
   left: 4,
+  /** After that, its thread has saved what was in its ring, and puts nothing into it any more. */
+  saved: 5,
 } as const
 /** Index into the lane memory seen as `Float64Array`. */
 export const LaneF64 = {

@@ -38,6 +38,14 @@ export class LaneRegistry {
     return [...this.#lanes.values()].map(({ handle }) => handle)
   }
 
+  /** Lanes of threads that may have something in their rings which nobody has dealt with. */
+  get unsaved(): readonly LaneHandle[] {
+    return this.handles.filter(({ ring }) => {
+      const lane = this.#lanes.get(ring)
+      return lane !== undefined && stateOf(lane) !== LaneState.saved
+    })
+  }
+
   /** Hears what is on its way. */
   receive(): void {
     this.#listener.receive()

@@ -1,7 +1,2 @@
-import { createRequire } from 'node:module'
-
-/** Version of this package. */
-export function ownVersion(): string {
-  const manifest = createRequire(import.meta.url)('../../package.json') as { version: string }
-  return manifest.version
-}
+/** Version of this package: the same as in its manifest, which is not read when a program loads Callsight. */
+export const OWN_VERSION = '0.1.0'

@@ -7,8 +7,10 @@ import { startTicks } from '../queue/process-identity.js'
 import type { DrainTask, LaneHandle, WriterMessage } from '../writer/messages.js'
 import { WriterSupervisor } from '../writer/supervisor.js'
 import type { LaneRegistry } from './lane-registry.js'
-import { ownVersion } from './own-version.js'
+import { OWN_VERSION } from './own-version.js'
+import { withoutHeir } from './process-link.js'
 import type { LaneOwner, RecordingLane } from './recording-lane.js'
+import { rescueRings } from './ring-rescue.js'
 import { poll, type WriterEnd } from './writer-end.js'
 
 /** A writer that dies while it is being stopped is started again this often before the rest goes to the journal. */
@@ -23,22 +25,25 @@ export class OwnWriter implements WriterEnd {
   readonly #lane: RecordingLane
   readonly #control: Control
   readonly #supervisor: WriterSupervisor
-  readonly #others: LaneRegistry | null
+  readonly #others: () => LaneRegistry | null
+  readonly #boot: string
+  #isShutDown = false
   /** The newest request for a flush at the last look. */
   #lastTicket = 0
 
-  /** @param others lanes of other threads, `null` when no other thread shares this writer */
+  /** @param others lanes of other threads, `null` as long as no other thread shares this writer */
   constructor(
     settings: Settings,
     lane: RecordingLane,
     { boot, anchor, control }: LaneOwner,
-    others: LaneRegistry | null,
+    others: () => LaneRegistry | null,
     onMessage: (message: WriterMessage) => void,
   ) {
     this.#settings = settings
     this.#lane = lane
     this.#control = control
     this.#others = others
+    this.#boot = boot
     const { storePath, retentionMs, maxBytes, sweepIntervalMs, drainIntervalMs, breaker } = settings
     const task: Omit<DrainTask, 'lanes' | 'inbox'> = {
       control: control.memory,
@@ -49,21 +54,21 @@ export class OwnWriter implements WriterEnd {
         script: basename(process.argv[1] ?? 'node'),
         host: hostname(),
         nodeVersion: process.version,
-        version: ownVersion(),
+        version: OWN_VERSION,
         startTicks: startTicks('self'),
       },
       settings: { storePath, retentionMs, maxBytes, sweepIntervalMs, drainIntervalMs, breaker },
     }
-    const lanes = (): readonly LaneHandle[] => [lane.handle, ...(others?.handles ?? [])]
+    const lanes = (): readonly LaneHandle[] => [lane.handle, ...(others()?.handles ?? [])]
     this.#supervisor = new WriterSupervisor(task, lanes, control, onMessage)
   }
 
   get account(): Account {
-    return this.#others?.account(this.#lane) ?? this.#lane.account
+    return this.#others()?.account(this.#lane) ?? this.#lane.account
   }
 
   start(): void {
-    this.#supervisor.start()
+    withoutHeir(() => this.#supervisor.start())
   }
 
   /** Another thread has announced its lane. */
@@ -73,7 +78,7 @@ export class OwnWriter implements WriterEnd {
 
   tend(): void {
     this.#lane.producer.tend()
-    this.#others?.tend()
+    this.#others()?.tend()
     const ticket = this.#control.flushRequested
     // Another thread waits for a writer that is dead, and only this thread can start it. Once for each request: a
     // writer that cannot start is not started again and again.
@@ -83,17 +88,17 @@ export class OwnWriter implements WriterEnd {
 
   async flush(timeoutMs: number): Promise<void> {
     this.#lane.producer.retryHeld()
-    this.#others?.receive()
+    this.#others()?.receive()
     const ticket = this.#control.requestFlush()
     this.#supervisor.startNow()
     await poll(() => this.#control.flushReached(ticket) || this.#control.over, timeoutMs)
   }
 
-  async shutdown(timeoutMs: number): Promise<void> {
+  async shutdown(timeoutMs: number): Promise<boolean> {
     const { producer } = this.#lane
     producer.retryHeld()
     producer.route = 'errors-only'
-    this.#others?.receive()
+    this.#others()?.receive()
     this.#control.requestStop('shutdown')
     let revivals = SHUTDOWN_REVIVALS
     await poll(
@@ -107,15 +112,22 @@ export class OwnWriter implements WriterEnd {
     this.#saveUnstored()
     this.#supervisor.abandon()
     producer.endJournal()
-    this.#others?.close()
+    this.#isShutDown = true
     await this.#supervisor.close()
+    // The threads that go on save their rings when they notice; those that are terminated before that do not.
+    return (this.#others()?.unsaved ?? []).length > 0
   }
 
   end(): void {
+    if (!this.#isShutDown) this.#stop()
+    rescueRings(this.#boot, this.#others()?.unsaved ?? [], this.#settings.exitTimeoutMs)
+  }
+
+  #stop(): void {
     const { producer } = this.#lane
     this.#supervisor.abandon()
     producer.retryHeld()
-    this.#others?.receive()
+    this.#others()?.receive()
     this.#control.requestStop('processEnd')
     this.#control.waitForEnd(this.#settings.exitTimeoutMs)
     this.#saveUnstored()

@@ -4,6 +4,7 @@ import { readEnvironment } from '../config/environment.js'
 import { mergeOptions } from '../config/merge.js'
 import type { CallsightOptions, Settings } from '../config/options.js'
 import { resolveSettings } from '../config/resolve.js'
+import { onProcessEnd } from '../lifecycle/process-end.js'
 import { takeAnchor } from '../queue/clock.js'
 import { Control } from '../queue/control.js'
 import { nativeThread } from '../queue/process-identity.js'
@@ -19,8 +20,6 @@ export interface PlaceHooks {
   readonly onWriterMessage: (message: WriterMessage) => void
   /** Main thread: a worker thread records, and the writer has not been started yet. */
   readonly onWorkerWithoutWriter: () => void
-  /** Main thread: that has happened while the process ends; there is no other moment for the end of the recorder. */
-  readonly onEnd: () => void
 }
 
 /** The parts of a recorder that depend on which thread it is in. */
@@ -38,8 +37,12 @@ export interface Settled {
 export class Place {
   readonly #hooks: PlaceHooks
   readonly #inherited: Inheritance | null
-  /** The main thread's own part; `null` in workers, and when recording is off. */
-  readonly #home: { readonly owner: LaneOwner; readonly others: LaneRegistry } | null
+  #owner: LaneOwner | null = null
+  /** Main thread: the lanes of workers, from the start of the first worker on. */
+  #others: LaneRegistry | null = null
+  /** Main thread: what all threads of the process write to, once that is settled. */
+  #storePath: string | null = null
+  #withdrawn = false
   /** `CALLSIGHT=off`, here or, unless this thread says otherwise, on the main thread. */
   readonly off: boolean
   #writer: OwnWriter | null = null
@@ -49,7 +52,6 @@ export class Place {
     this.#inherited = isMainThread ? null : inherit()
     const { enabled } = readEnvironment(process.env)
     this.off = enabled === false || (enabled === null && this.#inherited?.off === true)
-    this.#home = isMainThread && !this.off ? this.#settleHome() : null
   }
 
   /** Whether the writer is this thread's own. */
@@ -67,16 +69,17 @@ export class Place {
     return named || recorder === null ? merged : mergeOptions(merged, { store: { path: recorder.storePath } })
   }
 
-  /** Main thread: workers started from now on inherit this. */
-  publish(options: CallsightOptions): void {
+  /** Main thread: workers started from now on inherit what holds then. */
+  publish(options: () => CallsightOptions): void {
     if (!isMainThread) return
-    bequeath({ off: this.off, options, recorder: this.#recorder(options) })
+    bequeath(() => ({ off: this.off, options: options(), recorder: this.#recorder(options()) }))
   }
 
   /** Main thread: no writer will ever run here. Workers that count on it keep their errors in their journals. */
   withdraw(): void {
-    this.#home?.owner.control.giveUp()
-    this.#home?.others.close()
+    this.#withdrawn = true
+    this.#own().control.giveUp()
+    this.#others?.close()
   }
 
   /** Builds this thread's lane and its end of the writer. */
@@ -88,39 +91,49 @@ export class Place {
       const lane = new RecordingLane(settings, { boot, anchor, control }, nativeThread())
       return { lane, control, writer: new SharedWriter(settings, boot, lane, control) }
     }
-    const owner = this.#home?.owner ?? newOwner()
+    const owner = this.#own()
     const lane = new RecordingLane(settings, owner, null)
-    const others = this.#home?.others ?? null
-    this.#writer = new OwnWriter(settings, lane, owner, others, this.#hooks.onWriterMessage)
+    this.#storePath = settings.storePath
+    this.#writer = new OwnWriter(settings, lane, owner, () => this.#others, this.#hooks.onWriterMessage)
     return { lane, control: owner.control, writer: this.#writer }
   }
 
-  #settleHome(): { owner: LaneOwner; others: LaneRegistry } {
-    const owner = newOwner()
-    const others = new LaneRegistry(owner.boot, owner.control, lane => {
+  #own(): LaneOwner {
+    this.#owner ??= newOwner()
+    return this.#owner
+  }
+
+  /** A worker is being started: from now on it may announce its lane. */
+  #listen({ boot, control }: LaneOwner): void {
+    if (this.#others !== null || this.#withdrawn) return
+    const others = new LaneRegistry(boot, control, lane => {
       if (this.#writer === null) this.#hooks.onWorkerWithoutWriter()
       else this.#writer.take(lane)
     })
-    // The program may end before its event loop has delivered what a worker announced.
-    process.once('exit', () => {
-      if (this.#writer !== null) return
-      others.receive()
-      if (this.#writer !== null) this.#hooks.onEnd()
-    })
-    return { owner, others }
+    this.#others = others
+    // The program may end before its event loop has delivered what a worker announced. The recorder that is started
+    // then is told of the end as well.
+    onProcessEnd({ end: () => others.receive(), hint: () => {} }, false)
   }
 
   #recorder(options: CallsightOptions): ProcessRecorder | null {
-    if (this.#home === null) return null
-    const { boot, control, anchor } = this.#home.owner
-    try {
-      const { settings } = resolveSettings(options)
-      if (!settings.enabled) return null
-      return { boot, anchor, control: control.memory, storePath: settings.storePath }
-    } catch {
-      // The working directory is gone, say: the first call will say so.
-      return null
-    }
+    if (this.off) return null
+    const storePath = this.#storePath ?? resolveEnabled(options)?.storePath ?? null
+    if (storePath === null) return null
+    const owner = this.#own()
+    this.#listen(owner)
+    const { boot, control, anchor } = owner
+    return { boot, anchor, control: control.memory, storePath }
+  }
+}
+
+/** `null` when recording is off, or the settings cannot be told: the first call will say why. */
+function resolveEnabled(options: CallsightOptions): Settings | null {
+  try {
+    const { settings } = resolveSettings(options)
+    return settings.enabled ? settings : null
+  } catch {
+    return null
   }
 }
 

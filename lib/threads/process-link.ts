@@ -2,10 +2,10 @@
  * What the threads of one process know of each other before they exchange a word: the main thread leaves it in its
  * environment data, of which every worker thread gets a copy when it is started.
  */
-import { getEnvironmentData, setEnvironmentData, threadId } from 'node:worker_threads'
+import { getEnvironmentData, type Serializable, setEnvironmentData, threadId } from 'node:worker_threads'
 import type { CallsightOptions } from '../config/options.js'
 import type { ClockAnchor } from '../queue/clock.js'
-import { ownVersion } from './own-version.js'
+import { OWN_VERSION } from './own-version.js'
 
 /** The recorder of the process, whose writer all threads share. */
 export interface ProcessRecorder {
@@ -28,17 +28,50 @@ export interface Inheritance {
 }
 
 // Memory and messages are understood by the same version only; another one in this process has a writer of its own.
-const LINK = `callsight ${ownVersion()}`
+const LINK = `callsight ${OWN_VERSION}`
 const CLAIM = `${LINK} claim`
 
-/** Lets worker threads that are started from now on inherit this. */
-export function bequeath(inheritance: Inheritance): void {
-  setEnvironmentData(LINK, { ...inheritance, options: cloneable(inheritance.options) })
+/** What stands in the environment data. */
+interface Will {
+  readonly inheritance: Inheritance | null
+}
+
+let heirless = false
+
+/**
+ * Lets worker threads that are started from now on inherit what `current` says at that moment. It is asked inside of
+ * `new Worker()`: the environment data are cloned there, and that reads getters. So a program without worker threads
+ * pays for none of it.
+ */
+export function bequeath(current: () => Inheritance): void {
+  const will: Will = {
+    get inheritance() {
+      if (heirless) return null
+      try {
+        const inheritance = current()
+        return { ...inheritance, options: cloneable(inheritance.options) }
+      } catch {
+        // Must not make `new Worker()` throw; that thread will have a writer of its own.
+        return null
+      }
+    },
+  }
+  setEnvironmentData(LINK, will as unknown as Serializable)
+}
+
+/** Starts a thread that does not record. */
+export function withoutHeir(start: () => void): void {
+  heirless = true
+  try {
+    start()
+  } finally {
+    heirless = false
+  }
 }
 
 /** What this worker thread inherits; `null` when it was started before the main thread had loaded Callsight. */
 export function inherit(): Inheritance | null {
-  return (getEnvironmentData(LINK) as unknown as Inheritance | undefined) ?? null
+  return (getEnvironmentData(LINK) as unknown as Will | undefined)?.inheritance ?? null
 }
 
 /**

@@ -6,7 +6,7 @@ import { type ClockAnchor, threadOriginUs } from '../queue/clock.js'
 import type { Control } from '../queue/control.js'
 import { Journal } from '../queue/journal.js'
 import { journalBufferBytes } from '../queue/journal-lane.js'
-import { LaneI32 } from '../queue/layout.js'
+import { LaneI32, LaneState } from '../queue/layout.js'
 import { type NativeThread, startTicks } from '../queue/process-identity.js'
 import { newLaneMemory, Producer } from '../queue/producer.js'
 import { Capture } from '../serialize/capture.js'
@@ -65,6 +65,11 @@ export class RecordingLane {
   /** What the writer does with this lane, one of `LaneState`. */
   get state(): number {
     return Atomics.load(this.i32, LaneI32.STATE)
+  }
+
+  /** The writer has left, and what was in the ring is in the journal. */
+  ringIsSaved(): void {
+    Atomics.store(this.i32, LaneI32.STATE, LaneState.saved)
   }
 
   get account(): Account {

@@ -54,10 +54,12 @@ export class SharedWriter implements WriterEnd {
   }
 
   /** Ends recording in this thread only; its errors still go to the journal. */
-  async shutdown(timeoutMs: number): Promise<void> {
+  async shutdown(timeoutMs: number): Promise<boolean> {
     this.#lane.producer.route = 'errors-only'
     await this.flush(timeoutMs)
     if (this.#control.over) this.#leave()
+    // The writer has to be told when this thread ends.
+    return true
   }
 
   /**
@@ -86,6 +88,8 @@ export class SharedWriter implements WriterEnd {
     if (this.#left) return
     this.#left = true
     this.#lane.producer.route = 'errors-only'
-    if (this.#lane.state !== LaneState.closed) this.#lane.producer.saveRing()
+    if (this.#lane.state === LaneState.closed) return
+    this.#lane.producer.saveRing()
+    this.#lane.ringIsSaved()
   }
 }

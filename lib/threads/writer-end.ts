@@ -8,8 +8,12 @@ export interface WriterEnd {
   tend(): void
   /** Waits, without blocking, until everything recorded before is stored, or the time is over. */
   flush(timeoutMs: number): Promise<void>
-  /** Ends recording in this thread, and in the whole process when the writer is its own. */
-  shutdown(timeoutMs: number): Promise<void>
+  /**
+   * Ends recording in this thread, and in the whole process when the writer is its own.
+   *
+   * @returns whether {@link end} is still wanted when the thread ends
+   */
+  shutdown(timeoutMs: number): Promise<boolean>
   /** The thread ends: stores what can be stored, blocking for a bounded time. */
   end(): void
   /** The account of all threads whose writer this is; of this thread alone when the writer is another's. */

@@ -1,0 +1,60 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import Database from 'better-sqlite3'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { CrewScene, expectSound, expectStored } from '../support/crew-scene.js'
+import { readStore } from '../support/store-account.js'
+
+let scene: CrewScene
+beforeEach(() => {
+  scene = new CrewScene()
+})
+afterEach(() => scene.dispose())
+
+/** Keeps the store locked for everybody else while `work` runs. */
+async function locked<T>(work: () => Promise<T>): Promise<T> {
+  mkdirSync(dirname(scene.store), { recursive: true, mode: 0o700 })
+  const db = new Database(scene.store)
+  try {
+    db.exec('BEGIN EXCLUSIVE')
+    return await work()
+  } finally {
+    db.close()
+  }
+}
+
+describe('the writer can store nothing, and the process ends', () => {
+  it('workers that have ended: their rings go to the journal, nothing is lost', async () => {
+    await scene.recover()
+    const ended = await locked(() => scene.crew('all end', { workers: 3 }).ended)
+    expect(ended.code).toBe(0)
+    const account = await scene.recover()
+    expectSound(account)
+    expectStored(account, scene.seen())
+    expect(account.calls.length + account.errors.length).toBe(300)
+  })
+
+  it('workers that still record: what they had in their rings is stored by the next start', async () => {
+    await scene.recover()
+    const ended = await locked(() => scene.crew('exit in a flood', { workers: 2 }).ended)
+    expect(ended.code).toBe(0)
+    const account = await scene.recover()
+    expectSound(account)
+    expectStored(account, { calls: [], errors: scene.seen().errors })
+    // They went on recording while the main thread waited for the writer, and for a moment after it had given up.
+    const seen = scene.seen().calls.length
+    expect(account.calls.length).toBeGreaterThan(seen * 0.5)
+  })
+})
+
+describe('the main thread has shut the recorder down', () => {
+  it('workers that are terminated before they notice: what is in their rings is not lost', async () => {
+    await scene.crewEnds('shutdown, then terminate', { workers: 2 })
+    const before = readStore(scene.store)
+    expectSound(before)
+    const account = await scene.recover()
+    expectSound(account)
+    expectStored(account, scene.seen())
+    expect(account.calls.length).toBeGreaterThan(before.calls.length)
+  })
+})
