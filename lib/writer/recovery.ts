@@ -62,8 +62,6 @@ export class Recovery {
   #current: Leftover | null = null
   /** Boots with a journal that could not be read to its end: their account stays open until a later start. */
   readonly #unsettled = new Set<string>()
-  /** Boots with a journal of which something was taken over. */
-  readonly #replayed = new Set<string>()
   #done = false
 
   constructor(
@@ -189,7 +187,6 @@ export class Recovery {
       this.#writeLane(processId, header.ring, Lane.calls, calls)
       this.#writeLane(processId, header.ring, Lane.errors, errors)
       this.#store.commit()
-      this.#replayed.add(header.boot)
       return more
     } catch (error) {
       this.#store.rollback()
@@ -288,14 +285,17 @@ export class Recovery {
 
   /**
    * Closes the account of every process of this machine that is gone without having said so, and of those that ended
-   * well but whose journals told of more: threads of theirs went on to the last.
+   * well but whose journals told of more: threads of theirs went on to the last. The file says which those are: whoever
+   * took the journals over may have ended before it came to this.
    */
   #settleAccounts(nowUs: number): void {
     const others = prepared(
       this.#db,
       `SELECT process_id AS processId, boot, pid, last_seen_us AS lastSeenUs, ended_us IS NULL AS open
-       FROM processes WHERE host = ? AND boot <> ? AND (ended_us IS NULL OR boot IN (SELECT value FROM json_each(?)))`,
-    ).all(this.#host, this.#boot, JSON.stringify([...this.#replayed])) as OtherProcess[]
+       FROM processes WHERE host = ? AND boot <> ? AND (ended_us IS NULL OR process_id IN (
+         SELECT process_id FROM lanes
+         WHERE produced > stored + (SELECT coalesce(sum(value), 0) FROM json_each(dropped))))`,
+    ).all(this.#host, this.#boot) as OtherProcess[]
     for (const process of others) {
       if (this.#unsettled.has(process.boot)) continue
       if (process.open === 0) {

@@ -65,6 +65,16 @@ describe('taking over what a dead process left', () => {
     }
   })
 
+  it('a process that ended well is settled although the journals that told of more are gone already', async () => {
+    await scene.run({ calls: 40, ending: 'shutdown' })
+    // Their entries were taken over by a process that ended before it came to the account.
+    edit(db => db.exec('UPDATE lanes SET produced = produced + 3'))
+    const account = await scene.recover()
+    expect(account.lanes.flatMap(({ dropped }) => dropped['writer_lost'] ?? [])).toEqual([3, 3])
+    expect(imbalances(account)).toEqual(account.lanes.map(() => 0))
+    expect(account.lanes.map(({ ending }) => ending)).not.toContain('lost')
+  })
+
   it('a call that SQLite refuses is counted as poison, and the others are stored', async () => {
     const boot = '00000000000000bb'
     const journal = new Journal(
