@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { basename } from 'node:path'
 import type { Settings } from '../config/options.js'
 import type { Account } from '../queue/account.js'
+import { nowMs } from '../queue/clock.js'
 import type { Control } from '../queue/control.js'
 import { startTicks } from '../queue/process-identity.js'
 import type { DrainTask, LaneHandle, WriterMessage } from '../writer/messages.js'
@@ -15,6 +16,8 @@ import { poll, type WriterEnd } from './writer-end.js'
 
 /** A writer that dies while it is being stopped is started again this often before the rest goes to the journal. */
 const SHUTDOWN_REVIVALS = 2
+/** When the writer has used up the time of the end, saving the rings of other threads may still take this long. */
+const RESCUE_AT_LEAST_MS = 250
 
 /**
  * The writer of the thread that owns it: the main thread, whose writer stores what all threads of the process record,
@@ -119,8 +122,11 @@ export class OwnWriter implements WriterEnd {
   }
 
   end(): void {
+    const { exitTimeoutMs } = this.#settings
+    const startedMs = nowMs()
     if (!this.#isShutDown) this.#stop()
-    rescueRings(this.#boot, this.#others()?.unsaved ?? [], this.#settings.exitTimeoutMs)
+    const leftMs = exitTimeoutMs - (nowMs() - startedMs)
+    rescueRings(this.#boot, this.#others()?.unsaved ?? [], Math.max(RESCUE_AT_LEAST_MS, leftMs))
   }
 
   #stop(): void {
