@@ -1,9 +1,12 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { OWN_VERSION } from '../../lib/threads/own-version.js'
 
+const index = new URL('../../dist/index.js', import.meta.url).href
 const recorder = new URL('../../dist/recorder.js', import.meta.url).href
 
 /** What a program does that loads the recorder `times` times, and what `then` says afterwards. */
@@ -53,6 +56,18 @@ describe('loading the package', () => {
     const worker = `new threads.Worker('', { eval: true }); new threads.Worker('', { eval: true })`
     expect(loads(20, worker)).toMatchObject({ files: [], channels: 1, listeners: [1, 0, 0, 0], said: [] })
     expect(loads(20, worker, { CALLSIGHT: 'off' })).toMatchObject({ channels: 0, listeners: [0, 0, 0, 0] })
+  })
+
+  it('recording without worker threads opens no channel: the writer thread is none that records', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'callsight-loading-'))
+    try {
+      const record = `const { monitor, shutdown } = await import(${JSON.stringify(index)})
+        monitor(function once() {})()
+        await shutdown()`
+      expect(loads(0, record, { CALLSIGHT_DB: join(folder, 'calls.db') })).toMatchObject({ channels: 0 })
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
   })
 
   it('the version that is written down is that of the package', () => {
