@@ -17,6 +17,7 @@ import {
   REMOTE_TRACE_BYTES,
   WriterState,
 } from './layout.js'
+import { mappedMemory } from './mapped-memory.js'
 import { RingProducer } from './ring.js'
 import { Scratch } from './scratch.js'
 
@@ -454,7 +455,7 @@ export class Producer {
 }
 
 export function newLaneMemory(ringBytes: number, originUnixUs: number): SharedArrayBuffer {
-  const memory = new SharedArrayBuffer(laneMemoryBytes(ringBytes))
+  const memory = mappedMemory(laneMemoryBytes(ringBytes))
   new Float64Array(memory)[LaneF64.ORIGIN_UNIX_US] = originUnixUs
   return memory
 }

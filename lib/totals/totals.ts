@@ -1,3 +1,4 @@
+import { mappedMemory } from '../queue/mapped-memory.js'
 import {
   BLOCK_BYTES,
   Block,
@@ -40,7 +41,7 @@ export class Totals {
   constructor(maxSites: number = MAX_SITES) {
     this.#maxSites = maxSites
     // Reserved, not used: the system gives a page its memory when it is first written.
-    this.memory = new SharedArrayBuffer(totalsBytes(maxSites))
+    this.memory = mappedMemory(totalsBytes(maxSites))
     this.#i32 = new Int32Array(this.memory)
     this.#u32 = new Uint32Array(this.memory)
     this.#f64 = new Float64Array(this.memory)

@@ -91,10 +91,11 @@ describe('one writer for all threads of a process', () => {
   })
 
   it('200 short-lived workers, one after the other: their memory, files and journals are let go', async () => {
-    const { health, open, openBefore } = await scene.crewEnds<{
+    const { health, open, openBefore, residentMiB } = await scene.crewEnds<{
       health: Health
       open: number
       openBefore: number
+      residentMiB: number
     }>('short', { workers: 200, calls: 10 })
     expect(health.writer.threads).toBe(1)
     expect(health.account).toMatchObject({
@@ -105,6 +106,8 @@ describe('one writer for all threads of a process', () => {
     // Every worker had its own journal; those still open when the last one ended were of the last second.
     expect(open).toBeLessThanOrEqual(openBefore)
     expect(open).toBeLessThan(60)
+    // 30 MiB each would be 6 GiB; what was kept of it without a mapping of its own was 1 GiB.
+    expect(residentMiB).toBeLessThan(400)
     expect(scene.journals()).toEqual([])
     const account = readStore(scene.store)
     expectSound(account)
