@@ -8,6 +8,7 @@ import {
   mapSet,
   mapSize,
   min,
+  normalize,
   regexpFlags,
   regexpSource,
   setHas,
@@ -41,7 +42,29 @@ const MAX_KNOWN_NAMES = 4_096
 const MAX_CACHED_UNITS = 64
 /** Longer names are judged by their beginning. */
 const MAX_JUDGED_UNITS = 256
-const PAIR_VALUE_NAMES: ReadonlySet<string> = new Set(['value', 'values', 'val', 'content', 'data'])
+const PAIR_VALUE_NAMES: ReadonlySet<string> = new Set([
+  'value',
+  'values',
+  'val',
+  'content',
+  'data',
+  'received',
+  'input',
+  'args',
+])
+/** What holds the name in a pair such as `{ name: 'password', value: … }`. */
+export const PAIR_NAMES = [
+  'name',
+  'key',
+  'header',
+  'field',
+  'fieldName',
+  'path',
+  'instancePath',
+  'property',
+  'param',
+  'label',
+] as const
 
 /** The lists of one configuration with what was learned about the names seen so far. */
 export class NameRules {
@@ -93,6 +116,8 @@ export class NameRules {
     if (known !== undefined) return known
     // The predicate is not asked: this text may as well be a value.
     const form = formOf(text)
+    // Not remembered: most texts are values, and a memory of them would keep them alive.
+    if (form === 'other') return false
     // Words with spaces between them may be a sentence: only as a whole they are a name.
     const secret =
       form === 'words'
@@ -151,15 +176,33 @@ export class NameRules {
 const FOLDED_AWAY = new Uint8Array(128)
 for (const character of '-_@$. ') FOLDED_AWAY[character.charCodeAt(0)] = 1
 
-/** Lower case without `-`, `_`, `@`, `$`, `.` and spaces. */
+/** Lower case without `-`, `_`, `@`, `$`, `.`, spaces and invisible characters; full-width letters are plain ones. */
 export function foldName(name: string): string {
   const length = min(name.length, MAX_JUDGED_UNITS)
   let folded = ''
+  let isWide = false
   for (let i = 0; i < length; i++) {
     const code = charCodeAt(name, i)
-    if (code >= 128 || FOLDED_AWAY[code] === 0) folded += name[i]
+    if (code >= 128) {
+      isWide = true
+      if (isInvisible(code)) continue
+    } else if (FOLDED_AWAY[code] !== 0) continue
+    folded += name[i]
   }
-  return toLowerCase(folded)
+  return toLowerCase(isWide ? normalize(folded, 'NFKC') : folded)
+}
+
+/** Zero-width characters, the soft hyphen, marks of direction and of byte order, and the spaces beyond ASCII. */
+function isInvisible(code: number): boolean {
+  return (
+    code === 0xa0 ||
+    code === 0xad ||
+    (code >= 0x2000 && code <= 0x200f) ||
+    (code >= 0x2028 && code <= 0x202f) ||
+    (code >= 0x205f && code <= 0x2064) ||
+    code === 0x3000 ||
+    code === 0xfeff
+  )
 }
 
 /** What a text may be the name of: `X-Api-Key`, or `API Key`. */

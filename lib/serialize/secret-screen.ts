@@ -31,7 +31,7 @@ const HASH_MASK = 0x7fff
 /** By hash: 1 + index into {@link exactTrigrams}; 0 for none. Bytes, to stay in the nearest cache. */
 const trigramByHash = new Uint8Array(HASH_MASK + 1)
 /** The three characters themselves, seven bits each. */
-const exactTrigrams = new Int32Array(128)
+const exactTrigrams = new Int32Array(255)
 for (const [index, trigram] of TOKEN_TRIGRAMS.split(' ').entries()) {
   let hash = 0
   let exact = 0

@@ -1,5 +1,5 @@
 import { REDACTED_TEXT } from '../serialize/markers.js'
-import { KeyTrait, Redaction } from '../serialize/redaction.js'
+import { KeyTrait, PAIR_NAMES, Redaction } from '../serialize/redaction.js'
 
 /** Something that capture has hidden, named by where it stood; its value is not known any more. */
 export interface HiddenValue {
@@ -14,8 +14,6 @@ export interface HiddenValue {
 
 /** What the default list says of a name. */
 const defaults = Redaction.compile({})
-/** In `{ name: 'password', value: … }` the name of the value stands beside it. */
-const NAME_KEYS = ['name', 'key', 'header', 'field'] as const
 
 /** What is hidden in a recorded text that is no JSON. */
 export function hiddenInText(text: string | null): HiddenValue[] {
@@ -81,7 +79,7 @@ function pairName(list: readonly unknown[], index: number): string {
 
 function fieldName(entries: Readonly<Record<string, unknown>>, key: string): string {
   if (entries[key] !== REDACTED_TEXT || (defaults.keyTraits(key) & KeyTrait.pairValue) === 0) return key
-  return NAME_KEYS.map(nameKey => entries[nameKey]).find(isSecretName) ?? key
+  return PAIR_NAMES.map(nameKey => entries[nameKey]).find(isSecretName) ?? key
 }
 
 function isSecretName(value: unknown): value is string {
