@@ -63,6 +63,7 @@ export const charCodeAt = uncurry(String.prototype.charCodeAt)
 export const stringSlice = uncurry(String.prototype.slice)
 export const indexOf = uncurry(String.prototype.indexOf)
 export const lastIndexOf = uncurry(String.prototype.lastIndexOf)
+export const decodeComponent = decodeURIComponent
 export const normalize = uncurry(String.prototype.normalize)
 export const toLowerCase = uncurry(String.prototype.toLowerCase)
 export const bigintToString = uncurry(BigInt.prototype.toString)

@@ -111,19 +111,17 @@ export class NameRules {
   /** Whether a text is nothing but the name of something secret, so that what follows it is its value. */
   isSecretName(text: string): boolean {
     const length = text.length
-    if (length < 3 || length > MAX_CACHED_UNITS) return false
+    if (length < 2 || length > MAX_CACHED_UNITS) return false
     const known = mapGet(this.#words, text)
     if (known !== undefined) return known
     // The predicate is not asked: this text may as well be a value.
     const form = formOf(text)
-    // Not remembered: most texts are values, and a memory of them would keep them alive.
     if (form === 'other') return false
     // Words with spaces between them may be a sentence: only as a whole they are a name.
-    const secret =
-      form === 'words'
-        ? setHas(this.#exact, foldName(text))
-        : form === 'name' && this.#isListed(text, foldName(text))
-    remember(this.#words, text, secret)
+    const folded = foldName(text)
+    const secret = form === 'words' ? setHas(this.#exact, folded) : this.#isListed(text, folded)
+    // A text with digits is a value more often than a name: it is judged again, and not kept alive.
+    if (form !== 'mixed') remember(this.#words, text, secret)
     return secret
   }
 
@@ -205,21 +203,24 @@ function isInvisible(code: number): boolean {
   )
 }
 
-/** What a text may be the name of: `X-Api-Key`, or `API Key`. */
-function formOf(text: string): 'name' | 'words' | 'other' {
-  let form: 'name' | 'words' = 'name'
+/** What a text may be the name of: `X-Api-Key`, `API Key`, or, with digits or letters beyond ASCII, `cvv2`. */
+function formOf(text: string): 'name' | 'words' | 'mixed' | 'other' {
+  let form: 'name' | 'words' | 'mixed' = 'name'
   for (let i = 0; i < text.length; i++) {
-    const code = charCodeAt(text, i) | 0x20
-    const isLetter = code >= 97 && code <= 122
-    const isDigit = code >= 48 && code <= 57
-    if (isLetter || isDigit || indexOf('-_.$@:', text[i] as string) >= 0) continue
-    if (text[i] !== ' ') return 'other'
-    form = 'words'
+    const code = charCodeAt(text, i)
+    const letter = code | 0x20
+    if ((letter >= 97 && letter <= 122) || indexOf('-_.$@:', text[i] as string) >= 0) continue
+    if (code === 32) form = 'words'
+    else if (code > 127 || (code >= 48 && code <= 57)) form = form === 'words' ? 'words' : 'mixed'
+    else return 'other'
   }
   return form
 }
 
 function remember<V>(memory: Map<string, V>, name: string, value: V): void {
   if (mapSize(memory) >= MAX_KNOWN_NAMES) mapClear(memory)
-  mapSet(memory, name, value)
+  // A copy: a piece of a longer text would keep all of that alive.
+  let copy = ''
+  for (let i = 0; i < name.length; i++) copy += name[i]
+  mapSet(memory, copy, value)
 }

@@ -206,7 +206,9 @@ export class Walk extends TextWriter {
   /** A name, the end of a JSON pointer (`/user/password`), or the last step of a path (`['user', 'password']`). */
   #isPairName(name: unknown): boolean {
     if (typeof name === 'string')
-      return this.isSecretText(charCodeAt(name, 0) === 47 ? stringSlice(name, lastIndexOf(name, '/') + 1) : name)
+      return this.isSecretText(
+        charCodeAt(name, 0) === 47 ? stringSlice(name, lastIndexOf(name, '/') + 1) : name,
+      )
     if (typeof name !== 'object' || name === null || isProxy(name) || !isArray(name) || name.length === 0)
       return false
     const last = getOwnPropertyDescriptor(name, name.length - 1)
