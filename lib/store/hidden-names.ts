@@ -12,6 +12,9 @@ export interface HiddenValue {
   readonly inText: boolean
 }
 
+/** Capture goes 16 levels deep, and a cause may stand below. Deeper JSON is not from a recorder. */
+const MAX_DEPTH = 64
+
 /** What the default list says of a name. */
 const defaults = Redaction.compile({})
 
@@ -37,23 +40,25 @@ export function hiddenInJson(json: string | null, isArguments = false): HiddenVa
   if (isArguments && Array.isArray(value)) {
     const args: readonly unknown[] = value
     for (const [position, argument] of args.entries())
-      walk(argument, join(`${position}`, pairName(args, position)), found)
-  } else walk(value, '', found)
+      walk(argument, join(`${position}`, pairName(args, position)), found, 0)
+  } else walk(value, '', found, 0)
   return [...found.values()]
 }
 
-function walk(value: unknown, name: string, found: Map<string, HiddenValue>): void {
+function walk(value: unknown, name: string, found: Map<string, HiddenValue>, depth: number): void {
   if (typeof value === 'string') note(value, name, found)
+  else if (depth > MAX_DEPTH) found.set(`text ${name}`, { name, inText: true })
   else if (Array.isArray(value)) {
     const items: readonly unknown[] = value
-    for (const [index, item] of items.entries()) walk(item, join(name, pairName(items, index)), found)
+    for (const [index, item] of items.entries())
+      walk(item, join(name, pairName(items, index)), found, depth + 1)
   } else if (typeof value === 'object' && value !== null) {
     const entries = value as Readonly<Record<string, unknown>>
     for (const [key, field] of Object.entries(entries)) {
       const below = join(name, fieldName(entries, key))
       // The name itself may have held a secret, as the keys of a Map do.
       if (key.includes(REDACTED_TEXT)) found.set(`text ${below}`, { name: below, inText: true })
-      walk(field, below, found)
+      walk(field, below, found, depth + 1)
     }
   }
 }
