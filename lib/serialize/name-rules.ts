@@ -3,12 +3,14 @@ import {
   charCodeAt,
   execRegExp,
   indexOf,
+  isPromise,
   mapClear,
   mapGet,
   mapSet,
   mapSize,
   min,
   normalize,
+  promiseThen,
   regexpFlags,
   regexpSource,
   setHas,
@@ -152,7 +154,10 @@ export class NameRules {
   #isChosen(key: string): boolean {
     if (this.#when === null) return false
     try {
-      return Boolean(this.#when(key, this.#where))
+      const answer: unknown = this.#when(key, this.#where)
+      // Of an async predicate: nobody waits for it, and its rejection would end the application.
+      if (isPromise(answer)) promiseThen(answer, undefined, () => undefined)
+      return Boolean(answer)
     } catch {
       return true
     }

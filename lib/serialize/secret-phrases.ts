@@ -22,6 +22,7 @@ const PHRASES = new RegExp(
 export const PHRASE_TRIGRAMS: readonly string[] = [
   '" w',
   'Dup',
+  ')=(',
   'ssw',
   'SSW',
   'IED',

@@ -33,8 +33,8 @@ export function scrub(
   if ((traits & Trait.token) !== 0) {
     markTokens(text, spans)
     markFlags(text, names, spans)
+    markPhrases(text, names, spans)
   }
-  if ((traits & (Trait.token | Trait.assignment)) !== 0) markPhrases(text, names, spans)
   if ((traits & Trait.digits) !== 0) markCards(text, spans)
   if (spans.count === 0) return null
   spans.sort(text.length)
