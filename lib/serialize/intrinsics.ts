@@ -62,8 +62,12 @@ export const UrlPrototype: object = URL.prototype
 export const charCodeAt = uncurry(String.prototype.charCodeAt)
 export const stringSlice = uncurry(String.prototype.slice)
 export const indexOf = uncurry(String.prototype.indexOf)
+export const lastIndexOf = uncurry(String.prototype.lastIndexOf)
+export const decodeComponent = decodeURIComponent
+export const normalize = uncurry(String.prototype.normalize)
 export const toLowerCase = uncurry(String.prototype.toLowerCase)
 export const bigintToString = uncurry(BigInt.prototype.toString)
+export const promiseThen = uncurry(Promise.prototype.then)
 export const execRegExp = uncurry(RegExp.prototype.exec)
 
 export const mapGet = uncurry(Map.prototype.get) as <K, V>(map: ReadonlyMap<K, V>, key: K) => V | undefined

@@ -3,11 +3,14 @@ import {
   charCodeAt,
   execRegExp,
   indexOf,
+  isPromise,
   mapClear,
   mapGet,
   mapSet,
   mapSize,
   min,
+  normalize,
+  promiseThen,
   regexpFlags,
   regexpSource,
   setHas,
@@ -41,7 +44,29 @@ const MAX_KNOWN_NAMES = 4_096
 const MAX_CACHED_UNITS = 64
 /** Longer names are judged by their beginning. */
 const MAX_JUDGED_UNITS = 256
-const PAIR_VALUE_NAMES: ReadonlySet<string> = new Set(['value', 'values', 'val', 'content', 'data'])
+const PAIR_VALUE_NAMES: ReadonlySet<string> = new Set([
+  'value',
+  'values',
+  'val',
+  'content',
+  'data',
+  'received',
+  'input',
+  'args',
+])
+/** What holds the name in a pair such as `{ name: 'password', value: … }`. */
+export const PAIR_NAMES = [
+  'name',
+  'key',
+  'header',
+  'field',
+  'fieldName',
+  'path',
+  'instancePath',
+  'property',
+  'param',
+  'label',
+] as const
 
 /** The lists of one configuration with what was learned about the names seen so far. */
 export class NameRules {
@@ -88,17 +113,17 @@ export class NameRules {
   /** Whether a text is nothing but the name of something secret, so that what follows it is its value. */
   isSecretName(text: string): boolean {
     const length = text.length
-    if (length < 3 || length > MAX_CACHED_UNITS) return false
+    if (length < 2 || length > MAX_CACHED_UNITS) return false
     const known = mapGet(this.#words, text)
     if (known !== undefined) return known
     // The predicate is not asked: this text may as well be a value.
     const form = formOf(text)
+    if (form === 'other') return false
     // Words with spaces between them may be a sentence: only as a whole they are a name.
-    const secret =
-      form === 'words'
-        ? setHas(this.#exact, foldName(text))
-        : form === 'name' && this.#isListed(text, foldName(text))
-    remember(this.#words, text, secret)
+    const folded = foldName(text)
+    const secret = form === 'words' ? setHas(this.#exact, folded) : this.#isListed(text, folded)
+    // A text with digits is a value more often than a name: it is judged again, and not kept alive.
+    if (form !== 'mixed') remember(this.#words, text, secret)
     return secret
   }
 
@@ -129,7 +154,10 @@ export class NameRules {
   #isChosen(key: string): boolean {
     if (this.#when === null) return false
     try {
-      return Boolean(this.#when(key, this.#where))
+      const answer: unknown = this.#when(key, this.#where)
+      // Of an async predicate: nobody waits for it, and its rejection would end the application.
+      if (isPromise(answer)) promiseThen(answer, undefined, () => undefined)
+      return Boolean(answer)
     } catch {
       return true
     }
@@ -151,32 +179,53 @@ export class NameRules {
 const FOLDED_AWAY = new Uint8Array(128)
 for (const character of '-_@$. ') FOLDED_AWAY[character.charCodeAt(0)] = 1
 
-/** Lower case without `-`, `_`, `@`, `$`, `.` and spaces. */
+/** Lower case without `-`, `_`, `@`, `$`, `.`, spaces and invisible characters; full-width letters are plain ones. */
 export function foldName(name: string): string {
   const length = min(name.length, MAX_JUDGED_UNITS)
   let folded = ''
+  let isWide = false
   for (let i = 0; i < length; i++) {
     const code = charCodeAt(name, i)
-    if (code >= 128 || FOLDED_AWAY[code] === 0) folded += name[i]
+    if (code >= 128) {
+      isWide = true
+      if (isInvisible(code)) continue
+    } else if (FOLDED_AWAY[code] !== 0) continue
+    folded += name[i]
   }
-  return toLowerCase(folded)
+  return toLowerCase(isWide ? normalize(folded, 'NFKC') : folded)
 }
 
-/** What a text may be the name of: `X-Api-Key`, or `API Key`. */
-function formOf(text: string): 'name' | 'words' | 'other' {
-  let form: 'name' | 'words' = 'name'
+/** Zero-width characters, the soft hyphen, marks of direction and of byte order, and the spaces beyond ASCII. */
+function isInvisible(code: number): boolean {
+  return (
+    code === 0xa0 ||
+    code === 0xad ||
+    (code >= 0x2000 && code <= 0x200f) ||
+    (code >= 0x2028 && code <= 0x202f) ||
+    (code >= 0x205f && code <= 0x2064) ||
+    code === 0x3000 ||
+    code === 0xfeff
+  )
+}
+
+/** What a text may be the name of: `X-Api-Key`, `API Key`, or, with digits or letters beyond ASCII, `cvv2`. */
+function formOf(text: string): 'name' | 'words' | 'mixed' | 'other' {
+  let form: 'name' | 'words' | 'mixed' = 'name'
   for (let i = 0; i < text.length; i++) {
-    const code = charCodeAt(text, i) | 0x20
-    const isLetter = code >= 97 && code <= 122
-    const isDigit = code >= 48 && code <= 57
-    if (isLetter || isDigit || indexOf('-_.$@:', text[i] as string) >= 0) continue
-    if (text[i] !== ' ') return 'other'
-    form = 'words'
+    const code = charCodeAt(text, i)
+    const letter = code | 0x20
+    if ((letter >= 97 && letter <= 122) || indexOf('-_.$@:', text[i] as string) >= 0) continue
+    if (code === 32) form = 'words'
+    else if (code > 127 || (code >= 48 && code <= 57)) form = form === 'words' ? 'words' : 'mixed'
+    else return 'other'
   }
   return form
 }
 
 function remember<V>(memory: Map<string, V>, name: string, value: V): void {
   if (mapSize(memory) >= MAX_KNOWN_NAMES) mapClear(memory)
-  mapSet(memory, name, value)
+  // A copy: a piece of a longer text would keep all of that alive.
+  let copy = ''
+  for (let i = 0; i < name.length; i++) copy += name[i]
+  mapSet(memory, copy, value)
 }

@@ -3,7 +3,7 @@ import { mapGet, ownRegExp, setHas } from './intrinsics.js'
 import { foldName, NameRules } from './name-rules.js'
 import { scrub } from './secret-text.js'
 
-export { KeyTrait } from './name-rules.js'
+export { KeyTrait, PAIR_NAMES } from './name-rules.js'
 
 export interface RedactionOptions {
   /** Key names to hide in addition to the default list. */

@@ -1,217 +1,119 @@
-import { charCodeAt, min, stringSlice, toLowerCase } from './intrinsics.js'
-import { isDigit } from './secret-cards.js'
-import {
-  isQuote,
-  isSpace,
-  MAX_GAP_UNITS,
-  type NameJudge,
-  secretNameBefore,
-  unitAt,
-} from './secret-name-in-text.js'
+import { charCodeAt, stringSlice } from './intrinsics.js'
+import { markEncoded } from './secret-encoded.js'
+import { markElement } from './secret-markup.js'
+import { isSpace, type NameJudge, nameEnd, secretNameBefore, unitAt } from './secret-name-in-text.js'
+import { markListPair, TextPairs } from './secret-pairs-in-text.js'
 import type { Spans } from './secret-spans.js'
+import { markUserInfo } from './secret-user-info.js'
+import { markValue } from './secret-value.js'
 
-/** Bounds the search behind each `://`, of which a text may have thousands. */
-const MAX_USER_INFO_UNITS = 512
 const LINE_FEED = 10
 const CARRIAGE_RETURN = 13
-const SPACE = 32
-const DOUBLE_QUOTE = 34
-const SINGLE_QUOTE = 39
 const COLON = 58
 const EQUALS = 61
-const GREATER = 62
-const AT = 64
-const BACKSLASH = 92
+const WIDE_COLON = 0xff1a
+const WIDE_EQUALS = 0xff1d
+const pairs = new TextPairs()
 
 /**
  * Marks the values of `name=value`, `name: value`, `"name":"value"` (also escaped inside another string),
- * `user[name]=value`, `scheme://user:pass@` and everything like them. Looks at each character a bounded number of times.
+ * `user[name]=value`, `<name>value</name>`, `scheme://user:pass@` and everything like them. Looks at each character a
+ * bounded number of times.
  */
 export function markAssignments(text: string, truncated: boolean, names: NameJudge, spans: Spans): void {
   const length = text.length
+  pairs.reset()
   for (let i = 0; i < length; i++) {
     const code = charCodeAt(text, i)
-    if (code !== EQUALS && code !== COLON) continue
-    if (code === COLON && unitAt(text, i + 1) === 47 && unitAt(text, i + 2) === 47) {
-      i = markUserInfo(text, i + 3, truncated, spans)
-      continue
-    }
-    const name = secretNameBefore(text, i, names)
-    if (name === '') continue
-    const end = markValue(text, i, names.isWholeLineName(name), spans)
-    if (end > i) i = end - 1
-  }
-}
-
-/** Marks the value behind the separator at `at`; returns its end, or `at` when there is none. */
-function markValue(text: string, at: number, wholeLine: boolean, spans: Spans): number {
-  const length = text.length
-  let start = at + 1
-  if (unitAt(text, start) === GREATER || unitAt(text, start) === EQUALS) start++
-  const gapEnd = start + MAX_GAP_UNITS
-  while (start < gapEnd && isSpace(unitAt(text, start))) start++
-  if (start >= length) return at
-
-  let quoteAt = start
-  while (unitAt(text, quoteAt) === BACKSLASH) quoteAt++
-  const first = unitAt(text, quoteAt)
-  let end: number
-  if (isQuote(first)) {
-    start = quoteAt + 1
-    end = closingQuote(text, start, first, escapesBefore(text, quoteAt))
-  } else if (first === 91 || first === 123) {
-    end = closingBracket(text, start)
-  } else if (wholeLine) {
-    end = endOfLine(text, start)
-  } else {
-    end = endOfWord(text, start)
-    if (isScheme(stringSlice(text, start, end))) end = endOfWord(text, skipSpaces(text, end))
-    end = endOfPhrase(text, end)
-  }
-  if (end <= start) return at
-  spans.add(start, end)
-  return end
-}
-
-function escapesBefore(text: string, at: number): number {
-  let count = 0
-  while (at - count > 0 && charCodeAt(text, at - count - 1) === BACKSLASH) count++
-  return count
-}
-
-/** The closing quote carries as many backslashes as the opening one; the end of the text closes as well. */
-function closingQuote(text: string, from: number, quote: number, escapes: number): number {
-  let backslashes = 0
-  for (let i = from; i < text.length; i++) {
-    const code = charCodeAt(text, i)
-    if (code === BACKSLASH) {
-      backslashes++
-      continue
-    }
-    if (code === quote && (escapes === 0 ? backslashes % 2 === 0 : backslashes <= escapes))
-      return i - backslashes
-    backslashes = 0
-  }
-  return text.length
-}
-
-function closingBracket(text: string, from: number): number {
-  let depth = 0
-  let quoted = false
-  for (let i = from; i < text.length; i++) {
-    const code = charCodeAt(text, i)
-    if (code === DOUBLE_QUOTE && charCodeAt(text, i - 1) !== BACKSLASH) quoted = !quoted
-    else if (quoted) continue
-    else if (code === 91 || code === 123) depth++
-    else if ((code === 93 || code === 125) && --depth === 0) return i + 1
-  }
-  return text.length
-}
-
-function endOfLine(text: string, from: number): number {
-  let end = from
-  while (
-    end < text.length &&
-    charCodeAt(text, end) !== LINE_FEED &&
-    charCodeAt(text, end) !== CARRIAGE_RETURN
-  )
-    end++
-  return end
-}
-
-function endOfWord(text: string, from: number): number {
-  let end = from
-  while (end < text.length && !isDelimiter(charCodeAt(text, end))) end++
-  return end
-}
-
-function skipSpaces(text: string, from: number): number {
-  let at = from
-  while (isSpace(unitAt(text, at))) at++
-  return at
-}
-
-/** `Password=two words;` of a connection string: goes on to the `;` when no other assignment stands before it. */
-function endOfPhrase(text: string, from: number): number {
-  if (unitAt(text, from) !== SPACE) return from
-  for (let i = from; i < text.length && i - from < 256; i++) {
-    const code = charCodeAt(text, i)
-    if (code === 59) return i
-    if (code === EQUALS || code === COLON || code === LINE_FEED || isQuote(code)) break
-  }
-  return from
-}
-
-function isScheme(word: string): boolean {
-  switch (toLowerCase(word)) {
-    case 'bearer':
-    case 'basic':
-    case 'digest':
-    case 'negotiate':
-    case 'token':
-    case 'apikey':
-      return true
-    default:
-      return false
-  }
-}
-
-/**
- * Marks `user:pass` of `scheme://user:pass@host`; returns the index to go on from. A password may hold an unescaped
- * `@`, `/`, `?` or `#`: what stands before the last `@` is hidden, unless it is clearly a host with a path.
- */
-function markUserInfo(text: string, from: number, truncated: boolean, spans: Spans): number {
-  const stop = min(text.length, from + MAX_USER_INFO_UNITS)
-  let end = from
-  let authorityEnd = -1
-  let authorityAt = -1
-  let lastAt = -1
-  let colon = -1
-  for (; end < stop; end++) {
-    const code = charCodeAt(text, end)
-    if (code <= SPACE || code === DOUBLE_QUOTE || code === SINGLE_QUOTE || code === 60 || code === GREATER)
-      break
-    if (code === AT) {
-      lastAt = end
-      if (authorityEnd < 0) authorityAt = end
-    } else if (authorityEnd < 0) {
-      if (code === 47 || code === 63 || code === 35) authorityEnd = end
-      else if (code === COLON) colon = end
+    switch (code) {
+      case EQUALS:
+      case COLON:
+      case WIDE_COLON:
+      case WIDE_EQUALS:
+        if (code === COLON && unitAt(text, i + 1) === 47 && unitAt(text, i + 2) === 47)
+          i = markUserInfo(text, i + 3, truncated, spans)
+        else i = markAssignment(text, i, names, spans)
+        break
+      case 37: // %
+        i = markEncoded(text, i, names, spans)
+        break
+      case 44: // ,
+        i = markListPair(text, i, names, spans)
+        break
+      case 60: // <
+        pairs.reset()
+        i = markElement(text, i, truncated, names, spans)
+        break
+      case 123: // {
+      case 125: // }
+        pairs.reset()
+        break
     }
   }
-  if (authorityEnd < 0) authorityEnd = end
-  let hidden = authorityAt
-  if (hidden < 0 && colon >= 0 && !isPort(text, colon + 1, authorityEnd)) {
-    const goesOn = end === stop && (truncated || stop < text.length)
-    hidden = lastAt < 0 && goesOn ? end : lastAt
-  }
-  if (hidden <= from) return from - 1
-  spans.add(from, hidden)
-  return hidden
 }
 
-/** Digits, also those of a list of hosts (`a:1,b:2`) and of an IPv6 address, which closes with a bracket. */
-function isPort(text: string, from: number, end: number): boolean {
-  if (end - from > 5) return false
-  for (let i = from; i < end; i++) {
-    const code = charCodeAt(text, i)
-    if (!isDigit(code) && code !== 93) return false
+/** Returns the index to go on from: the last character of the value, or the separator. */
+function markAssignment(text: string, at: number, names: NameJudge, spans: Spans): number {
+  const name = secretNameBefore(text, at, names)
+  let end = at
+  if (name === '') end = pairs.see(text, at, names, spans)
+  else {
+    const indent = lineIndent(text, nameEnd(text, at) - name.length)
+    if (indent >= 0) end = markBlock(text, at, indent, spans)
+    if (end === at)
+      end = markValue(text, at, names.isWholeLineName(name) || isLine(text, indent, name), spans)
+  }
+  return end > at ? end - 1 : at
+}
+
+/** Units in front of a name that begins its line, as in YAML, `.env` files and headers; -1 for any other. */
+function lineIndent(text: string, nameAt: number): number {
+  let start = nameAt
+  const before = stringSlice(text, start < 7 ? 0 : start - 7, start)
+  // A stack begins with the message of its error.
+  if (before === 'Error: ') return 0
+  if (before === 'export ') start -= 7
+  while (start > 0 && (isSpace(charCodeAt(text, start - 1)) || charCodeAt(text, start - 1) === 45)) start--
+  return start <= 0 || charCodeAt(text, start - 1) === LINE_FEED ? nameAt - start : -1
+}
+
+/** Whether an unquoted value runs to the end of the line: on a further line of a text, and in `SECRET=two words`. */
+function isLine(text: string, indent: number, name: string): boolean {
+  if (indent < 0) return false
+  for (let i = 0; i < name.length; i++) {
+    const code = charCodeAt(name, i)
+    if (code >= 97 && code <= 122) return charCodeAt(text, 0) !== charCodeAt(name, 0)
   }
   return true
 }
 
-function isDelimiter(code: number): boolean {
-  // Whitespace " ' & ) , ; < > ] ` }
-  return (
-    code <= SPACE ||
-    isQuote(code) ||
-    code === 38 ||
-    code === 41 ||
-    code === 44 ||
-    code === 59 ||
-    code === 60 ||
-    code === GREATER ||
-    code === 93 ||
-    code === 125
-  )
+/** The deeper lines below `name:` or `name: |`, as YAML writes long values and lists. */
+function markBlock(text: string, at: number, indent: number, spans: Spans): number {
+  if (charCodeAt(text, at) !== COLON) return at
+  let start = at + 1
+  while (isSpace(unitAt(text, start))) start++
+  if (unitAt(text, start) === 124 || unitAt(text, start) === 62) start++
+  while (isBlockSign(unitAt(text, start))) start++
+  if (unitAt(text, start) === CARRIAGE_RETURN) start++
+  if (unitAt(text, start) !== LINE_FEED) return at
+  let end = at
+  for (let line = start + 1; line < text.length; ) {
+    let first = line
+    while (isSpace(unitAt(text, first))) first++
+    const isItem = unitAt(text, first) === 45 && isSpace(unitAt(text, first + 1))
+    let next = first
+    while (next < text.length && charCodeAt(text, next) !== LINE_FEED) next++
+    const isDeeper = first - line > indent || (isItem && first - line >= indent)
+    // A stack follows the message `Invalid token:` just so.
+    if (next > first && (!isDeeper || stringSlice(text, first, first + 3) === 'at ')) break
+    if (next > first) end = next
+    line = next + 1
+  }
+  if (end <= start + 1) return at
+  spans.add(start + 1, end)
+  return end
+}
+
+function isBlockSign(code: number): boolean {
+  return code === 43 || code === 45 || isSpace(code) || (code >= 48 && code <= 57)
 }

@@ -1,4 +1,4 @@
-import { charCodeAt, stringSlice, toLowerCase } from './intrinsics.js'
+import { charCodeAt, decodeComponent, stringSlice, toLowerCase } from './intrinsics.js'
 import { isDigit } from './secret-cards.js'
 
 /** What is asked about the name in front of a `=` or `:`. */
@@ -23,6 +23,8 @@ const DOT = 46
 const AT = 64
 const BACKSLASH = 92
 const BACKTICK = 96
+const NO_BREAK_SPACE = 0xa0
+const WIDE_SPACE = 0x3000
 
 /** The secret name that ends before the separator at `at`, of up to three words (`API Key`); empty for none. */
 export function secretNameBefore(text: string, at: number, names: NameJudge): string {
@@ -35,7 +37,7 @@ export function secretNameBefore(text: string, at: number, names: NameJudge): st
   // Times and line numbers; no name of the lists begins and ends with a digit.
   if (start < end && isDigit(charCodeAt(text, start)) && isDigit(charCodeAt(text, end - 1))) return ''
   for (let words = 1; ; words++) {
-    if (end - start >= MIN_NAME_UNITS) {
+    if (end - start >= MIN_NAME_UNITS || (end - start === 2 && charCodeAt(text, start) > 127)) {
       const name = stringSlice(text, start, end)
       if (names.isSecretName(name)) return name
     }
@@ -59,10 +61,25 @@ function encodedName(text: string, from: number, end: number): string {
     else if (code === PERCENT && hexValue(text, i + 1) >= 0 && hexValue(text, i + 2) >= 0) {
       code = hexValue(text, i + 1) * 16 + hexValue(text, i + 2)
       i += 2
+      if (code > 127) return wideName(stringSlice(text, start, end))
     }
-    name = isNameUnit(code) || code === SPACE || code === DOT || code === AT ? name + ASCII[code] : ''
+    name =
+      (isNameUnit(code) && code < 128) || code === SPACE || code === DOT || code === AT
+        ? name + ASCII[code]
+        : ''
   }
   return name
+}
+
+/** The same for a name with letters beyond ASCII. */
+function wideName(encoded: string): string {
+  let name: string
+  try {
+    name = decodeComponent(encoded)
+  } catch {
+    return ''
+  }
+  return stringSlice(name, wordStart(name, name.length, name.length))
 }
 
 function hexValue(text: string, at: number): number {
@@ -77,14 +94,14 @@ function isWordBefore(text: string, start: number): boolean {
   return start > 1 && charCodeAt(text, start - 1) === SPACE && isNameUnit(charCodeAt(text, start - 2))
 }
 
-function wordStart(text: string, from: number, end: number): number {
+export function wordStart(text: string, from: number, end: number): number {
   let start = from
   while (start > 0 && end - start < MAX_NAME_UNITS && isNameUnit(charCodeAt(text, start - 1))) start--
   return start
 }
 
 /** Where the name ends before the separator at `at`: without its quotes, brackets and spaces. */
-function nameEnd(text: string, at: number): number {
+export function nameEnd(text: string, at: number): number {
   let end = at
   while (end > 0 && at - end < MAX_GAP_UNITS && isSpace(charCodeAt(text, end - 1))) end--
   if (end > 0 && isQuote(charCodeAt(text, end - 1))) {
@@ -107,16 +124,31 @@ export function unitAt(text: string, at: number): number {
 }
 
 export function isSpace(code: number): boolean {
-  return code === SPACE || code === TAB
+  return code === SPACE || code === TAB || code === NO_BREAK_SPACE || code === WIDE_SPACE
 }
 
 export function isQuote(code: number): boolean {
   return code === DOUBLE_QUOTE || code === SINGLE_QUOTE || code === BACKTICK
 }
 
-function isNameUnit(code: number): boolean {
+export function isNameUnit(code: number): boolean {
   const letter = code | 0x20
   return (
-    (letter >= 97 && letter <= 122) || (code >= 48 && code <= 57) || code === 95 || code === 45 || code === 36
+    (letter >= 97 && letter <= 122) ||
+    (code >= 48 && code <= 57) ||
+    code === 95 ||
+    code === 45 ||
+    code === 36 ||
+    isWideLetter(code)
+  )
+}
+
+/** Letters beyond ASCII, and the invisible characters among them: all but the spaces and the punctuation of CJK. */
+function isWideLetter(code: number): boolean {
+  if (code < 0xaa) return false
+  return !(
+    (code >= 0x2010 && code <= 0x2027) ||
+    (code >= 0x3000 && code <= 0x301f) ||
+    (code >= 0xff01 && code <= 0xff20 && !(code >= 0xff10 && code <= 0xff19))
   )
 }

@@ -1,13 +1,14 @@
 import { Buffer } from 'node:buffer'
 import { charCodeAt, uncurry } from './intrinsics.js'
 import { isDigit, MIN_CARD_DIGITS } from './secret-cards.js'
+import { PHRASE_TRIGRAMS } from './secret-phrases.js'
 import { TOKEN_TRIGRAMS } from './secret-tokens.js'
 
 /** What one cheap pass over a text found, as bits. 0: plain ASCII that can hold no secret. */
 export const Trait = {
   /** Has a character beyond ASCII. */
   wide: 1,
-  /** Has `=` or `:`, so it may hold `password=…`, `"token":"…"` or `scheme://user:pass@`. */
+  /** Has `=`, `:`, `<`, `[` or `%`, so it may hold `password=…`, `"token":"…"`, `<pin>…` or `scheme://user:pass@`. */
   assignment: 2,
   /** Has three characters that stand in the prefix of a known kind of token. */
   token: 4,
@@ -31,8 +32,8 @@ const HASH_MASK = 0x7fff
 /** By hash: 1 + index into {@link exactTrigrams}; 0 for none. Bytes, to stay in the nearest cache. */
 const trigramByHash = new Uint8Array(HASH_MASK + 1)
 /** The three characters themselves, seven bits each. */
-const exactTrigrams = new Int32Array(128)
-for (const [index, trigram] of TOKEN_TRIGRAMS.split(' ').entries()) {
+const exactTrigrams = new Int32Array(255)
+for (const [index, trigram] of [...TOKEN_TRIGRAMS.split(' '), ...PHRASE_TRIGRAMS].entries()) {
   let hash = 0
   let exact = 0
   for (let i = 0; i < 3; i++) {
@@ -48,8 +49,8 @@ for (const [index, trigram] of TOKEN_TRIGRAMS.split(' ').entries()) {
 const DIGIT_UNIT = 0x100
 /** {@link Trait} bits of a byte, and {@link DIGIT_UNIT} for a digit: one load and no branch a byte. */
 const traitOfByte = new Int32Array(256).fill(Trait.wide, 0x80).fill(DIGIT_UNIT, 48, 58)
-traitOfByte[61] = Trait.assignment
-traitOfByte[58] = Trait.assignment
+// = : < [ % and the low bytes of the full-width ： and ＝
+for (const byte of [61, 58, 60, 91, 37, 0x1a, 0x1d]) traitOfByte[byte] = Trait.assignment
 
 /** From here on the engine's own copy is faster than a loop (measured: 32 units). */
 const NATIVE_COPY_UNITS = 32

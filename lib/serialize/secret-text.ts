@@ -3,6 +3,7 @@ import { REDACTED_TEXT } from './markers.js'
 import { markAssignments } from './secret-assignments.js'
 import { markCards } from './secret-cards.js'
 import type { NameJudge } from './secret-name-in-text.js'
+import { markFlags, markPhrases } from './secret-phrases.js'
 import { Trait } from './secret-screen.js'
 import { Spans } from './secret-spans.js'
 import { markTokens } from './secret-tokens.js'
@@ -29,7 +30,11 @@ export function scrub(
 ): Scrubbed | null {
   spans.clear()
   if ((traits & Trait.assignment) !== 0) markAssignments(text, truncated, names, spans)
-  if ((traits & Trait.token) !== 0) markTokens(text, spans)
+  if ((traits & Trait.token) !== 0) {
+    markTokens(text, spans)
+    markFlags(text, names, spans)
+    markPhrases(text, names, spans)
+  }
   if ((traits & Trait.digits) !== 0) markCards(text, spans)
   if (spans.count === 0) return null
   spans.sort(text.length)

@@ -4,20 +4,23 @@ import {
   ArrayPrototype,
   asIntN,
   bigintToString,
+  charCodeAt,
   getOwnPropertyDescriptor,
   getPrototypeOf,
   hasOwn,
   isArray,
   isProxy,
+  lastIndexOf,
   min,
   ObjectPrototype,
   ownKeys,
   setAdd,
+  stringSlice,
 } from './intrinsics.js'
 import { CLASS_KEY, type Cut, REST_KEY, Cut as Reason, SHAPED_ARGUMENTS, SILENT, Word } from './markers.js'
 import { MARKER_TEXT_UNITS } from './msgpack-writer.js'
 import { ownData } from './own-data.js'
-import { KeyTrait, type PathNode } from './redaction.js'
+import { KeyTrait, PAIR_NAMES, type PathNode } from './redaction.js'
 import { renderSpecial } from './renderers.js'
 import { isCardInteger } from './secret-cards.js'
 import { COSTLY_KEYS, functionText, listShape, symbolText } from './shapes.js'
@@ -193,14 +196,23 @@ export class Walk extends TextWriter {
     return this.path === null ? this.value(value) : this.valueBelow(value, key)
   }
 
-  /** `{ name: 'password', value: 'x' }`, as form fields and recorded headers are often kept. */
+  /** `{ name: 'password', value: 'x' }`: form fields, recorded headers, what validators say of a value. */
   #isNamedSecret(owner: object): boolean {
-    return (
-      this.isSecretText(ownData(owner, 'name')) ||
-      this.isSecretText(ownData(owner, 'key')) ||
-      this.isSecretText(ownData(owner, 'header')) ||
-      this.isSecretText(ownData(owner, 'field'))
-    )
+    for (let i = 0; i < PAIR_NAMES.length; i++)
+      if (this.#isPairName(ownData(owner, PAIR_NAMES[i] as string))) return true
+    return false
+  }
+
+  /** A name, the end of a JSON pointer (`/user/password`), or the last step of a path (`['user', 'password']`). */
+  #isPairName(name: unknown): boolean {
+    if (typeof name === 'string')
+      return this.isSecretText(
+        charCodeAt(name, 0) === 47 ? stringSlice(name, lastIndexOf(name, '/') + 1) : name,
+      )
+    if (typeof name !== 'object' || name === null || isProxy(name) || !isArray(name) || name.length === 0)
+      return false
+    const last = getOwnPropertyDescriptor(name, name.length - 1)
+    return last !== undefined && hasOwn(last, 'value') && this.isSecretText(last.value)
   }
 
   /** A field with a name of the platform, which the user may hide like any other. */

@@ -1,5 +1,5 @@
 import { REDACTED_TEXT } from '../serialize/markers.js'
-import { KeyTrait, Redaction } from '../serialize/redaction.js'
+import { KeyTrait, PAIR_NAMES, Redaction } from '../serialize/redaction.js'
 
 /** Something that capture has hidden, named by where it stood; its value is not known any more. */
 export interface HiddenValue {
@@ -12,10 +12,11 @@ export interface HiddenValue {
   readonly inText: boolean
 }
 
+/** Capture goes 16 levels deep, and a cause may stand below. Deeper JSON is not from a recorder. */
+const MAX_DEPTH = 64
+
 /** What the default list says of a name. */
 const defaults = Redaction.compile({})
-/** In `{ name: 'password', value: … }` the name of the value stands beside it. */
-const NAME_KEYS = ['name', 'key', 'header', 'field'] as const
 
 /** What is hidden in a recorded text that is no JSON. */
 export function hiddenInText(text: string | null): HiddenValue[] {
@@ -39,23 +40,25 @@ export function hiddenInJson(json: string | null, isArguments = false): HiddenVa
   if (isArguments && Array.isArray(value)) {
     const args: readonly unknown[] = value
     for (const [position, argument] of args.entries())
-      walk(argument, join(`${position}`, pairName(args, position)), found)
-  } else walk(value, '', found)
+      walk(argument, join(`${position}`, pairName(args, position)), found, 0)
+  } else walk(value, '', found, 0)
   return [...found.values()]
 }
 
-function walk(value: unknown, name: string, found: Map<string, HiddenValue>): void {
+function walk(value: unknown, name: string, found: Map<string, HiddenValue>, depth: number): void {
   if (typeof value === 'string') note(value, name, found)
+  else if (depth > MAX_DEPTH) found.set(`text ${name}`, { name, inText: true })
   else if (Array.isArray(value)) {
     const items: readonly unknown[] = value
-    for (const [index, item] of items.entries()) walk(item, join(name, pairName(items, index)), found)
+    for (const [index, item] of items.entries())
+      walk(item, join(name, pairName(items, index)), found, depth + 1)
   } else if (typeof value === 'object' && value !== null) {
     const entries = value as Readonly<Record<string, unknown>>
     for (const [key, field] of Object.entries(entries)) {
       const below = join(name, fieldName(entries, key))
       // The name itself may have held a secret, as the keys of a Map do.
       if (key.includes(REDACTED_TEXT)) found.set(`text ${below}`, { name: below, inText: true })
-      walk(field, below, found)
+      walk(field, below, found, depth + 1)
     }
   }
 }
@@ -81,7 +84,7 @@ function pairName(list: readonly unknown[], index: number): string {
 
 function fieldName(entries: Readonly<Record<string, unknown>>, key: string): string {
   if (entries[key] !== REDACTED_TEXT || (defaults.keyTraits(key) & KeyTrait.pairValue) === 0) return key
-  return NAME_KEYS.map(nameKey => entries[nameKey]).find(isSecretName) ?? key
+  return PAIR_NAMES.map(nameKey => entries[nameKey]).find(isSecretName) ?? key
 }
 
 function isSecretName(value: unknown): value is string {

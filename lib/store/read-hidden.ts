@@ -1,3 +1,4 @@
+import { REDACTED_TEXT } from '../serialize/markers.js'
 import type { Bounds } from './filter.js'
 import { type HiddenValue, hiddenInJson, hiddenInText } from './hidden-names.js'
 import { FUNCTION_IDS } from './queries.js'
@@ -37,7 +38,9 @@ export interface HiddenLimits {
 
 /** Some seconds of work. */
 const LIMITS: HiddenLimits = { records: 100_000, names: 10_000 }
-const PAGE_RECORDS = 1_000
+const PAGE_RECORDS = 250
+/** A longer text is not read: the recorder writes none, and a page of them would fill the memory. */
+const MAX_TEXT_LENGTH = 256 * 1024
 
 interface Row {
   readonly id: string
@@ -54,7 +57,12 @@ interface Row {
 
 const IS_HIDDEN = `coalesce(cuts LIKE '%"redacted":%', 0)`
 const ifHidden = (columns: readonly string[]) =>
-  columns.map(column => `CASE WHEN ${IS_HIDDEN} THEN ${column} END AS ${column}`).join(', ')
+  columns
+    .map(
+      column =>
+        `CASE WHEN ${IS_HIDDEN} THEN iif(length(${column}) > ${MAX_TEXT_LENGTH}, '${REDACTED_TEXT}…', ${column}) END AS ${column}`,
+    )
+    .join(', ')
 const hiddenRange = (pattern: boolean) =>
   `id >= $sinceId AND id < $before${pattern ? ` AND ${FUNCTION_IDS}` : ''}`
 

@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { encode } from '@msgpack/msgpack'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { writeFrameHeader } from '../../lib/queue/frame.js'
 import { Journal } from '../../lib/queue/journal.js'
-import { Frame, FrameKind } from '../../lib/queue/layout.js'
+import { Frame, FrameFlag, FrameKind, Lane } from '../../lib/queue/layout.js'
 import { imbalances, readStore } from '../support/store-account.js'
 import { expectErrorsKept, Scene } from './harness.js'
 
@@ -105,6 +107,72 @@ describe('taking over what a dead process left', () => {
       dropped: { poison: 1 },
     })
     expect(imbalances(account)).toEqual(account.lanes.map(() => 0))
+  })
+
+  it('calls kept in hindsight and traces from outside, in the journal of a dead process', async () => {
+    const boot = '00000000000000cc'
+    const journal = new Journal(
+      scene.store,
+      { boot, ring: 0, pid: 2 ** 30, startTicks: 1, originUnixUs: Date.now() * 1000 },
+      () => 'gone',
+      4_096,
+    )
+    const ids = Buffer.from('0af7651916cd43dd8448eb211c80319c00f067aa0ba902b7', 'hex')
+    const thrown = encode([null, null, { type: 'Refused', message: 'no' }])
+    const frames = [
+      { lane: Lane.calls, flags: FrameFlag.hindsight, payload: new Uint8Array(0), seq: 1, weight: 0 },
+      // Cut off: says that ids follow, and has no room for them.
+      {
+        lane: Lane.calls,
+        flags: FrameFlag.remote | FrameFlag.hindsight,
+        payload: new Uint8Array(0),
+        seq: 2,
+        weight: 0,
+      },
+      { lane: Lane.errors, flags: FrameFlag.remote | FrameFlag.error, payload: thrown, seq: 1, weight: 1 },
+    ]
+    for (const { lane, flags, payload, seq, weight } of frames) {
+      const behind = seq === 2 ? new Uint8Array(0) : ids
+      const bytes = (Frame.HEADER_BYTES + payload.byteLength + behind.byteLength + 7) & ~7
+      const memory = new SharedArrayBuffer(bytes)
+      const call = { startMs: 1, durationMs: 2, call: lane * 10 + seq, trace: -7, parent: 0 }
+      const all = flags | FrameFlag.remote
+      const written = { ...call, flags: all }
+      writeFrameHeader(
+        new Uint32Array(memory),
+        new Float64Array(memory),
+        0,
+        bytes,
+        lane,
+        written,
+        seq,
+        weight,
+        0,
+        payload.byteLength,
+      )
+      new Uint8Array(memory).set(payload, Frame.HEADER_BYTES)
+      new Uint8Array(memory).set(behind, Frame.HEADER_BYTES + payload.byteLength)
+      expect(journal.appendCopy(new Uint8Array(memory).slice(), 0, 2)).toBe(true)
+    }
+    journal.close()
+    const account = await scene.recover()
+    expect(imbalances(account)).toEqual(account.lanes.map(() => 0))
+    expect(account.lanes.filter(row => row.boot === boot)).toMatchObject([
+      { lane: 0, produced: 2, stored: 1, dropped: { poison: 1 } },
+      { lane: 1, produced: 1, stored: 1, dropped: {} },
+    ])
+    const seen = edit(db =>
+      db
+        .prepare(
+          "SELECT outcome, recorded, trace_id, args, weight FROM recent_calls WHERE function = 'gone' ORDER BY outcome",
+        )
+        .all(),
+    )
+    const outside = { trace_id: '0af7651916cd43dd8448eb211c80319c', args: null }
+    expect(seen).toEqual([
+      { outcome: 'error', recorded: 'error', weight: 1, ...outside },
+      { outcome: 'ok', recorded: 'hindsight', weight: 0, ...outside },
+    ])
   })
 
   it('a journal whose owner has not written its header yet is left to it', async () => {

@@ -38,6 +38,38 @@ describe('what redaction takes for a secret', () => {
   })
 })
 
+describe('what is not taken for a secret', () => {
+  it.each([
+    'my password is hunter2',
+    'invalid token hunter2',
+    'h:5432:db:user:hunter2',
+    'tool -p hunter2',
+    'pk_live_hunter2hunter2',
+    'https://x/?key=hunter2',
+    'https://x/?code=hunter2',
+    'DE89370400440532013000',
+    '4111.1111.1111.1111 4111_1111_1111_1111 4111  1111  1111  1111',
+    '"p\\u0061ssword":"hunter2"',
+    's:8:"password";s:7:"hunter2";',
+  ])('the text %s', text => expect(shown(text)).toBe(text))
+
+  it.each([
+    ['a field', { note: 'hunter2', code: 'hunter2' }],
+    ['letters that look alike', { p\u0430ssword: 'hunter2' }],
+    [
+      'pairs under other names',
+      [
+        { k: 'password', v: 'hunter2' },
+        { id: 'password', value: 'hunter2' },
+      ],
+    ],
+    ['parameters of a statement', { query: 'INSERT INTO u (password) VALUES ($1)', parameters: ['hunter2'] }],
+  ])('%s', (_, value) => expect(shown(value)).toEqual(value))
+
+  it('what follows the user of a login', () =>
+    expect(shown(['AUTH', 'user', 'hunter2'])).toEqual(['AUTH', '[redacted]', 'hunter2']))
+})
+
 describe('what is not seen', () => {
   it('symbol keys, keys that are not enumerable, private fields, values of getters', () => {
     class Account {

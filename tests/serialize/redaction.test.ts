@@ -420,7 +420,85 @@ describe('what the user adds and exempts', () => {
   })
 })
 
+describe('odd things to hide', () => {
+  it('mean what they say or nothing, and never harm', () => {
+    const odd = [
+      NaN,
+      -7,
+      1e9,
+      0.5,
+      '',
+      '.',
+      '..',
+      'a..b',
+      'a.',
+      '__proto__',
+      'constructor',
+      '__proto__.x',
+      '0.__proto__',
+      'ключ.имя',
+      '-1',
+      '00',
+      '1.',
+    ]
+    const site = newSite({ site: odd })
+    const nested = JSON.parse('{"__proto__":{"x":1},"constructor":2,"a":{"b":3,"":{"b":4}},"ключ":{"имя":5}}')
+    const { json, text } = captureArguments([nested, 'one', 'two'], { site })
+    expect(json).toEqual(['[redacted]', 'one', 'two'])
+    expect(text).not.toContain('"x":1')
+    const some = newSite({ site: odd.filter(entry => entry !== '00') })
+    expect(captureArguments([nested, 'one'], { site: some }).json).toEqual([
+      {
+        '[__proto__]': '[redacted]',
+        constructor: '[redacted]',
+        a: { b: 3, '': '[redacted]' },
+        ключ: { имя: '[redacted]' },
+      },
+      'one',
+    ])
+    expect(({} as Record<string, unknown>)['secret']).toBeUndefined()
+    expect(captureResult('r', { site }).json).toBe('[redacted]')
+  })
+})
+
 describe('a predicate of the application', () => {
+  it('may throw, answer oddly, be async or call in: a true answer and none at all hide', () => {
+    const answers: [(key: string) => unknown, boolean][] = [
+      [
+        () => {
+          throw new Error('mine')
+        },
+        true,
+      ],
+      [() => 1, true],
+      [() => 'no', true],
+      [() => 0, false],
+      [() => undefined, false],
+      [async () => false, true],
+      // Nobody waits for it: its rejection must not end the app.
+      [async () => Promise.reject(new Error('late')), true],
+      [key => captureValue({ inner: key, password: SECRET }).text.includes(SECRET), false],
+      [
+        () =>
+          new Proxy(
+            {},
+            {
+              get: () => {
+                throw new Error('trap')
+              },
+            },
+          ),
+        true,
+      ],
+    ]
+    for (const [when, hides] of answers) {
+      const site = newSite({ when: when as () => boolean, callSite: 'odd' })
+      const { value, memory } = captureValue({ word: 'shown', password: SECRET }, { site })
+      expect(value).toEqual({ word: hides ? '[redacted]' : 'shown', password: '[redacted]' })
+      expect(memory.includes(SECRET)).toBe(false)
+    }
+  })
+
   const asking = (answer: (key: string) => unknown) => {
     const asked: unknown[][] = []
     const when = (...given: unknown[]) => {

@@ -195,12 +195,41 @@ describe('hidden names of a store', () => {
       150,
     ])
     // Names are bounded to the page.
-    expect(look({}, { ...all, names: 1_500 })).toEqual([2_000, '0.password2499', 2_000, 500])
+    expect(look({}, { ...all, names: 1_600 })).toEqual([1_750, '0.password2499', 1_750, 750])
     expect(look({ since: new Date(T0_MS + 2_000) }, { ...all, records: 100 })).toEqual([
       100,
       '0.password2499',
       100,
       400,
+    ])
+  })
+
+  it('of a hostile store take little room and never show a value', () => {
+    const { made, store } = newStore()
+    const deep = (open: string, close: string, levels: number) =>
+      `[${open.repeat(levels)}"[redacted]${SECRET}"${close.repeat(levels)}]`
+    const hostile = [
+      deep('[', ']', 60_000),
+      deep('{"k":', '}', 20_000),
+      `["[redacted]${SECRET.repeat(800_000)}"]`,
+      `{"broken":"[redacted]${SECRET}`,
+      `[["${SECRET}","[redacted]"],{"name":"${SECRET}","value":"[redacted]"}]`,
+    ]
+    for (const [i, args] of hostile.entries())
+      made.call({ atMs: T0_MS + i, fn: `F${i}`, args, result: args, cuts: REDACTED })
+    made.error({ atMs: T0_MS + 9, message: hostile[2] ?? '', stack: hostile[2] ?? '', cuts: REDACTED })
+    const { names, lookedAt } = store.hiddenNames()
+    expect(lookedAt).toBe(6)
+    const said = JSON.stringify(names)
+    expect(said).not.toContain(SECRET)
+    expect(said.length).toBeLessThan(10_000)
+    expect(names.filter(({ place }) => place === 'args').map(({ in_text }) => in_text)).toEqual([
+      false,
+      false,
+      true,
+      true,
+      true,
+      true,
     ])
   })
 })

@@ -1,4 +1,4 @@
-import { encode } from '@msgpack/msgpack'
+import { ExtData, encode } from '@msgpack/msgpack'
 import { describe, expect, it } from 'vitest'
 import { writeFrameHeader } from '../../lib/queue/frame.js'
 import { Frame, FrameFlag, Lane, REMOTE_TRACE_BYTES } from '../../lib/queue/layout.js'
@@ -197,5 +197,64 @@ describe('a record of a trace from outside', () => {
 
   it('takes as many bytes as the layout says', () => {
     expect(IDS.length).toBe(2 * REMOTE_TRACE_BYTES)
+  })
+})
+
+describe('frames that were damaged', () => {
+  it('are stored or refused as such, one by one, whatever was changed in them', () => {
+    const { db, writer } = tempStore()
+    writer.begin()
+    const processId = registerProcess(writer)
+    const origin = { processId, ring: 0, originUnixUs: T0_US, siteName: () => 'Orders.place' }
+    const sink = new RecordSink(writer, new Transcoder())
+    let state = 12_345
+    const random = (below: number): number => {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
+      return Math.floor((state / 2 ** 32) * below)
+    }
+    const shape = new ExtData(4, new Uint8Array([2, 1, 3, 0x80, 0x01, 6]))
+    const payloads = [
+      encode([[{ a: [1, 'x'] }], null, 'y']),
+      encode([
+        ['x', new ExtData(1, new Uint8Array([2, 5]))],
+        shape,
+        { type: 'E', message: 'm', details: { a: 1 } },
+      ]),
+      encode([[new ExtData(2, new Uint8Array([1, 3, 65, 66]))], null, null]),
+    ]
+    let stored = 0
+    let refused = 0
+    for (let i = 0; i < 20_000; i++) {
+      const seed: FrameSeed = { payload: payloads[i % 3] as Uint8Array, seq: i + 1, ids: IDS }
+      const { bytes, view } = frameOf({ ...seed, lane: i % 2 === 0 ? Lane.calls : Lane.errors })
+      const length = Frame.HEADER_BYTES + (payloads[i % 3] as Uint8Array).byteLength
+      for (let changes = 1 + random(4); changes > 0; changes--) {
+        // One in three in the header: sizes, flags, times, numbers.
+        const at = random(3) === 0 ? random(Frame.HEADER_BYTES) : random(length)
+        bytes[AT + at] =
+          random(2) === 0 ? random(256) : ([0, 255, 0xc7, 0xc8, 0xdd, 0xdf][random(6)] as number)
+      }
+      try {
+        if (i % 2 === 0) sink.call(origin, bytes, view, AT)
+        else sink.error(origin, bytes, view, AT)
+        stored++
+      } catch (error) {
+        const name = (error as Error).name
+        if (!['BadFrameError', 'MalformedPayloadError', 'BadRowError'].includes(name)) throw error
+        refused++
+      }
+    }
+    writer.flushRows()
+    sink.batchDone()
+    writer.commit()
+    expect(stored).toBeGreaterThan(1_000)
+    expect(refused).toBeGreaterThan(1_000)
+    const texts = ['args', 'shape', 'result', 'details', 'cuts']
+    for (const column of texts) {
+      const table = column === 'result' ? 'calls' : 'errors'
+      const bad = `SELECT count(*) AS bad FROM ${table} WHERE ${column} IS NOT NULL AND NOT json_valid(${column})`
+      expect(all(db, bad)).toEqual([{ bad: 0 }])
+    }
+    expect(all(db, 'PRAGMA integrity_check')).toEqual([{ integrity_check: 'ok' }])
   })
 })
