@@ -133,6 +133,21 @@ describe('calls', () => {
   })
 })
 
+describe('capture turned off', () => {
+  it('class and message of an error are recorded all the same', async () => {
+    const silent = monitor(
+      (pin: string): never => {
+        throw new RangeError(`not open: ${pin.length}`)
+      },
+      { name: 'silent', capture: { args: false, result: false } },
+    )
+    expect(() => silent('1234')).toThrow('not open')
+    await flush()
+    const rows = place.rows("SELECT error, message, args FROM recent_errors WHERE function = 'silent'")
+    expect(rows).toEqual([{ error: 'RangeError', message: 'not open: 4', args: null }])
+  })
+})
+
 describe('thenables', () => {
   it('a watched one has a `then` of its own until the app calls it', async () => {
     class Query {
