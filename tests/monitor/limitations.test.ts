@@ -133,6 +133,29 @@ describe('calls', () => {
   })
 })
 
+describe('room for arguments', () => {
+  /** Each level gets a list of its own and empties it in the end. */
+  async function listsOf(name: string, items: number): Promise<unknown[]> {
+    const down = (n: number, list: string[]): void => {
+      if (n > 0) next(n - 1, Array(items).fill('x'.repeat(250)))
+      list.length = 0
+    }
+    const next = monitor(down, { name })
+    next(40, Array(items).fill('x'.repeat(250)))
+    const rows = await rowsOf(name)
+    expect(rows).toHaveLength(41)
+    return rows.map(({ args }) => (JSON.parse(args ?? '[]') as unknown[])[1])
+  }
+
+  it('60 KiB of them wait for the end of a recursion; deeper ones are read after the call', async () => {
+    const lists = await listsOf('room.large', 15)
+    expect(lists[0]).toHaveLength(15)
+    expect(lists.at(-1)).toEqual([])
+    // Workaround: smaller arguments.
+    expect((await listsOf('room.small', 4)).at(-1)).toHaveLength(4)
+  })
+})
+
 describe('capture turned off', () => {
   it('class and message of an error are recorded all the same', async () => {
     const silent = monitor(
