@@ -108,7 +108,9 @@ describe('README', () => {
 
   it('names every default as the code has it', async () => {
     const { DEFAULTS } = await import('../../lib/config/defaults.js')
+    const { SECRET_NAMES } = await import('../../lib/serialize/secret-names.js')
     const { limits } = DEFAULTS
+    expect(readme).toContain(`About ${Math.round(SECRET_NAMES.length / 10) * 10} names`)
     expect(readme).toContain(
       `${limits.fields} fields, ${limits.items} items, ${limits.stringLength} characters`,
     )

@@ -95,7 +95,7 @@ describe('calls', () => {
   it('a call that never ends is neither recorded nor counted', async () => {
     const hang = monitor(async () => new Promise<never>(() => {}), { name: 'hang' })
     const endless = monitor(
-      function* endless() {
+      function* endless(): Generator<number, void> {
         for (;;) yield 1
       },
       { name: 'endless' },
@@ -113,7 +113,7 @@ describe('calls', () => {
     }
     const limited = monitor(() => Promise.race([hang(), late()]), { name: 'limited' })
     await expect(limited()).rejects.toThrow('late')
-    left.return(undefined)
+    left.return()
     expect(await rowsOf('limited')).toMatchObject([{ outcome: 'error' }])
     expect(await callsOf('endless')).toBe(1)
   })
