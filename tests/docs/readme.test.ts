@@ -66,6 +66,23 @@ describe('README', () => {
     expect(values).toEqual(output)
   })
 
+  it('names every column of the views, in their order', () => {
+    const rows = execFileSync(
+      process.execPath,
+      [
+        join(root, 'dist/cli/main.js'),
+        'sql',
+        '--json',
+        `SELECT m.name AS view, group_concat(c.name, ', ') AS columns
+           FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'view' GROUP BY m.name`,
+      ],
+      { cwd: folder },
+    ).toString()
+    const views = (JSON.parse(rows) as { rows: { view: string; columns: string }[] }).rows
+    expect(views).toHaveLength(4)
+    for (const { view, columns } of views) expect(readme).toContain(`| \`${view}\` | \`${columns}\` |`)
+  })
+
   const programs = blocks.filter(({ name, language }) => name !== '' && /^(ts|js)$/.test(language))
   it.each(programs)('$name runs as it stands', ({ name, code }) => {
     const target = code.replace('/var/lib/desk', join(folder, 'desk'))
@@ -91,7 +108,9 @@ describe('README', () => {
 
   it('names every default as the code has it', async () => {
     const { DEFAULTS } = await import('../../lib/config/defaults.js')
+    const { SECRET_NAMES } = await import('../../lib/serialize/secret-names.js')
     const { limits } = DEFAULTS
+    expect(readme).toContain(`About ${Math.round(SECRET_NAMES.length / 10) * 10} names`)
     expect(readme).toContain(
       `${limits.fields} fields, ${limits.items} items, ${limits.stringLength} characters`,
     )
