@@ -14,6 +14,7 @@ export type {
   MonitorOptions,
   RedactContext,
   RedactPredicate,
+  TuneDuration,
   TuneOptions,
 } from './config/options.js'
 export type { Health } from './health.js'

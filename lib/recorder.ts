@@ -1,9 +1,9 @@
 import { isMainThread } from 'node:worker_threads'
 import { durationMs } from './config/duration.js'
 import { mergeOptions } from './config/merge.js'
-import type { CallsightOptions, Duration, Settings, TuneOptions } from './config/options.js'
+import type { CallsightOptions, Settings, TuneDuration, TuneOptions } from './config/options.js'
 import { resolveSettings, resolveSite } from './config/resolve.js'
-import { ConfigError, validateCallsightOptions } from './config/validate.js'
+import { ConfigError, validateCallsightOptions, validateTuneDuration } from './config/validate.js'
 import { degradation, type Health, healthWithoutParts, readHealth, type Verdict } from './health.js'
 import { onProcessEnd } from './lifecycle/process-end.js'
 import { AttachedSites } from './monitor/attached-sites.js'
@@ -85,8 +85,9 @@ export function configure(given: CallsightOptions): void {
  * @param how `for`: how long the change holds, default until the process ends; it expires by itself
  * @throws {ConfigError} for a bad pattern, option or time
  */
-export function tune(pattern: string, rule: TuneOptions, how: { readonly for?: Duration } = {}): void {
-  tuning.add(pattern, rule, how.for === undefined ? null : durationMs(how.for), monotonicMs())
+export function tune(pattern: string, rule: TuneOptions, how: TuneDuration = {}): void {
+  const { for: duration } = validateTuneDuration(how)
+  tuning.add(pattern, rule, duration === undefined ? null : durationMs(duration), monotonicMs())
   applyTuning()
 }
 

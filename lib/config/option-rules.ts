@@ -7,6 +7,7 @@ import type {
   Limits,
   MonitorAllOptions,
   MonitorOptions,
+  TuneDuration,
   TuneOptions,
 } from './options.js'
 import {
@@ -53,6 +54,8 @@ export const TUNE_RULES = {
   slow: either(duration(), exactlyFalse),
   capture: group({ args: captureMode, result: captureMode } satisfies RulesOf<CaptureOptions>),
 } satisfies RulesOf<TuneOptions>
+
+export const TUNE_DURATION_RULES = { for: duration(1) } satisfies RulesOf<TuneDuration>
 
 export const MONITOR_RULES = {
   ...TUNE_RULES,

@@ -28,6 +28,12 @@ export interface TuneOptions {
   readonly capture?: CaptureOptions
 }
 
+/** How long a change by {@link tune} holds. */
+export interface TuneDuration {
+  /** Default: until the process ends. */
+  readonly for?: Duration
+}
+
 /** Options of one monitored function. */
 export interface MonitorOptions extends TuneOptions {
   /** Name of the call site. Default: `Class.method`, or the function's own name. */

@@ -7,6 +7,7 @@ import {
   MEMBER_PATTERNS_RULE,
   MONITOR_ALL_RULES,
   MONITOR_RULES,
+  TUNE_DURATION_RULES,
   TUNE_RULES,
 } from './option-rules.js'
 import type {
@@ -15,6 +16,7 @@ import type {
   MemberPattern,
   MonitorAllOptions,
   MonitorOptions,
+  TuneDuration,
   TuneOptions,
 } from './options.js'
 import { renderValue } from './render.js'
@@ -31,6 +33,11 @@ export { ConfigError } from './errors.js'
  */
 export function validateTuneOptions(options: unknown): TuneOptions {
   return validated(options, TUNE_RULES) as TuneOptions
+}
+
+/** @throws {@link ConfigError} */
+export function validateTuneDuration(options: unknown): TuneDuration {
+  return validated(options, TUNE_DURATION_RULES) as TuneDuration
 }
 
 /** @throws {@link ConfigError} */

@@ -1,3 +1,4 @@
+import { ConfigError } from '../config/errors.js'
 import type { CallContext } from './context.js'
 import { live } from './recording.js'
 import { currentContext, runAs } from './running.js'
@@ -43,8 +44,14 @@ export function traceparent(): string | null {
  * ```
  *
  * @returns what the function returns
+ * @throws {ConfigError} when there is no function to run
  */
 export function continueTrace<T>(header: unknown, body: () => T): T {
+  if (typeof body !== 'function') {
+    throw new ConfigError(
+      'continueTrace(traceparent, fn) needs the function that is to run as its second argument',
+    )
+  }
   const context = parse(header)
   return context === null ? body() : runAs(context.call, context.trace, body)
 }

@@ -1,4 +1,4 @@
-import { asIntN, isArray, isProxy, min, ownKeys } from './intrinsics.js'
+import { asIntN, getOwnPropertyDescriptor, isArray, isProxy, min, ownKeys } from './intrinsics.js'
 import { type Cut, Cut as Reason, Word } from './markers.js'
 import { MARKER_TEXT_UNITS } from './msgpack-writer.js'
 import { ownData } from './own-data.js'
@@ -126,7 +126,7 @@ function writeThrownMessage(walk: Walk, thrown: unknown, messageUnits: number): 
 function writeDetails(walk: Walk, error: object, causesAbove: number): boolean {
   const keys = ownKeys(error)
   const shown = min(keys.length, walk.limits.fields + OWN_FIELDS_SHOWN_ELSEWHERE.length)
-  return writeMap(walk, error, shown + 3, entry => {
+  return writeMap(walk, error, shown + 5, entry => {
     for (let i = 0; i < shown; i++) {
       const key = keys[i] as string
       if (!isShownElsewhere(key) && !entry(() => walk.field(error, key))) return keys.length - i
@@ -138,11 +138,22 @@ function writeDetails(walk: Walk, error: object, causesAbove: number): boolean {
 
 type Entry = (write: () => boolean) => boolean
 
-/** Cause and aggregated errors; returns how many entries did not fit. */
+/** What `using` throws when the block and the disposal have both failed keeps the two where no listing shows them. */
+const SUPPRESSED_LINKS = ['error', 'suppressed'] as const
+
+/** Cause, aggregated and suppressed errors; returns how many entries did not fit. */
 function writeLinks(walk: Walk, error: object, causesAbove: number, entry: Entry): number {
   const cause = ownData(error, 'cause')
   if (cause !== undefined && !entry(() => walk.ascii('cause') && writeCause(walk, cause, causesAbove + 1)))
     return 1
+  if (errorType(error) === 'SuppressedError') {
+    for (let i = 0; i < SUPPRESSED_LINKS.length; i++) {
+      const key = SUPPRESSED_LINKS[i] as string
+      const linked = ownData(error, key)
+      if (linked === undefined || getOwnPropertyDescriptor(error, key)?.enumerable === true) continue
+      if (!entry(() => walk.ascii(key) && writeLinked(walk, linked, causesAbove + 1))) return 1
+    }
+  }
   const errors = ownData(error, 'errors')
   if (errors === undefined) return 0
   return entry(() => walk.ascii('errors') && writeErrors(walk, errors, causesAbove + 1)) ? 0 : 1
@@ -183,7 +194,7 @@ function writeLinked(walk: Walk, linked: unknown, causes: number): boolean {
   if (causes > walk.limits.causes) return walk.label(Reason.depth, errorType(error))
   const keys = ownKeys(error)
   const shown = min(keys.length, walk.limits.fields)
-  return writeMap(walk, error, shown + 5, entry => {
+  return writeMap(walk, error, shown + 7, entry => {
     if (!entry(() => walk.classEntry(errorType(error)))) return 1
     if (!entry(() => walk.ascii('message') && walk.text(errorMessage(error), walk.limits.stringLength)))
       return 1

@@ -49,6 +49,8 @@ export interface DriverSource {
   readonly resolve: (name: string) => string
   /** `process.versions.napi` */
   readonly napi: string | undefined
+  /** `process.versions.node` */
+  readonly node: string
 }
 
 const statements = new WeakMap<Database, Map<string, Statement>>()
@@ -77,6 +79,7 @@ const INSTALLED: DriverSource = {
   load: name => require(name),
   resolve: name => require.resolve(name),
   napi: process.versions['napi'],
+  node: process.versions.node,
 }
 
 let installed: Driver | undefined
@@ -102,7 +105,7 @@ function load(source: DriverSource): Driver {
         `Install ${PACKAGE}@12, or run Node 22.14 or later.`,
     )
   try {
-    const loaded = source.load(PACKAGE) as Driver
+    const loaded = withoutCollection(source.load(PACKAGE) as Driver, version, source.node)
     // The package loads its binding at the first connection: ask for it here, where the message can say more.
     new loaded(':memory:').close()
     return loaded
@@ -113,6 +116,24 @@ function load(source: DriverSource): Driver {
         'C++ toolchain (make, g++ or clang).',
       { cause },
     )
+  }
+}
+
+/** From this Node on, version 12 aborts the process when a connection or a statement is garbage-collected. */
+const COLLECTION_ABORTS_FROM = { major: 24, minor: 19 }
+
+/** The driver; where its connections must not be collected, one whose connections are kept to the end. */
+function withoutCollection(driver: Driver, version: string, node: string): Driver {
+  const [major = 0, minor = 0] = node.split('.').map(Number)
+  const { major: from, minor: fromMinor } = COLLECTION_ABORTS_FROM
+  const aborts = major > from || (major === from && minor >= fromMinor)
+  if (!aborts || Number.parseInt(version, 10) !== 12) return driver
+  const kept: Database[] = []
+  return class extends driver {
+    constructor(...parameters: ConstructorParameters<Driver>) {
+      super(...parameters)
+      kept.push(this)
+    }
   }
 }
 

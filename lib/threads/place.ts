@@ -62,11 +62,24 @@ export class Place {
   /** The options that hold here: a worker's own over those it inherits. */
   effective(options: CallsightOptions): CallsightOptions {
     if (this.#inherited === null) return options
-    const merged = mergeOptions(this.#inherited.options, options)
+    const merged = this.#withPredicate(mergeOptions(this.#inherited.options, options))
     const { recorder } = this.#inherited
     const named = merged.store?.path !== undefined || readEnvironment(process.env).storePath !== null
     // A worker whose environment was emptied still belongs to its process.
     return named || recorder === null ? merged : mergeOptions(merged, { store: { path: recorder.storePath } })
+  }
+
+  /** What the main thread would be asked about cannot be judged here without a predicate of this thread: it is hidden. */
+  #withPredicate(options: CallsightOptions): CallsightOptions {
+    if (this.#inherited?.hasPredicate !== true || options.redact?.when !== undefined) return options
+    this.#hooks.onWriterMessage({
+      type: 'warning',
+      code: 'CALLSIGHT_NO_PREDICATE',
+      text:
+        'The function redact.when of the main thread cannot be given to this worker thread, so every value under a ' +
+        'key is hidden in what it records. Call configure({ redact: { when } }) in the worker too.',
+    })
+    return mergeOptions(options, { redact: { when: () => true } })
   }
 
   /** Main thread: workers started from now on inherit what holds then. */

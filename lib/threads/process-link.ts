@@ -21,8 +21,10 @@ export interface ProcessRecorder {
 export interface Inheritance {
   /** `CALLSIGHT=off` holds for the main thread. */
   readonly off: boolean
-  /** What the main thread was configured with. */
+  /** What the main thread was configured with, as far as another thread can be given it. */
   readonly options: CallsightOptions
+  /** The main thread has a `redact.when`, which no other thread can be given. */
+  readonly hasPredicate: boolean
   /** `null`: the main thread has no writer to share. */
   readonly recorder: ProcessRecorder | null
 }
@@ -43,13 +45,18 @@ let heirless = false
  * `new Worker()`: the environment data are cloned there, and that reads getters. So a program without worker threads
  * pays for none of it.
  */
-export function bequeath(current: () => Inheritance): void {
+export function bequeath(current: () => Omit<Inheritance, 'hasPredicate'>): void {
   const will: Will = {
     get inheritance() {
       if (heirless) return null
       try {
         const inheritance = current()
-        return { ...inheritance, options: cloneable(inheritance.options) }
+        const { options } = inheritance
+        return {
+          ...inheritance,
+          options: cloneable(options),
+          hasPredicate: options.redact?.when !== undefined,
+        }
       } catch {
         // Must not make `new Worker()` throw; that thread will have a writer of its own.
         return null

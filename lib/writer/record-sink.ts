@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { Frame, FrameFlag, REMOTE_TRACE_BYTES } from '../queue/layout.js'
 import type { Transcoder } from '../serialize/transcode.js'
 import type { ErrorRow } from '../store/insert.js'
@@ -205,16 +206,20 @@ function saltOf(ring: number, seq: number): number {
   return (ring * 521 + seq) % ID_SALT_SPAN
 }
 
-/** Where the wrappers stand, as V8 names a file in a stack. */
-const WRAPPERS = new URL('../monitor/', import.meta.url).href
+/** Where the wrappers stand, as V8 names a file in a stack, by itself and with the help of source maps. */
+const WRAPPERS = [
+  new URL('../monitor/', import.meta.url).href,
+  fileURLToPath(new URL('../../lib/monitor/', import.meta.url)),
+  new URL('../../lib/monitor/', import.meta.url).href,
+]
 
 /** Every monitored call on the stack has a frame of its wrapper, which tells a reader nothing. */
 function withoutOwnFrames(stack: string): string {
-  if (!stack.includes(WRAPPERS)) return stack
+  if (!WRAPPERS.some(place => stack.includes(place))) return stack
   const isFrame = /^\s+at /
   return stack
     .split('\n')
-    .filter(line => !(isFrame.test(line) && line.includes(WRAPPERS)))
+    .filter(line => !(isFrame.test(line) && WRAPPERS.some(place => line.includes(place))))
     .join('\n')
 }
 

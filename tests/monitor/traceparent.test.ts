@@ -1,4 +1,4 @@
-import { continueTrace, flush, health, monitor, shutdown, traceparent } from 'callsight'
+import { ConfigError, continueTrace, flush, health, monitor, shutdown, traceparent } from 'callsight'
 import { afterAll, describe, expect, it } from 'vitest'
 import { RemoteTraces } from '../../lib/monitor/remote-traces.js'
 import { Place } from './fixtures.js'
@@ -159,6 +159,11 @@ describe('incoming', () => {
     expect(continueTrace(`cc-${REMOTE_TRACE}-${REMOTE_PARENT}-01-what-comes`, () => traceparent())).toBe(
       REMOTE,
     )
+  })
+
+  it('says what is missing when there is no function to run', () => {
+    expect(() => continueTrace(REMOTE, undefined as never)).toThrow(ConfigError)
+    expect(() => continueTrace(REMOTE, undefined as never)).toThrow(/second argument/)
   })
 
   it('what the function throws arrives, and the context before is back', () => {

@@ -10,6 +10,8 @@ import {
 } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Driver, loadDriver } from '../../lib/store/driver.js'
@@ -278,6 +280,7 @@ describe('the driver is guarded', () => {
     load: () => loadDriver(),
     resolve: () => require.resolve('better-sqlite3'),
     napi: process.versions['napi'],
+    node: process.versions.node,
   }
 
   it('a version that would crash this Node is refused before it is loaded', () => {
@@ -291,10 +294,35 @@ describe('the driver is guarded', () => {
         return loadDriver()
       },
       resolve: () => join(folder, 'lib', 'index.js'),
+      node: '24.19.0',
     }
     expect(() => loadDriver({ ...source, napi: '9' })).toThrow(/better-sqlite3@12/)
     expect(loads).toBe(0)
     expect(loadDriver({ ...source, napi: '10' })).toBe(loadDriver())
+  })
+
+  it('where collected connections abort the process, they are kept', async () => {
+    setFlagsFromString('--expose-gc')
+    const folder = join(tempFolder(), 'better-sqlite3')
+    mkdirSync(join(folder, 'lib'), { recursive: true })
+    writeFileSync(join(folder, 'package.json'), '{"name":"better-sqlite3","version":"12.11.1"}')
+    const source = { load: () => loadDriver(), resolve: () => join(folder, 'lib', 'index.js'), napi: '10' }
+    const collect = runInNewContext('gc') as () => void
+    const collected = async (driver: Driver): Promise<boolean> => {
+      const connection = new WeakRef(new driver(':memory:'))
+      for (let tries = 0; tries < 20 && connection.deref() !== undefined; tries++) {
+        await new Promise(resolve => setTimeout(resolve, 1))
+        collect()
+      }
+      return connection.deref() === undefined
+    }
+    expect(loadDriver({ ...source, node: '24.18.1' })).toBe(loadDriver())
+    expect(await collected(loadDriver({ ...source, node: '24.18.1' }))).toBe(true)
+    for (const node of ['24.19.0', '25.0.0']) {
+      const driver = loadDriver({ ...source, node })
+      expect(new driver(':memory:').prepare('SELECT 1').pluck().get()).toBe(1)
+      expect(await collected(driver)).toBe(false)
+    }
   })
 
   it('a missing package or binding says what to do', () => {
