@@ -36,6 +36,7 @@ describe('what is refused, and what the message says to do', () => {
     expect(refusal(() => monitor({ sample: NaN }))).toContain('sample')
     expect(refusal(() => untyped.monitor({ slow: '5 minutes' }))).toContain('slow')
     expect(refusal(() => untyped.tune('*', {}, { for: 'soon' }))).toContain('soon')
+    expect(refusal(() => untyped.tune('*', {}, { forr: '1m' }))).toContain('did you mean "for"?')
     expect(refusal(() => tune('', {}))).toContain('pattern')
     expect(refusal(() => configure({ writer: { ringBytes: 1_000 } }))).toContain('power of two')
   })

@@ -3,6 +3,7 @@ import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import Database from 'better-sqlite3'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Health } from '../../lib/health.js'
 import type { Account } from '../../lib/queue/account.js'
@@ -145,6 +146,18 @@ describe('one writer for all threads of a process', () => {
     const other = readStore(otherStore)
     expectSound(other)
     expect(other.calls).toHaveLength(86)
+  })
+
+  it('a worker that cannot be given the predicate of the main thread hides everything, and says so once', async () => {
+    expect(await scene.crewEnds('predicate')).toEqual(['CALLSIGHT_NO_PREDICATE'])
+    const db = new Database(scene.store, { readonly: true })
+    const rows = db.prepare('SELECT function, args FROM recent_calls ORDER BY at, call_id').raw().all()
+    db.close()
+    expect(rows).toEqual([
+      ['inMain', '[{"nickname":"[redacted]","city":"Ulm"}]'],
+      ['inWorker', '[{"nickname":"[redacted]","city":"[redacted]"}]'],
+      ['inWorker', '[{"nickname":"Bo","city":"[redacted]"}]'],
+    ])
   })
 
   it('a worker that was started before the recorder was loaded has a writer of its own', async () => {
