@@ -3,14 +3,9 @@ import { nowMs } from '../queue/clock.js'
 import { FrameFlag } from '../queue/layout.js'
 import { prototypeInfo } from '../serialize/kinds.js'
 import type { CallSite } from './call-site.js'
+import { type PendingCall, pendingCall } from './pending.js'
 import type { Recording } from './recording.js'
-import {
-  type PendingCall,
-  pendingCall,
-  settlePending,
-  settlePendingThrow,
-  settleUnstarted,
-} from './settle.js'
+import { settlePending, settlePendingThrow, settleUnstarted } from './settle.js'
 
 const { apply } = Reflect
 const { getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf, hasOwn } = Object

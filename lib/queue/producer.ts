@@ -152,9 +152,9 @@ export class Producer {
   #begin(lane: Lane, site: number): number {
     if (this.#unfinished !== 0) {
       const word = (this.#unfinished - 1) * DROP_WORDS_PER_LANE + Drop.serializeFailed
-      this.#f64[LaneF64.PRODUCER_DROPS + word]++
-      // The totals hold drops of the call lane only; `losses` is made from them.
+      // The totals hold drops of the call lane only; `losses` is made from them. First, because the stack may end here.
       if (this.#unfinished === Lane.calls + 1) this.#totals.drop(this.#unfinishedSite, Drop.serializeFailed)
+      this.#f64[LaneF64.PRODUCER_DROPS + word]++
     }
     this.#unfinished = lane + 1
     this.#unfinishedSite = site
@@ -168,8 +168,10 @@ export class Producer {
   }
 
   #countDrop(site: number, reason: number): void {
-    this.#finish(LaneF64.PRODUCER_DROPS + reason)
+    // The stack may end in a call, never in a store: all of it is counted, or nothing.
     this.#totals.drop(site, reason)
+    this.#f64[LaneF64.PRODUCER_DROPS + reason]++
+    this.#unfinished = 0
   }
 
   /**
