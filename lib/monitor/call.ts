@@ -21,7 +21,7 @@ export function beginCall(site: CallSite, self: unknown, args: ArrayLike<unknown
   if (recording === null) return NOT_RECORDED
   try {
     if (recording.producer.busy) {
-      if (site.id !== -1) recording.producer.dropReentrant(site.id)
+      if (site.id !== -1 || attach(recording, site, self)) recording.producer.dropReentrant(site.id)
       return NOT_RECORDED
     }
     if (!site.isAttached && !attach(recording, site, self)) return NOT_RECORDED
