@@ -98,13 +98,18 @@ export function promoteCaller(
 
 function promoteTrace(recording: Recording, trace: number, endMs: number): void {
   const { producer } = recording
-  hindsight.promote(trace, recording.lastCall, endMs, (site, facts) => producer.recordHeader(site, facts))
+  try {
+    hindsight.promote(trace, recording.lastCall, endMs, (site, facts) => producer.recordHeader(site, facts))
+  } catch (error) {
+    // The record itself is made, and not to be made again.
+    contain(recording, error)
+  }
 }
 
 /** V8 reports the end of the stack as a RangeError with this message. */
 const STACK_ENDED = 'Maximum call stack size exceeded'
 
-function isStackOverflow(thrown: unknown): boolean {
+export function isStackOverflow(thrown: unknown): boolean {
   if (!types.isNativeError(thrown) || Object.getPrototypeOf(thrown) !== RangeError.prototype) return false
   const message = Object.getOwnPropertyDescriptor(thrown, 'message')
   return message?.value === STACK_ENDED

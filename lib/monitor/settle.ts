@@ -1,6 +1,15 @@
 import { nowMs } from '../queue/clock.js'
 import type { CallSite } from './call-site.js'
-import { contain, facts, hindsight, isReentrant, keepReturn, keepThrow, promoteCaller } from './keep.js'
+import {
+  contain,
+  facts,
+  hindsight,
+  isReentrant,
+  isStackOverflow,
+  keepReturn,
+  keepThrow,
+  promoteCaller,
+} from './keep.js'
 import type { PendingCall } from './pending.js'
 import type { Recording } from './recording.js'
 import { CELLS_PER_CALL, Cell, running } from './running.js'
@@ -60,12 +69,15 @@ export function settleThrow(
     const { cells } = running
     const cell = at * CELLS_PER_CALL
     const startMs = cells[cell + Cell.START]
+    if (!isReentrant(recording, site)) {
+      fillFrom(cells, cell, endMs - startMs)
+      keepThrow(recording, site, cells[cell + Cell.MARK], null, args, thrown, endMs)
+    }
     recording.totals.end(site.id, startMs < 0 ? -1 : endMs - startMs, true)
-    if (isReentrant(recording, site)) return
-    fillFrom(cells, cell, endMs - startMs)
-    keepThrow(recording, site, cells[cell + Cell.MARK], null, args, thrown, endMs)
   } catch (error) {
     contain(recording, error)
+    // What runs for the first time is compiled then, and that takes more room than is asked for above.
+    if (isStackOverflow(error)) wait(recording, site, at, { thrown })
   }
 }
 

@@ -37,19 +37,21 @@ const waiting: Waiting[] = []
 /** Call sites with calls that could not even be begun; they hang together by themselves, for this runs at the end of the stack. */
 let missedSites: CallSite | null = null
 
-/** What a record of an error takes of the stack, generously: 16 KiB, pushed as arguments. */
-const ROOM = new Array<number>(2_048).fill(0)
-const nothing = (): void => {}
-const { apply } = Reflect
+/** Frames of {@link descend}: 10 to 20 KiB, more than writing a record to the journal takes. */
+const ROOM_FRAMES = 250
 
 /** Whether there is room on the stack to record something. */
 export function hasStackRoom(): boolean {
   try {
-    apply(nothing, undefined, ROOM)
-    return true
+    return descend(ROOM_FRAMES) === ROOM_FRAMES
   } catch {
     return false
   }
+}
+
+/** A call with many arguments would do as well, but the optimizing compiler leaves it out. */
+function descend(frames: number): number {
+  return frames === 0 ? 0 : 1 + descend(frames - 1)
 }
 
 /** Takes over the calls that were left at this depth and above, the innermost first. */
@@ -100,35 +102,39 @@ export function isWaiting(): boolean {
   return waiting.length > 0 || missedSites !== null
 }
 
-/** Records what waits, if there is room by now. */
+/** Records what waits, if there is room by now. Where the room ends after all, the rest goes on waiting. */
 export function settleWaiting(recording: Recording): void {
-  if (!isWaiting() || recording.producer.busy || !hasStackRoom()) return
+  if (recording.producer.busy || !hasStackRoom()) return
   try {
     countMissed(recording)
-    for (const ended of waiting.splice(0)) settle(ended)
+    while (waiting.length > 0) {
+      settle(waiting[0])
+      waiting.shift()
+    }
   } catch (error) {
     contain(recording, error)
   }
 }
 
 function countMissed(recording: Recording): void {
-  for (let site = missedSites; site !== null; site = site.nextMissed) {
+  while (missedSites !== null) {
+    const site = missedSites
     for (; site.missed > 0; site.missed--) if (site.id !== -1) recording.producer.dropUncaptured(site.id)
+    missedSites = site.nextMissed
   }
-  missedSites = null
 }
 
 function settle({ recording, site, startMs, endMs, call, trace, parent, weight, end }: Waiting): void {
-  recording.totals.end(site.id, startMs < 0 ? -1 : endMs - startMs, end !== null)
-  if (end === null) {
-    if (weight > 0) recording.producer.dropUncaptured(site.id)
-    return
+  if (end !== null) {
+    facts.startMs = startMs
+    facts.durationMs = endMs - startMs
+    facts.call = call
+    facts.trace = trace
+    facts.parent = parent
+    facts.flags = 0
+    keepThrow(recording, site, -1, null, null, end.thrown, endMs)
+  } else if (weight > 0) {
+    recording.producer.dropUncaptured(site.id)
   }
-  facts.startMs = startMs
-  facts.durationMs = endMs - startMs
-  facts.call = call
-  facts.trace = trace
-  facts.parent = parent
-  facts.flags = 0
-  keepThrow(recording, site, -1, null, null, end.thrown, endMs)
+  recording.totals.end(site.id, startMs < 0 ? -1 : endMs - startMs, end !== null)
 }
