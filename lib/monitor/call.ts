@@ -2,9 +2,12 @@ import { nowMs } from '../queue/clock.js'
 import type { CallSite } from './call-site.js'
 import { inheritedContext } from './context.js'
 import { defer, watchThenable } from './deferred.js'
+import { contain } from './keep.js'
+import { type PendingCall, pendingCall } from './pending.js'
 import { attach, live, type Recording } from './recording.js'
 import { CELLS_PER_CALL, Cell, carry, makeRoom, putBack, running, runningSites } from './running.js'
-import { contain, missCall, noteOverflowed, settleReturn, settleThrow, settleWaiting } from './settle.js'
+import { settleReturn, settleThrow } from './settle.js'
+import { isWaiting, missCall, settleLeft, settleWaiting } from './unsettled.js'
 
 /** The call passes through: recording is off, or the recorder itself is at work. */
 export const NOT_RECORDED = -1
@@ -18,7 +21,7 @@ export function beginCall(site: CallSite, self: unknown, args: ArrayLike<unknown
   if (recording === null) return NOT_RECORDED
   try {
     if (recording.producer.busy) {
-      if (site.id !== -1) recording.producer.dropReentrant(site.id)
+      if (site.id !== -1 || attach(recording, site, self)) recording.producer.dropReentrant(site.id)
       return NOT_RECORDED
     }
     if (!site.isAttached && !attach(recording, site, self)) return NOT_RECORDED
@@ -33,72 +36,107 @@ export function beginCall(site: CallSite, self: unknown, args: ArrayLike<unknown
 
 function begin(recording: Recording, site: CallSite, args: ArrayLike<unknown>): number {
   const at = running.depth
+  if (running.unsettled !== at) settleLeft(recording, at)
   const cell = at * CELLS_PER_CALL
   if (cell === running.cells.length) makeRoom()
   const { cells } = running
-  let parent = 0
-  let trace = 0
-  if (at > 0) {
-    parent = cells[cell - CELLS_PER_CALL + Cell.CALL]
-    trace = cells[cell - CELLS_PER_CALL + Cell.TRACE]
-  } else {
-    const inherited = inheritedContext()
-    if (inherited !== undefined) {
-      parent = inherited.call
-      trace = inherited.trace
-    }
-  }
-  const weight = site.sampler.next() ? site.sampler.weight : 0
-  const call = ++recording.lastCall
-  if (trace === 0) trace = call
-  cells[cell + Cell.CALL] = call
-  cells[cell + Cell.TRACE] = trace
-  cells[cell + Cell.PARENT] = parent
-  cells[cell + Cell.WEIGHT] = weight
   cells[cell + Cell.MARK] = -1
   cells[cell + Cell.CARRIES] = 0
-  runningSites[at] = site
-  if (weight > 0 && recording.producer.scratch.hasRoom) {
-    cells[cell + Cell.MARK] = recording.producer.captureArguments(site, args)
+  try {
+    let parent = 0
+    let trace = 0
+    if (at > 0) {
+      parent = cells[cell - CELLS_PER_CALL + Cell.CALL]
+      trace = cells[cell - CELLS_PER_CALL + Cell.TRACE]
+    } else {
+      const inherited = inheritedContext()
+      if (inherited !== undefined) {
+        parent = inherited.call
+        trace = inherited.trace
+      }
+    }
+    const weight = site.sampler.next() ? site.sampler.weight : 0
+    const call = ++recording.lastCall
+    if (trace === 0) trace = call
+    cells[cell + Cell.CALL] = call
+    cells[cell + Cell.TRACE] = trace
+    cells[cell + Cell.PARENT] = parent
+    cells[cell + Cell.WEIGHT] = weight
+    runningSites[at] = site
+    if (weight > 0 && recording.producer.scratch.hasRoom) {
+      cells[cell + Cell.MARK] = recording.producer.captureArguments(site, args)
+    }
+    if (weight > 0 || site.continues) carry(at, call, trace)
+    // As late as can be, so that the recorder's own work is not in the duration.
+    cells[cell + Cell.START] = weight > 0 || site.timed ? nowMs() : -1
+    recording.totals.begin(site.id)
+  } catch (error) {
+    // Nothing to settle, but to leave.
+    runningSites[at] = null
+    running.unsettled = at + 1
+    throw error
   }
-  if (weight > 0 || site.continues) {
-    carry(at, call, trace)
-    cells[cell + Cell.CARRIES] = 1
-  }
-  recording.totals.begin(site.id)
-  running.depth = at + 1
-  // Last, so that the recorder's own work is not in the duration.
-  cells[cell + Cell.START] = weight > 0 || site.timed ? nowMs() : -1
+  running.depth = running.unsettled = at + 1
   return at
 }
 
-/** The call has returned; gives back what the app gets: the very value, or the derived promise of a native one. */
+/**
+ * The call has returned; gives back what the app gets: the very value, or the derived promise of a native one.
+ *
+ * @throws RangeError at the end of the stack, before anything is settled: then the wrapper leaves the call to others
+ */
 export function endCall(at: number, site: CallSite, args: ArrayLike<unknown>, result: unknown): unknown {
   const recording = site.recording as Recording
-  if (running.depth !== at + 1) endLeaked(recording, at, null)
+  if (running.unsettled !== at + 1) settleLeft(recording, at + 1)
   running.depth = at
-  if (typeof result === 'object' && result !== null) {
-    const deferred = deferral(recording, at, site, args, result)
-    if (deferred !== null) return deferred
+  let given: unknown = null
+  if (typeof result === 'object' && result !== null) given = deferral(recording, at, site, args, result)
+  if (given === null) {
+    settleReturn(recording, site, at, args, result)
+    given = result
   }
-  settleReturn(recording, site, at, args, result)
-  leave(recording, at)
-  return result
+  try {
+    leave(recording, at)
+    // Nobody knows when this thread settles its next call.
+    if (at === 0 && isWaiting()) settleWaiting(recording)
+  } catch {
+    runningSites[at] = null
+  }
+  return given
 }
 
-/** The call has thrown. */
+/**
+ * The call has thrown.
+ *
+ * @throws RangeError as {@link endCall} does
+ */
 export function failCall(at: number, site: CallSite, args: ArrayLike<unknown>, thrown: unknown): void {
   const recording = site.recording as Recording
-  if (running.depth !== at + 1) endLeaked(recording, at, thrown)
+  if (running.unsettled !== at + 1) settleLeft(recording, at + 1)
   running.depth = at
   settleThrow(recording, site, at, args, thrown)
-  leave(recording, at)
+  try {
+    leave(recording, at)
+  } catch {
+    runningSites[at] = null
+  }
 }
 
-/** The call at this depth has been noted as one that goes on: it does not stand on the stack any more. */
-export function leaveRunning(recording: Recording, at: number): void {
+/**
+ * The call at this depth goes on after it has returned, and does not stand on the stack any more.
+ *
+ * @throws RangeError as {@link endCall} does
+ */
+export function detachCall(at: number, site: CallSite, args: ArrayLike<unknown>, flags: number): PendingCall {
+  const recording = site.recording as Recording
+  const pending = pendingCall(recording, site, at, flags, args)
   running.depth = at
-  leave(recording, at)
+  try {
+    leave(recording, at)
+  } catch {
+    runningSites[at] = null
+  }
+  return pending
 }
 
 /** `null`: the call ends now. Otherwise it ends when the returned promise or thenable does. */
@@ -110,37 +148,19 @@ function deferral(
   result: object,
 ): object | null {
   try {
-    const deferred =
-      defer(recording, site, at, args, result) ?? watchThenable(recording, site, at, args, result)
-    if (deferred === null) return null
-    leave(recording, at)
-    if (at === 0) settleWaiting(recording)
-    return deferred
+    return defer(recording, site, at, args, result) ?? watchThenable(recording, site, at, args, result)
   } catch (error) {
     contain(recording, error)
     return null
   }
 }
 
-/** Puts the asynchronous context and the scratch space back to what they were before the call. */
+/** Puts the asynchronous context and the scratch space back to what they were before the call, which is settled. */
 function leave(recording: Recording, at: number): void {
   const { cells } = running
   const cell = at * CELLS_PER_CALL
   if (cells[cell + Cell.CARRIES] === 1) putBack(at)
   const mark = cells[cell + Cell.MARK]
   if (mark !== -1) recording.producer.scratch.release(mark)
-}
-
-/**
- * The stack ended before the wrappers of the calls above could say how they ended: to their callers they all failed
- * by that. `thrown` is what arrived here, `null` when the app has caught it.
- */
-function endLeaked(recording: Recording, at: number, thrown: unknown): void {
-  // From the top, one by one: this may run into the end of the stack itself, and the next caller goes on with the rest.
-  while (running.depth > at + 1) {
-    const above = running.depth - 1
-    leave(recording, above)
-    noteOverflowed(runningSites[above], above, thrown)
-    running.depth = above
-  }
+  running.unsettled = at
 }

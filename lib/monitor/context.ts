@@ -6,9 +6,9 @@ import { AsyncLocalStorage } from 'node:async_hooks'
  */
 export interface CallContext {
   /** 0 = none: the trace was begun outside of this process. */
-  readonly call: number
-  /** Call number of the first call of the trace; negative for a trace that was begun outside of this process. */
-  readonly trace: number
+  call: number
+  /** Call number of the first call of the trace; negative for a trace that was begun outside of this process; 0 = lost. */
+  trace: number
 }
 
 /**

@@ -3,18 +3,14 @@ import { nowMs } from '../queue/clock.js'
 import { FrameFlag } from '../queue/layout.js'
 import { prototypeInfo } from '../serialize/kinds.js'
 import type { CallSite } from './call-site.js'
+import { type PendingCall, pendingCall } from './pending.js'
 import type { Recording } from './recording.js'
-import {
-  type PendingCall,
-  pendingCall,
-  settlePending,
-  settlePendingThrow,
-  settleUnstarted,
-} from './settle.js'
+import { CELLS_PER_CALL, Cell, running } from './running.js'
+import { settlePending, settlePendingThrow, settleUnstarted } from './settle.js'
 
 const { apply } = Reflect
 const { getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf, hasOwn } = Object
-const { isPromise, isProxy } = types
+const { isModuleNamespaceObject, isPromise, isProxy } = types
 const promisePrototype = Promise.prototype
 const promiseThen = Promise.prototype.then
 
@@ -49,17 +45,19 @@ export function defer(
 /** Longest prototype chain that is searched for a member. */
 const MAX_CHAIN = 16
 
-/** The functions that look on. */
-const watching = new WeakSet<Method>()
+/** The functions that look on, and for whom. */
+const watching = new WeakMap<Method, Watch>()
 
 /** Prototypes whose objects have no `then` by inheritance, as far as was seen. */
 const withoutThen = new WeakSet<object>([Object.prototype, Array.prototype])
 
-/** What is known of a call whose thenable nobody has started; without its arguments, which may lead back to the thenable. */
-type Unstarted = Omit<PendingCall, 'args'> & { readonly returnedMs: number }
+/** What is known of calls whose thenable nobody has started; without their arguments, which may lead back to the thenable. */
+type Unstarted = (Omit<PendingCall, 'args'> & { readonly returnedMs: number })[]
 
-/** A thenable that is collected was never started: its call ended when it was returned. */
-const unstarted = new FinalizationRegistry<Unstarted>(call => settleUnstarted(call, call.returnedMs))
+/** A thenable that is collected was never started: its calls ended when it was returned. */
+const unstarted = new FinalizationRegistry<Unstarted>(calls => {
+  for (const call of calls) settleUnstarted(call, call.returnedMs)
+})
 
 /**
  * A thenable that is no plain promise is returned as it is, and never started by us: the `then` of a lazy query runs
@@ -74,7 +72,8 @@ export function watchThenable(
   args: ArrayLike<unknown>,
   result: object,
 ): object | null {
-  if (isProxy(result)) return null
+  // Exports of a module that still loads cannot even be looked at.
+  if (isProxy(result) || isModuleNamespaceObject(result)) return null
   const prototype = getPrototypeOf(result) as object | null
   if (prototype !== null && withoutThen.has(prototype) && !hasOwn(result, 'then')) return null
   // A global object of another context may ask a Proxy for its members.
@@ -86,13 +85,39 @@ export function watchThenable(
     if (prototype !== null && findMethod(prototype, 'then') === null) withoutThen.add(prototype)
     return null
   }
-  // Returned once more before the app has started it: this call is over, the first one waits.
-  if (watching.has(then.method) || !isReplaceable(result, then)) return null
-  const watch = new Watch(result, pendingCall(recording, site, at, FrameFlag.async, args), isPromise(result))
+  const watched = watching.get(then.method)
+  if (watched !== undefined) return watchOnce(watched, recording, site, at, args, result)
+  if (!isReplaceable(result, then)) return null
+  const watch = new Watch(result, isPromise(result))
   watch.put(then, watchedThen)
-  // Some have a `catch` that does not go through `then`.
-  const rescue = findMethod(result, 'catch')
-  if (rescue !== null && isReplaceable(result, rescue)) watch.put(rescue, watchedCatch)
+  watch.add(pendingCall(recording, site, at, FrameFlag.async, args))
+  site.continues = true
+  try {
+    // Some have a `catch` that does not go through `then`.
+    const rescue = findMethod(result, 'catch')
+    if (rescue !== null && isReplaceable(result, rescue)) watch.put(rescue, watchedCatch)
+  } catch {
+    // The end of the stack. The call waits for its `then` by now.
+  }
+  return result
+}
+
+/**
+ * The thenable is returned once more before the app has started it. The caller that got it from the watched call goes
+ * on as well until it settles. Any other call, such as a step of a query builder, is over: the first one waits.
+ */
+function watchOnce(
+  watch: Watch,
+  recording: Recording,
+  site: CallSite,
+  at: number,
+  args: ArrayLike<unknown>,
+  result: object,
+): object | null {
+  const { target, outermost } = watch
+  const call = running.cells[at * CELLS_PER_CALL + Cell.CALL]
+  if (target !== result || outermost === undefined || outermost.parent !== call) return null
+  watch.add(pendingCall(recording, site, at, FrameFlag.async, args))
   site.continues = true
   return result
 }
@@ -115,7 +140,8 @@ function findMethod(target: object, key: FoundMethod['key']): FoundMethod | null
   for (let depth = 0; holder !== null && depth < MAX_CHAIN && !isProxy(holder); depth++) {
     const descriptor = getOwnPropertyDescriptor(holder, key)
     if (descriptor !== undefined) {
-      const method: unknown = descriptor.value
+      // An accessor would find what someone has put on Object.prototype.
+      const method: unknown = hasOwn(descriptor, 'value') ? descriptor.value : undefined
       return typeof method === 'function' ? { key, method: method as Method, own } : null
     }
     holder = getPrototypeOf(holder) as object | null
@@ -127,99 +153,138 @@ function isReplaceable(target: object, { own }: FoundMethod): boolean {
   return own === undefined ? Object.isExtensible(target) : own.configurable === true
 }
 
-/** A thenable on its way from the function that returned it to the app that starts it. */
+/** A call that waits for its thenable, and when it has returned it. */
+interface WaitingCall {
+  readonly pending: PendingCall
+  readonly returnedMs: number
+}
+
+/** A thenable on its way from the functions that returned it to the app that starts it. */
 class Watch {
   readonly target: object
-  readonly #pending: PendingCall
   /** A promise runs from the call on; anything else from its first `then` on. */
   readonly #isStarted: boolean
-  readonly #returnedMs = nowMs()
+  /** The innermost first. */
+  readonly #calls: WaitingCall[] = []
+  readonly #unstarted: Unstarted = []
   readonly #put: { readonly found: FoundMethod; readonly watched: Method }[] = []
-  #isTaken = false
+  #startedMs = -1
   #isSettled = false
 
-  constructor(target: object, pending: PendingCall, isStarted: boolean) {
+  constructor(target: object, isStarted: boolean) {
     this.target = target
-    this.#pending = pending
     this.#isStarted = isStarted
-    const { args: _, ...call } = pending
-    unstarted.register(target, { ...call, returnedMs: this.#returnedMs }, this)
+    unstarted.register(target, this.#unstarted, this)
   }
 
   get isTaken(): boolean {
-    return this.#isTaken
+    return this.#startedMs >= 0
+  }
+
+  /** The last call that has returned the thenable as it got it from the one before. */
+  get outermost(): PendingCall | undefined {
+    return this.isTaken ? undefined : this.#calls[this.#calls.length - 1]?.pending
+  }
+
+  add(pending: PendingCall): void {
+    const returnedMs = nowMs()
+    const { args: _, ...call } = pending
+    this.#calls.push({ pending, returnedMs })
+    this.#unstarted.push({ ...call, returnedMs })
   }
 
   put(found: FoundMethod, watch: (watch: this, original: Method) => Method): void {
     const { key, method, own } = found
-    const value = watch(this, method)
-    watching.add(value)
-    this.#put.push({ found, watched: value })
+    const watched = watch(this, method)
+    watching.set(watched, this)
+    this.#put.push({ found, watched })
     const enumerable = own?.enumerable ?? false
-    Reflect.defineProperty(this.target, key, { value, writable: true, enumerable, configurable: true })
+    define(this.target, key, { value: watched, writable: true, enumerable, configurable: true })
   }
 
   /** The app starts the thenable. The object is as it was, unless the app has put something there itself by now. */
-  take(startedMs: number): PendingCall {
-    this.#isTaken = true
+  take(startedMs: number): void {
+    this.#startedMs = startedMs
     unstarted.unregister(this)
     for (const { found, watched } of this.#put) {
-      if (getOwnPropertyDescriptor(this.target, found.key)?.value !== watched) continue
+      const now = getOwnPropertyDescriptor(this.target, found.key)
+      if (now === undefined || !hasOwn(now, 'value') || now.value !== watched) continue
       if (found.own === undefined) Reflect.deleteProperty(this.target, found.key)
-      else Reflect.defineProperty(this.target, found.key, found.own)
+      else define(this.target, found.key, found.own)
     }
-    const { startMs } = this.#pending
-    if (this.#isStarted || startMs < 0) return this.#pending
-    // The time between the return of the thenable and its start is not the call's.
-    return { ...this.#pending, startMs: startMs + (startedMs - this.#returnedMs) }
   }
 
-  fulfilled(pending: PendingCall, value: unknown): void {
-    if (!this.#isSettled) settlePending(pending, value)
+  fulfilled(value: unknown): void {
+    if (this.#isSettled) return
     this.#isSettled = true
+    for (const call of this.#calls) settlePending(this.#timed(call), value)
   }
 
-  rejected(pending: PendingCall, reason: unknown): void {
-    if (!this.#isSettled) settlePendingThrow(pending, reason)
+  rejected(reason: unknown): void {
+    if (this.#isSettled) return
     this.#isSettled = true
+    for (const call of this.#calls) settlePendingThrow(this.#timed(call), reason)
+  }
+
+  /** The time between the return of a thenable and its start is not the call's. */
+  #timed({ pending, returnedMs }: WaitingCall): PendingCall {
+    const { startMs } = pending
+    if (this.#isStarted || startMs < 0) return pending
+    return { ...pending, startMs: startMs + (this.#startedMs - returnedMs) }
   }
 }
 
+function define(target: object, key: PropertyKey, descriptor: PropertyDescriptor): void {
+  // Without a prototype: Object.prototype may have a `get` by now.
+  Reflect.defineProperty(target, key, Object.assign(Object.create(null), descriptor) as PropertyDescriptor)
+}
+
+/** Some thenables call their handlers with a `this`, or with more than one value: the app's get all of it. */
 function watchedThen(watch: Watch, original: Method): Method {
   return function then(this: unknown, ...handlers: unknown[]): unknown {
     if (watch.isTaken || this !== watch.target) return apply(original, this, handlers)
-    const pending = watch.take(nowMs())
-    const [onFulfilled, onRejected, ...rest] = handlers
-    return apply(original, this, [
-      (value: unknown) => {
-        watch.fulfilled(pending, value)
-        return typeof onFulfilled === 'function' ? (apply(onFulfilled, undefined, [value]) as unknown) : value
-      },
-      (reason: unknown) => {
-        watch.rejected(pending, reason)
-        if (typeof onRejected === 'function') return apply(onRejected, undefined, [reason]) as unknown
-        throw reason
-      },
-      ...rest,
-    ])
+    watch.take(nowMs())
+    const onFulfilled = handlers[0]
+    const onRejected = handlers[1]
+    handlers[0] = function (this: unknown, ...values: unknown[]): unknown {
+      watch.fulfilled(values[0])
+      return typeof onFulfilled === 'function' ? (apply(onFulfilled, this, values) as unknown) : values[0]
+    }
+    handlers[1] = function (this: unknown, ...reasons: unknown[]): unknown {
+      watch.rejected(reasons[0])
+      if (typeof onRejected === 'function') return apply(onRejected, this, reasons) as unknown
+      throw reasons[0]
+    }
+    return applyWatched(watch, original, this, handlers)
   }
 }
 
 /** A fulfilment passes a `catch` by unseen: then the call is taken for one that ended when it returned. */
 function watchedCatch(watch: Watch, original: Method): Method {
   return function rescue(this: unknown, ...handlers: unknown[]): unknown {
-    const [onRejected, ...rest] = handlers
+    const onRejected = handlers[0]
     if (watch.isTaken || this !== watch.target || typeof onRejected !== 'function') {
       return apply(original, this, handlers)
     }
     const startedMs = nowMs()
-    return apply(original, this, [
-      (reason: unknown) => {
-        // Not if the `catch` went through `then` after all.
-        if (!watch.isTaken) watch.rejected(watch.take(startedMs), reason)
-        return apply(onRejected, undefined, [reason]) as unknown
-      },
-      ...rest,
-    ])
+    handlers[0] = function (this: unknown, ...reasons: unknown[]): unknown {
+      // Not if the `catch` went through `then` after all.
+      if (!watch.isTaken) {
+        watch.take(startedMs)
+        watch.rejected(reasons[0])
+      }
+      return apply(onRejected, this, reasons) as unknown
+    }
+    return apply(original, this, handlers)
+  }
+}
+
+/** A `then` that throws at once has failed: what awaits it is rejected. */
+function applyWatched(watch: Watch, original: Method, self: unknown, handlers: unknown[]): unknown {
+  try {
+    return apply(original, self, handlers) as unknown
+  } catch (thrown) {
+    watch.rejected(thrown)
+    throw thrown
   }
 }

@@ -1,6 +1,7 @@
 import { types } from 'node:util'
 import { beginCall, endCall, failCall, NOT_RECORDED } from './call.js'
 import type { CallSite } from './call-site.js'
+import { leftEnds, running } from './running.js'
 import { type AnyFunction, shapeLike } from './shape.js'
 
 const { apply, construct } = Reflect
@@ -8,6 +9,9 @@ const { apply, construct } = Reflect
 /**
  * Wraps a function that is no generator: one real function, one extra stack frame, and as little in that frame as
  * can be. Methods, arrows and async functions cannot be constructed and have no prototype; neither have their wrappers.
+ *
+ * Where the app's stack ends, no function can be called to settle the call. It is left behind with plain stores, and
+ * the app gets what the function gave.
  */
 export function wrapFunction<F extends AnyFunction>(fn: F, site: CallSite): F {
   // What its traps serve, no copy can: mocks and spies are proxies with members that stand nowhere.
@@ -24,10 +28,21 @@ function callable(fn: AnyFunction, site: CallSite): Function {
       try {
         result = apply(fn, this, args)
       } catch (thrown) {
-        failCall(at, site, args, thrown)
+        try {
+          failCall(at, site, args, thrown)
+        } catch {
+          leftEnds[at] = { thrown }
+          running.depth = at
+        }
         throw thrown
       }
-      return endCall(at, site, args, result)
+      try {
+        return endCall(at, site, args, result)
+      } catch {
+        leftEnds[at] = null
+        running.depth = at
+        return result
+      }
     },
   }.monitored
 }
@@ -43,10 +58,21 @@ function constructible(fn: AnyFunction, site: CallSite): Function {
     try {
       result = target === undefined ? apply(fn, this, args) : construct(fn, args, targetOf(target))
     } catch (thrown) {
-      failCall(at, site, args, thrown)
+      try {
+        failCall(at, site, args, thrown)
+      } catch {
+        leftEnds[at] = { thrown }
+        running.depth = at
+      }
       throw thrown
     }
-    return endCall(at, site, args, result)
+    try {
+      return endCall(at, site, args, result)
+    } catch {
+      leftEnds[at] = null
+      running.depth = at
+      return result
+    }
   }
 
   // The app may have given the wrapper another prototype: then `new` must see it.
@@ -59,11 +85,14 @@ function constructible(fn: AnyFunction, site: CallSite): Function {
 function proxied<F extends AnyFunction>(fn: F, site: CallSite): F {
   const call = callable(fn, site)
   const build = constructible(fn, site)
-  const monitored: F = new Proxy(fn, {
+  const traps: ProxyHandler<F> = {
     apply: (_, self, args: unknown[]) => apply(call, self, args) as unknown,
     construct: (_, args: unknown[], target) =>
       construct(build, args, target === monitored ? fn : target) as object,
-  })
+  }
+  // What someone has put on Object.prototype is no trap of ours.
+  Object.setPrototypeOf(traps, null)
+  const monitored: F = new Proxy(fn, traps)
   return monitored
 }
 

@@ -1,9 +1,9 @@
 import { FrameFlag } from '../queue/layout.js'
-import { beginCall, leaveRunning, NOT_RECORDED } from './call.js'
+import { beginCall, detachCall, NOT_RECORDED } from './call.js'
 import type { CallSite } from './call-site.js'
-import type { Recording } from './recording.js'
-import { runAs } from './running.js'
-import { type PendingCall, pendingCall, settlePending, settlePendingThrow } from './settle.js'
+import type { PendingCall } from './pending.js'
+import { leftEnds, runAs, running } from './running.js'
+import { settlePending, settlePendingThrow } from './settle.js'
 import { type AnyFunction, shapeLike } from './shape.js'
 
 const { apply } = Reflect
@@ -29,8 +29,15 @@ export function wrapGenerator<F extends AnyFunction>(fn: F, site: CallSite, asyn
     monitored(this: unknown, ...args: unknown[]): unknown {
       const at = beginCall(site, this, args)
       if (at === NOT_RECORDED) return apply(fn, this, args)
-      const pending = pendingCall(site.recording as Recording, site, at, FrameFlag.generator, args)
-      leaveRunning(pending.recording, at)
+      let pending: PendingCall
+      try {
+        pending = detachCall(at, site, args, FrameFlag.generator)
+      } catch {
+        // The end of the stack, as in wrapFunction.
+        leftEnds[at] = null
+        running.depth = at
+        return apply(fn, this, args)
+      }
       const run: Run = { pending, ended: false }
       let inner: object
       try {

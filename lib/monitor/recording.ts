@@ -2,6 +2,7 @@ import type { Control } from '../queue/control.js'
 import type { Producer } from '../queue/producer.js'
 import type { Totals } from '../totals/totals.js'
 import type { CallSite } from './call-site.js'
+import { contain } from './keep.js'
 import type { RemoteTraces } from './remote-traces.js'
 
 /** What a wrapper needs while recording is on. The recorder builds it at the first monitored call. */
@@ -36,12 +37,17 @@ export function monitoringOff(): boolean {
   return live.off
 }
 
+let isAttaching = false
+
 /**
  * The first call of a call site: its name and its number. `false` when that failed; the call then passes through.
  * Whatever is monitored and called in here, such as a `JSON.stringify` the app has wrapped, is the recorder's own doing.
  */
 export function attach(recording: Recording, site: CallSite, self: unknown): boolean {
   const { producer } = recording
+  if (isAttaching) return false
+  const wasBusy = producer.busy
+  isAttaching = true
   producer.busy = true
   try {
     const isSettled = site.resolveName(self)
@@ -50,9 +56,10 @@ export function attach(recording: Recording, site: CallSite, self: unknown): boo
     site.isAttached = isSettled
     return true
   } catch (error) {
-    recording.fail(error)
+    contain(recording, error)
     return false
   } finally {
-    producer.busy = false
+    producer.busy = wasBusy
+    isAttaching = false
   }
 }

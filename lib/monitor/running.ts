@@ -29,16 +29,29 @@ const FIRST_CALLS = 256
 interface Running {
   /** Number of calls that run. */
   depth: number
+  /** Number of calls that are not settled: more than run, when the stack ended before a wrapper could settle its own. */
+  unsettled: number
   cells: Float64Array
 }
 
-export const running: Running = { depth: 0, cells: new Float64Array(FIRST_CALLS * CELLS_PER_CALL) }
+export const running: Running = {
+  depth: 0,
+  unsettled: 0,
+  cells: new Float64Array(FIRST_CALLS * CELLS_PER_CALL),
+}
 
-/** By depth, whose calls run; `null` for code that runs as a part of a call. */
+/** What a call has thrown that its wrapper could not settle; `null`: it has returned. */
+export type LeftEnd = { readonly thrown: unknown } | null
+
+/** By depth, how the calls ended that run no more and are not settled. */
+export const leftEnds: LeftEnd[] = []
+
+/** By depth, whose calls run; `null` for code that runs as a part of a call, and for what has nothing left to settle. */
 export const runningSites: (CallSite | null)[] = []
 
-/** By depth, the asynchronous context to put back; only those of calls that carry one are valid. */
-const contexts: (CallContext | undefined)[] = []
+/** By depth, the asynchronous context to put back, and the one that was entered; valid for calls that carry one. */
+const outer: (CallContext | undefined)[] = []
+const entered: CallContext[] = []
 
 /** Room for one more call. */
 export function makeRoom(): void {
@@ -49,40 +62,65 @@ export function makeRoom(): void {
 
 /** Makes the call at `depth` the one that continuations inherit. */
 export function carry(depth: number, call: number, trace: number): void {
-  contexts[depth] = inheritedContext()
-  enterContext({ call, trace })
+  outer[depth] = inheritedContext()
+  entered[depth] = { call, trace }
+  enterContext(entered[depth])
+  running.cells[depth * CELLS_PER_CALL + Cell.CARRIES] = 1
 }
 
 /** Undoes {@link carry}. */
 export function putBack(depth: number): void {
-  enterContext(contexts[depth])
+  const cell = depth * CELLS_PER_CALL + Cell.CARRIES
+  if (running.cells[cell] === 0) return
+  enterContext(outer[depth])
+  running.cells[cell] = 0
+}
+
+/**
+ * The stack ended before {@link putBack} was done. What has inherited the context since then may be no part of the
+ * call: it has no parent, rather than a wrong one.
+ */
+export function loseContext(depth: number): void {
+  if (running.cells[depth * CELLS_PER_CALL + Cell.CARRIES] === 0) return
+  entered[depth].call = 0
+  entered[depth].trace = 0
+  // On the very stack that has left it, unless that is empty by now.
+  if (running.depth > 0) putBack(depth)
+  running.cells[depth * CELLS_PER_CALL + Cell.CARRIES] = 0
 }
 
 /** Runs a piece of code as part of a call, wherever it is resumed. */
 export function runAs<T>(call: number, trace: number, body: () => T): T {
-  const at = running.depth
+  const { depth } = running
+  // Above what waits to be settled, which a wrapper with more room on its stack will do.
+  const at = running.unsettled
   const cell = at * CELLS_PER_CALL
   if (cell === running.cells.length) makeRoom()
   const { cells } = running
   cells[cell + Cell.CALL] = call
   cells[cell + Cell.TRACE] = trace
   cells[cell + Cell.MARK] = -1
-  cells[cell + Cell.CARRIES] = 1
+  cells[cell + Cell.CARRIES] = 0
   runningSites[at] = null
   carry(at, call, trace)
-  running.depth = at + 1
+  running.depth = running.unsettled = at + 1
   try {
     return body()
   } finally {
-    running.depth = at
-    putBack(at)
+    running.depth = depth
+    try {
+      putBack(at)
+      if (running.unsettled === at + 1) running.unsettled = at
+    } catch {
+      // It waits among the unsettled.
+    }
   }
 }
 
 /** The innermost call: on the stack, or else inherited. `call` 0 with a trace: directly below a remote caller. */
 export function currentContext(): CallContext | null {
-  const { depth, cells } = running
-  if (depth === 0) return inheritedContext() ?? null
+  const { depth, unsettled, cells } = running
+  if (depth === 0) return unsettled === 0 ? (inheritedContext() ?? null) : null
   const cell = (depth - 1) * CELLS_PER_CALL
   return { call: cells[cell + Cell.CALL], trace: cells[cell + Cell.TRACE] }
 }

@@ -137,29 +137,29 @@ export class Producer {
     this.#drop(site, Drop.throttled)
   }
 
+  /** Beside a record that may be under construction: its number is handed out and counted at once. */
   #drop(site: number, reason: number): void {
-    // A reentrant call is dropped in the middle of another record, which goes on afterwards.
-    const unfinished = this.#unfinished
-    const unfinishedSite = this.#unfinishedSite
-    this.#unfinished = 0
-    this.#begin(Lane.calls, site)
-    this.#totals.keep(site)
-    this.#countDrop(site, reason)
-    this.#unfinished = unfinished
-    this.#unfinishedSite = unfinishedSite
+    // The stack may end in a call, never in a store: all of it is counted, or nothing.
+    this.#totals.keepNone(site, reason)
+    this.#f64[LaneF64.CALLS_PRODUCED]++
+    this.#f64[LaneF64.PRODUCER_DROPS + reason]++
   }
 
   /** Gives out the next sequence number of a lane. From here on the record is unfinished until {@link #finish}. */
   #begin(lane: Lane, site: number): number {
-    if (this.#unfinished !== 0) {
-      const word = (this.#unfinished - 1) * DROP_WORDS_PER_LANE + Drop.serializeFailed
-      this.#f64[LaneF64.PRODUCER_DROPS + word]++
-      // The totals hold drops of the call lane only; `losses` is made from them.
-      if (this.#unfinished === Lane.calls + 1) this.#totals.drop(this.#unfinishedSite, Drop.serializeFailed)
-    }
+    if (this.#unfinished !== 0) this.#countUnfinished()
     this.#unfinished = lane + 1
     this.#unfinishedSite = site
     return ++this.#f64[lane === Lane.calls ? LaneF64.CALLS_PRODUCED : LaneF64.ERRORS_PRODUCED]
+  }
+
+  /** The stack ended in the middle of a record. */
+  #countUnfinished(): void {
+    const word = (this.#unfinished - 1) * DROP_WORDS_PER_LANE + Drop.serializeFailed
+    // The totals hold drops of the call lane only; `losses` is made from them.
+    if (this.#unfinished === Lane.calls + 1) this.#totals.drop(this.#unfinishedSite, Drop.serializeFailed)
+    this.#f64[LaneF64.PRODUCER_DROPS + word]++
+    this.#unfinished = 0
   }
 
   /** The record under construction has arrived where the counter `word` counts. */
@@ -169,8 +169,9 @@ export class Producer {
   }
 
   #countDrop(site: number, reason: number): void {
-    this.#finish(LaneF64.PRODUCER_DROPS + reason)
     this.#totals.drop(site, reason)
+    this.#f64[LaneF64.PRODUCER_DROPS + reason]++
+    this.#unfinished = 0
   }
 
   /**
@@ -427,8 +428,9 @@ export class Producer {
     }
   }
 
-  /** Now and then: looks after a journal that was removed, and the errors that wait in memory. */
+  /** Now and then: looks after a record that was never finished, a journal that was removed, and the errors that wait in memory. */
   tend(): void {
+    if (this.#unfinished !== 0 && !this.busy) this.#countUnfinished()
     this.#atWork(() => this.#journal.tend())
   }
 

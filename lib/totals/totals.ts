@@ -106,6 +106,13 @@ export class Totals {
     this.#u32[(HEADER_BYTES + site * BLOCK_BYTES + Block.KEPT) >>> 2]++
   }
 
+  /** A record of the call lane was produced, and dropped at once. */
+  keepNone(site: number, reason: number): void {
+    const word = (HEADER_BYTES + site * BLOCK_BYTES) >>> 2
+    this.#u32[word + (Block.KEPT >>> 2)]++
+    this.#u32[word + (Block.DROPS >>> 2) + reason]++
+  }
+
   /** A record of the call lane was dropped. */
   drop(site: number, reason: number): void {
     this.#u32[((HEADER_BYTES + site * BLOCK_BYTES + Block.DROPS) >>> 2) + reason]++

@@ -56,7 +56,7 @@ describe('names of call sites in the store', () => {
     expect(Buffer.byteLength(long ?? '')).toBeLessThanOrEqual(142)
     // A legacy decorator on a getter gets the setter with it.
     const pairs = dialect === 'legacy' ? { 'Base.set size': 1 } : {}
-    // A standard decorator learns the class of an instance member from `this`; the first call of this one had none.
+    // A standard decorator learns the class of an instance member from `this`; this one's first call had none.
     const detached = dialect === 'legacy' ? { 'Detached.place': 2 } : { place: 1, 'Detached.place': 1 }
     expect(stored).toEqual({ ...MEMBERS, ...pairs, ...detached, [long ?? '']: 1 })
   })

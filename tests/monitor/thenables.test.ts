@@ -193,6 +193,74 @@ describe('lazy thenables', () => {
   })
 })
 
+describe('thenables with ways of their own', () => {
+  it('handlers get the very this and all the values that the thenable gives them', async () => {
+    const self = { context: true }
+    const thenable = {
+      // biome-ignore lint/suspicious/noThenProperty: what is tested
+      then(resolve: (...values: unknown[]) => unknown, reject: (...values: unknown[]) => unknown) {
+        return [resolve.call(self, 1, 2, 3), reject.call(self, 4, 5)]
+      },
+    }
+    const got: unknown[] = []
+    const find = monitor(() => thenable, { name: 'ways.values' })
+    const given = find().then(
+      function (this: unknown, ...values: unknown[]) {
+        got.push(this, values)
+        return 'ok'
+      },
+      function (this: unknown, ...values: unknown[]) {
+        got.push(this, values)
+        return 'no'
+      },
+    )
+    expect(given).toEqual(['ok', 'no'])
+    expect(got).toEqual([self, [1, 2, 3], self, [4, 5]])
+    expect(await recorded('ways.values')).toMatchObject([{ outcome: 'ok', result: '1' }])
+  })
+
+  it('a then that throws at once is an error of the call', async () => {
+    const broken = new Error('no connection')
+    const thenable: PromiseLike<number> = {
+      // biome-ignore lint/suspicious/noThenProperty: what is tested
+      then() {
+        throw broken
+      },
+    }
+    const find = monitor(async () => await monitor(() => thenable, { name: 'ways.throws' })())
+    await expect(find()).rejects.toBe(broken)
+    expect(await recorded('ways.throws')).toMatchObject([{ outcome: 'error' }])
+  })
+
+  it.each([
+    ['rejected', () => Promise.reject(new Error('refused'))],
+    ['fulfilled', () => Promise.resolve('row')],
+  ])('callers that hand the thenable on end as it does: %s', async (how, run) => {
+    const query = new LazyQuery<unknown>(run)
+    const step = monitor(() => query, { name: `handed.${how}.step` })
+    const inner = monitor(() => [step(), step()][1], { name: `handed.${how}.inner` })
+    const outer = monitor(() => inner(), { name: `handed.${how}.outer` })
+    expect(outer()).toBe(query)
+    expect(query.runs).toBe(0)
+    const outcome = how === 'rejected' ? 'error' : 'ok'
+    await Promise.resolve(query).catch(() => {})
+    expect(query.runs).toBe(1)
+    expect(Reflect.ownKeys(query)).toEqual(['runs'])
+    const ends = (await recorded(`handed.${how}.outer`)).concat(await recorded(`handed.${how}.inner`))
+    expect(ends.map(row => row.outcome)).toEqual([outcome, outcome])
+    const steps = await recorded(`handed.${how}.step`)
+    expect(steps.map(row => row.outcome).sort()).toEqual(how === 'rejected' ? ['error', 'ok'] : ['ok', 'ok'])
+  })
+
+  it('callers of one that is never started end when they have returned', async () => {
+    const before = health().account.calls.produced
+    const inner = monitor(() => new LazyQuery(() => Promise.resolve(1)), { name: 'handed.never.inner' })
+    const outer = monitor(() => inner(), { name: 'handed.never.outer' })
+    outer()
+    expect((await flush()).calls.produced).toBe(before)
+  })
+})
+
 describe('promises that are not plain', () => {
   class Cancelable<T> extends Promise<T> {
     cancelled = false

@@ -34,6 +34,22 @@ describe('an error', () => {
     })
   })
 
+  it('has the two errors that a failed disposal has suppressed, also where no listing shows them', () => {
+    class SuppressedError extends Error {
+      constructor(error: unknown, suppressed: unknown) {
+        super('two have failed')
+        for (const [key, value] of Object.entries({ error, suppressed })) {
+          Object.defineProperty(this, key, { value, writable: true, configurable: true })
+        }
+      }
+    }
+    const thrown = new SuppressedError(new TypeError('in dispose'), new RangeError('in the block'))
+    expect(record(thrown).details).toEqual({
+      error: { '@class': 'TypeError', message: 'in dispose' },
+      suppressed: { '@class': 'RangeError', message: 'in the block' },
+    })
+  })
+
   it('prefers its own name, as far as that is data', () => {
     expect(record(Object.assign(new Error('x'), { name: 'CustomName' })).type).toBe('CustomName')
   })

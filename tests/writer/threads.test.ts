@@ -149,7 +149,9 @@ describe('one writer for all threads of a process', () => {
   })
 
   it('a worker that cannot be given the predicate of the main thread hides everything, and says so once', async () => {
-    expect(await scene.crewEnds('predicate')).toEqual(['CALLSIGHT_NO_PREDICATE'])
+    const { stdout, stderr } = await scene.crew('predicate').ended
+    expect(JSON.parse(stdout)).toEqual(['CALLSIGHT_NO_PREDICATE'])
+    expect(stderr.match(/CALLSIGHT_NO_PREDICATE/g)).toHaveLength(1)
     const db = new Database(scene.store, { readonly: true })
     const rows = db.prepare('SELECT function, args FROM recent_calls ORDER BY at, call_id').raw().all()
     db.close()

@@ -1,0 +1,140 @@
+import { nowMs } from '../queue/clock.js'
+import type { CallSite } from './call-site.js'
+import { contain, facts, keepThrow } from './keep.js'
+import type { Recording } from './recording.js'
+import {
+  CELLS_PER_CALL,
+  Cell,
+  type LeftEnd,
+  leftEnds,
+  loseContext,
+  running,
+  runningSites,
+} from './running.js'
+
+/**
+ * The end of the app's stack. Where it comes, any call of a function may fail, also those that would record what has
+ * happened: a wrapper then leaves its call behind with plain stores, the next one with room on its stack takes it from
+ * there, and it is recorded as soon as there is room for that too.
+ */
+
+/** A call that has ended and waits to be recorded; its arguments are not kept. */
+interface Waiting {
+  readonly recording: Recording
+  readonly site: CallSite
+  readonly startMs: number
+  readonly endMs: number
+  readonly call: number
+  readonly trace: number
+  readonly parent: number
+  readonly weight: number
+  readonly end: LeftEnd
+}
+
+const MAX_WAITING = 20_000
+const waiting: Waiting[] = []
+
+/** Call sites with calls that could not even be begun; they hang together by themselves, for this runs at the end of the stack. */
+let missedSites: CallSite | null = null
+
+/** Frames of {@link descend}: 10 to 20 KiB, more than writing a record to the journal takes. */
+const ROOM_FRAMES = 250
+
+/** Whether there is room on the stack to record something. */
+export function hasStackRoom(): boolean {
+  try {
+    return descend(ROOM_FRAMES) === ROOM_FRAMES
+  } catch {
+    return false
+  }
+}
+
+/** A call with many arguments would do as well, but the optimizing compiler leaves it out. */
+function descend(frames: number): number {
+  return frames === 0 ? 0 : 1 + descend(frames - 1)
+}
+
+/** Takes over the calls that were left at this depth and above, the innermost first. */
+export function settleLeft(recording: Recording, depth: number): void {
+  while (running.unsettled > depth) {
+    const at = running.unsettled - 1
+    loseContext(at)
+    const { cells } = running
+    const cell = at * CELLS_PER_CALL
+    const site = runningSites[at]
+    const mark = cells[cell + Cell.MARK]
+    if (mark !== -1) recording.producer.scratch.release(mark)
+    if (site !== null) wait(recording, site, at, leftEnds[at])
+    running.unsettled = at
+  }
+}
+
+/** The call at this depth has ended, and is recorded when there is room. */
+export function wait(recording: Recording, site: CallSite, at: number, end: LeftEnd): void {
+  if (waiting.length >= MAX_WAITING) {
+    missCall(site)
+    return
+  }
+  const { cells } = running
+  const cell = at * CELLS_PER_CALL
+  waiting.push({
+    recording,
+    site,
+    startMs: cells[cell + Cell.START],
+    endMs: nowMs(),
+    call: cells[cell + Cell.CALL],
+    trace: cells[cell + Cell.TRACE],
+    parent: cells[cell + Cell.PARENT],
+    weight: cells[cell + Cell.WEIGHT],
+    end,
+  })
+}
+
+/** A call passes through unrecorded. Plain stores: any call of a function could fail here. */
+export function missCall(site: CallSite): void {
+  if (site.missed++ > 0) return
+  site.nextMissed = missedSites
+  missedSites = site
+}
+
+/** Whether {@link settleWaiting} has anything to do. */
+export function isWaiting(): boolean {
+  return waiting.length > 0 || missedSites !== null
+}
+
+/** Records what waits, if there is room by now. Where the room ends after all, the rest goes on waiting. */
+export function settleWaiting(recording: Recording): void {
+  if (recording.producer.busy || !hasStackRoom()) return
+  try {
+    countMissed(recording)
+    while (waiting.length > 0) {
+      settle(waiting[0])
+      waiting.shift()
+    }
+  } catch (error) {
+    contain(recording, error)
+  }
+}
+
+function countMissed(recording: Recording): void {
+  while (missedSites !== null) {
+    const site = missedSites
+    for (; site.missed > 0; site.missed--) if (site.id !== -1) recording.producer.dropUncaptured(site.id)
+    missedSites = site.nextMissed
+  }
+}
+
+function settle({ recording, site, startMs, endMs, call, trace, parent, weight, end }: Waiting): void {
+  if (end !== null) {
+    facts.startMs = startMs
+    facts.durationMs = endMs - startMs
+    facts.call = call
+    facts.trace = trace
+    facts.parent = parent
+    facts.flags = 0
+    keepThrow(recording, site, -1, null, null, end.thrown, endMs)
+  } else if (weight > 0) {
+    recording.producer.dropUncaptured(site.id)
+  }
+  recording.totals.end(site.id, startMs < 0 ? -1 : endMs - startMs, end !== null)
+}
