@@ -107,7 +107,7 @@ function promoteTrace(recording: Recording, trace: number, endMs: number): void 
 }
 
 /** V8 reports the end of the stack as a RangeError with this message. */
-const STACK_ENDED = 'Maximum call stack size exceeded'
+export const STACK_ENDED = 'Maximum call stack size exceeded'
 
 export function isStackOverflow(thrown: unknown): boolean {
   if (!types.isNativeError(thrown) || Object.getPrototypeOf(thrown) !== RangeError.prototype) return false

@@ -43,8 +43,11 @@ export const running: Running = {
 /** What a call has thrown that its wrapper could not settle; `null`: it has returned. */
 export type LeftEnd = { readonly thrown: unknown } | null
 
-/** By depth, how the calls ended that run no more and are not settled. */
-export const leftEnds: LeftEnd[] = []
+/**
+ * By depth, how the calls ended that run no more and are not settled. `undefined`: the stack ended before even that could
+ * be noted, so to its caller the call has failed by that.
+ */
+export const leftEnds: (LeftEnd | undefined)[] = []
 
 /** By depth, whose calls run; `null` for code that runs as a part of a call, and for what has nothing left to settle. */
 export const runningSites: (CallSite | null)[] = []

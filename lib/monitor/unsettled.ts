@@ -1,6 +1,6 @@
 import { nowMs } from '../queue/clock.js'
 import type { CallSite } from './call-site.js'
-import { contain, facts, keepThrow } from './keep.js'
+import { contain, facts, keepThrow, STACK_ENDED } from './keep.js'
 import type { Recording } from './recording.js'
 import {
   CELLS_PER_CALL,
@@ -64,7 +64,11 @@ export function settleLeft(recording: Recording, depth: number): void {
     const site = runningSites[at]
     const mark = cells[cell + Cell.MARK]
     if (mark !== -1) recording.producer.scratch.release(mark)
-    if (site !== null) wait(recording, site, at, leftEnds[at])
+    if (site !== null) {
+      const end = leftEnds[at]
+      wait(recording, site, at, end === undefined ? { thrown: new RangeError(STACK_ENDED) } : end)
+      leftEnds[at] = undefined
+    }
     running.unsettled = at
   }
 }

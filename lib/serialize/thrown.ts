@@ -76,6 +76,7 @@ function isPlainText(error: object, key: 'name' | 'message'): boolean {
 
 export function hasMore(error: object): boolean {
   if (ownData(error, 'cause') !== undefined || ownData(error, 'errors') !== undefined) return true
+  if (ownData(error, 'suppressed') !== undefined) return true
   const keys = ownKeys(error)
   for (let i = 0; i < keys.length && i <= OWN_FIELDS_SHOWN_ELSEWHERE.length; i++) {
     if (!isShownElsewhere(keys[i] as string)) return true
