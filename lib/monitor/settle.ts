@@ -59,7 +59,8 @@ export function settleThrow(
   args: ArrayLike<unknown>,
   thrown: unknown,
 ): void {
-  if (!hasStackRoom()) {
+  // Below the call that has run out of stack there are callers with more of it: an attempt too early is a record lost.
+  if ((at > 0 && isStackOverflow(thrown)) || !hasStackRoom()) {
     wait(recording, site, at, { thrown })
     return
   }

@@ -83,6 +83,8 @@ describe('deep recursion', () => {
     )
     expect(totals?.errors).toBeGreaterThan(500)
     expect(totals).toEqual({ calls: stored?.count, errors: stored?.count })
+    // Not one attempt to record an error where there was no room for it.
+    expect(place.rows('SELECT DISTINCT dropped FROM lanes WHERE lane = 1')).toEqual([{ dropped: '{}' }])
   })
 })
 
