@@ -1,5 +1,7 @@
-import { flush, health, monitor, shutdown } from 'callsight'
+import { flush, monitor, shutdown } from 'callsight'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { Hindsight } from '../../lib/monitor/hindsight.js'
+import { CELLS_PER_CALL, Cell } from '../../lib/monitor/running.js'
 import { Place } from './fixtures.js'
 
 const place = new Place()
@@ -83,9 +85,42 @@ describe('a call that ends while the record of another one is written', () => {
   })
 })
 
-it('a module that still loads, as a result, is no failure of the recorder', async () => {
-  await import('./loading-module.js')
-  expect(health().state).toBe('recording')
-  expect((await flush()).balanced).toBe(true)
-  expect(rows('loading')).toHaveLength(1)
+describe('results that are looked at', () => {
+  const other = new Place()
+  afterAll(() => other.dispose())
+
+  it('a module that still loads is none that the recorder fails at; a started thenable ends once', async () => {
+    expect(await other.json('standard', 'semantics-results', [], { node: ['--expose-gc'] })).toEqual({
+      state: 'recording',
+      balanced: true,
+      polluted: [1, 'object', 2, ''],
+    })
+    const totals = other.rows<{ function: string; calls: number }>(
+      'SELECT function, calls FROM function_totals ORDER BY function',
+    )
+    expect(totals).toEqual([
+      { function: 'accessor', calls: 2 },
+      { function: 'inherits', calls: 2 },
+      { function: 'loading', calls: 1 },
+      { function: 'proxied', calls: 2 },
+      { function: 'query', calls: 50 },
+    ])
+  })
+})
+
+it('hindsight promotes a call once, however often its trace fails', () => {
+  const hindsight = new Hindsight()
+  const cells = new Float64Array(CELLS_PER_CALL)
+  const remember = (call: number): void => {
+    cells[Cell.TRACE] = 1
+    cells[Cell.CALL] = call
+    hindsight.remember(cells, 0, 0, 1, 0)
+  }
+  const promoted: number[] = []
+  const promote = (last: number): void => hindsight.promote(1, last, 0, (_, { call }) => promoted.push(call))
+  remember(2)
+  promote(2)
+  remember(3)
+  promote(3)
+  expect(promoted).toEqual([2, 3])
 })

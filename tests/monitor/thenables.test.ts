@@ -219,6 +219,16 @@ describe('thenables with ways of their own', () => {
     expect(await recorded('ways.values')).toMatchObject([{ outcome: 'ok', result: '1' }])
   })
 
+  it('a then called on another object is none of that call', async () => {
+    const query = new LazyQuery(() => Promise.resolve(1))
+    const find = monitor(() => query, { name: 'ways.borrowed' })
+    const { then } = find()
+    expect(await Reflect.apply(then, new LazyQuery(() => Promise.resolve(2)), [])).toBe(2)
+    expect(await recorded('ways.borrowed')).toEqual([])
+    expect(await query).toBe(1)
+    expect(await recorded('ways.borrowed')).toMatchObject([{ result: '1' }])
+  })
+
   it('a then that throws at once is an error of the call', async () => {
     const broken = new Error('no connection')
     const thenable: PromiseLike<number> = {
