@@ -135,7 +135,8 @@ function plainObject(given: unknown): object | null {
 function ownValue(source: object, key: string, label: string): unknown {
   const property = Object.getOwnPropertyDescriptor(source, key)
   if (property === undefined) return undefined
-  if (property.get !== undefined || property.set !== undefined) {
+  // Asked with hasOwn: `get` of a plain value may come from a polluted Object.prototype.
+  if (!Object.hasOwn(property, 'value')) {
     throw new ConfigError(`Callsight: ${label} must be a plain value, but is a getter`)
   }
   return property.value

@@ -207,11 +207,8 @@ function saltOf(ring: number, seq: number): number {
 }
 
 /** Where the wrappers stand, as V8 names a file in a stack, by itself and with the help of source maps. */
-const WRAPPERS = [
-  new URL('../monitor/', import.meta.url).href,
-  fileURLToPath(new URL('../../lib/monitor/', import.meta.url)),
-  new URL('../../lib/monitor/', import.meta.url).href,
-]
+const SOURCES = `${new URL('../../', import.meta.url).href}lib/monitor/`
+const WRAPPERS = [new URL('../monitor/', import.meta.url).href, SOURCES, fileURLToPath(SOURCES)]
 
 /** Every monitored call on the stack has a frame of its wrapper, which tells a reader nothing. */
 function withoutOwnFrames(stack: string): string {
