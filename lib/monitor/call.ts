@@ -43,19 +43,19 @@ function begin(recording: Recording, site: CallSite, args: ArrayLike<unknown>): 
   cells[cell + Cell.MARK] = -1
   cells[cell + Cell.CARRIES] = 0
   try {
+    const weight = site.sampler.next() ? site.sampler.weight : 0
+    const carries = weight > 0 || site.continues
+    // Asked once: in the continuation of a promise the answer takes up to 90 ns (Node 20).
+    const inherited = at === 0 || carries ? inheritedContext() : undefined
     let parent = 0
     let trace = 0
     if (at > 0) {
       parent = cells[cell - CELLS_PER_CALL + Cell.CALL]
       trace = cells[cell - CELLS_PER_CALL + Cell.TRACE]
-    } else {
-      const inherited = inheritedContext()
-      if (inherited !== undefined) {
-        parent = inherited.call
-        trace = inherited.trace
-      }
+    } else if (inherited !== undefined) {
+      parent = inherited.call
+      trace = inherited.trace
     }
-    const weight = site.sampler.next() ? site.sampler.weight : 0
     const call = ++recording.lastCall
     if (trace === 0) trace = call
     cells[cell + Cell.CALL] = call
@@ -66,7 +66,7 @@ function begin(recording: Recording, site: CallSite, args: ArrayLike<unknown>): 
     if (weight > 0 && recording.producer.scratch.hasRoom) {
       cells[cell + Cell.MARK] = recording.producer.captureArguments(site, args)
     }
-    if (weight > 0 || site.continues) carry(at, call, trace)
+    if (carries) carry(at, call, trace, inherited)
     // As late as can be, so that the recorder's own work is not in the duration.
     cells[cell + Cell.START] = weight > 0 || site.timed ? nowMs() : -1
     recording.totals.begin(site.id)

@@ -63,9 +63,9 @@ export function makeRoom(): void {
   running.cells.set(cells)
 }
 
-/** Makes the call at `depth` the one that continuations inherit. */
-export function carry(depth: number, call: number, trace: number): void {
-  outer[depth] = inheritedContext()
+/** Makes the call at `depth` the one that continuations inherit, in place of the context that was inherited itself. */
+export function carry(depth: number, call: number, trace: number, inherited: CallContext | undefined): void {
+  outer[depth] = inherited
   entered[depth] = { call, trace }
   enterContext(entered[depth])
   running.cells[depth * CELLS_PER_CALL + Cell.CARRIES] = 1
@@ -105,7 +105,7 @@ export function runAs<T>(call: number, trace: number, body: () => T): T {
   cells[cell + Cell.MARK] = -1
   cells[cell + Cell.CARRIES] = 0
   runningSites[at] = null
-  carry(at, call, trace)
+  carry(at, call, trace, inheritedContext())
   running.depth = running.unsettled = at + 1
   try {
     return body()
