@@ -37,6 +37,13 @@ export interface Health {
   }
   /** The ring of the calling thread. */
   readonly ring: { readonly usedBytes: number; readonly capacityBytes: number }
+  /** What a failed or slow call brought with it, in the calling thread. */
+  readonly hindsight: {
+    /** Unsampled calls that were stored afterwards, as headers. */
+    readonly promoted: number
+    /** Times this was cut short, because too many had been stored in the same second. */
+    readonly refused: number
+  }
   readonly store: { readonly path: string; readonly bytes: number; readonly walBytes: number }
 }
 
@@ -48,6 +55,7 @@ export interface ObservedParts {
   readonly settings: Settings
   readonly control: Control
   readonly laneI32: Int32Array
+  readonly hindsight: Health['hindsight']
 }
 
 const BREAKER_STATES = ['closed', 'open', 'halfOpen'] as const
@@ -65,7 +73,7 @@ export function degradation(control: Control): Verdict {
 }
 
 export function readHealth(
-  { settings, control, laneI32 }: ObservedParts,
+  { settings, control, laneI32, hindsight: { promoted, refused } }: ObservedParts,
   verdict: Verdict,
   account: Account,
 ): Health {
@@ -92,6 +100,7 @@ export function readHealth(
       usedBytes: (Atomics.load(laneI32, LaneI32.TAIL) - Atomics.load(laneI32, LaneI32.HEAD)) >>> 0,
       capacityBytes: settings.ringBytes,
     },
+    hindsight: { promoted, refused },
     store: {
       path: settings.storePath,
       bytes: f64[ControlF64.STORE_BYTES],
@@ -108,6 +117,7 @@ export function healthWithoutParts(verdict: Verdict): Health {
     writer: { state: 'stopped', threads: 0, restarts: 0, batches: 0, sinceCommitMs: null },
     breaker: { state: 'closed', failures: 0, retryInMs: 0 },
     ring: { usedBytes: 0, capacityBytes: 0 },
+    hindsight: { promoted: 0, refused: 0 },
     store: { path: '', bytes: 0, walBytes: 0 },
   }
 }

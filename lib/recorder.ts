@@ -8,6 +8,7 @@ import { degradation, type Health, healthWithoutParts, readHealth, type Verdict 
 import { onProcessEnd } from './lifecycle/process-end.js'
 import { AttachedSites } from './monitor/attached-sites.js'
 import type { CallSite } from './monitor/call-site.js'
+import { hindsight } from './monitor/keep.js'
 import { live, type Recording } from './monitor/recording.js'
 import { settleWaiting } from './monitor/unsettled.js'
 import { type Account, emptyAccount } from './queue/account.js'
@@ -257,7 +258,7 @@ export function health(): Health {
   const verdict = verdictOf(phase)
   if (parts === null) return healthWithoutParts(verdict)
   const { settings, control, lane, writer } = parts
-  return readHealth({ settings, control, laneI32: lane.i32 }, verdict, writer.account)
+  return readHealth({ settings, control, laneI32: lane.i32, hindsight }, verdict, writer.account)
 }
 
 function verdictOf(now: Phase): Verdict {

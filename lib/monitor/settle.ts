@@ -16,8 +16,8 @@ import { CELLS_PER_CALL, Cell, running } from './running.js'
 import { hasStackRoom, isWaiting, settleWaiting, wait } from './unsettled.js'
 
 /**
- * The one way a call ends, whatever its kind: exact totals first, then the decision whether there is a record.
- * Errors always; slow calls always; the rest as sampled. Nothing here may throw into the app.
+ * The one way a call ends, whatever its kind: exact totals, and the decision whether there is a record. Errors always;
+ * slow calls always; the rest as sampled. Nothing here may throw into the app.
  */
 
 /** The call at this depth has returned. */

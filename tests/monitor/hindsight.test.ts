@@ -174,6 +174,11 @@ describe('hindsight', () => {
       `SELECT sum(weight) AS weight FROM calls WHERE flags & ${FrameFlag.hindsight}`,
     )
     expect(sum?.weight).toBe(0)
+    const [stored] = place.rows<{ n: number }>(
+      `SELECT count(*) AS n FROM calls WHERE flags & ${FrameFlag.hindsight}`,
+    )
+    expect(stored?.n).toBeGreaterThan(100)
+    expect(health().hindsight).toEqual({ promoted: stored?.n, refused: 0 })
     expect((await flush()).balanced).toBe(true)
     expect(health().state).toBe('recording')
   })
