@@ -106,6 +106,8 @@ say(
 
 heading('Where every record went')
 accountTable(account)
-for (const loss of store.losses()) say(`${loss.function}: ${count(loss.count)} × ${loss.reason}`)
+for (const loss of store.losses()) {
+  say(`${loss.function}: ${loss.count === null ? 'unknown' : count(loss.count)} × ${loss.reason}`)
+}
 store.close()
 aside(path)

@@ -143,7 +143,10 @@ heading('Where every record went')
 accountTable(account)
 say(`At the fullest moment ${percent(peakShare)} of the ring was in use.`)
 const losses = store.losses()
-for (const loss of losses) say(`${loss.minute}: ${count(loss.count)} of ${loss.function} (${loss.reason})`)
+for (const loss of losses) {
+  const records = loss.count === null ? 'unknown' : count(loss.count)
+  say(`${loss.minute}: ${records} of ${loss.function} (${loss.reason})`)
+}
 say(`Errors are never sampled: ${count(account.errors.stored)} risk limits hit, all stored.`)
 store.close()
 aside(path)

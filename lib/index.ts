@@ -27,18 +27,32 @@ export type { DropReason } from './queue/layout.js'
 export { configure, flush, health, shutdown, tune } from './recorder.js'
 export type { Coverage, Expired, ProcessInfo, ProcessState } from './store/coverage.js'
 export { DriverError, ForeignStoreError } from './store/errors.js'
-export type { CallFilter, ErrorFilter, LossFilter, Moment, Outcome, TotalFilter } from './store/filter.js'
+export type {
+  CallFilter,
+  ErrorFilter,
+  IncidentFilter,
+  LossFilter,
+  Moment,
+  OpenCallFilter,
+  Outcome,
+  StallFilter,
+  TotalFilter,
+} from './store/filter.js'
 export type {
   CallRow,
   ErrorDetail,
   ErrorRow,
   FunctionTotals,
+  IncidentRow,
   LossRow,
+  OpenCallRow,
   Recorded,
+  StallRow,
   TraceRow,
 } from './store/queries.js'
 export type { OpenStoreOptions, Store } from './store/read.js'
 export { openStore } from './store/read.js'
+export type { CrashReport, InFlight, SecondTotals, ThreadLook } from './store/read-crash.js'
 export {
   StoreNotFoundError,
   StoreQueryError,

@@ -5,15 +5,19 @@ import type { CallsightOptions, Settings, TuneDuration, TuneOptions } from './co
 import { resolveSettings, resolveSite } from './config/resolve.js'
 import { ConfigError, validateCallsightOptions, validateTuneDuration } from './config/validate.js'
 import { degradation, type Health, healthWithoutParts, readHealth, type Verdict } from './health.js'
+import { addressSpaceShortage } from './lifecycle/address-space.js'
+import { missingPermissions } from './lifecycle/permissions.js'
 import { onProcessEnd } from './lifecycle/process-end.js'
 import { AttachedSites } from './monitor/attached-sites.js'
 import type { CallSite } from './monitor/call-site.js'
 import { hindsight } from './monitor/keep.js'
 import { live, type Recording } from './monitor/recording.js'
+import { shareAgain } from './monitor/running.js'
 import { settleWaiting } from './monitor/unsettled.js'
 import { type Account, emptyAccount } from './queue/account.js'
 import { monotonicMs } from './queue/clock.js'
 import type { Control } from './queue/control.js'
+import { beat } from './queue/loop-beat.js'
 import { Tuning } from './sampling/tuning.js'
 import { Redaction } from './serialize/redaction.js'
 import { Place } from './threads/place.js'
@@ -36,6 +40,7 @@ interface Parts {
   readonly lane: RecordingLane
   readonly writer: WriterEnd
   readonly stopListening: () => void
+  readonly stopBeating: () => void
 }
 
 const FLUSH_TIMEOUT_MS = 10_000
@@ -74,6 +79,7 @@ export function configure(given: CallsightOptions): void {
     )
   }
   const merged = mergeOptions(options, checked)
+  place.move(merged)
   resolveSettings(place.effective(merged))
   options = merged
 }
@@ -115,11 +121,22 @@ function start(): Recording | null {
   phase = { kind: 'starting' }
   try {
     const { settings, warnings } = resolveSettings(place.effective(options))
-    for (const text of warnings) warn('CALLSIGHT_ENVIRONMENT', text)
+    for (const text of place.ownWarnings(warnings)) warn('CALLSIGHT_ENVIRONMENT', text)
     if (!settings.enabled) {
       phase = { kind: 'off', reason: 'switched off by CALLSIGHT=off or configure({ enabled: false })' }
       place.withdraw()
       return null
+    }
+    const missing = missingPermissions(settings.storePath)
+    if (missing.length > 0) {
+      place.forbid()
+      const reason = `Node's permission model does not allow recording. To allow it, add ${missing.join(' ')}`
+      return cannotRecord('CALLSIGHT_PERMISSION', reason)
+    }
+    const shortage = addressSpaceShortage(settings.ringBytes)
+    if (shortage !== null) {
+      place.withdraw()
+      return cannotRecord('CALLSIGHT_NO_MEMORY', shortage)
     }
     const recording = compose(settings)
     live.recording = recording
@@ -130,9 +147,16 @@ function start(): Recording | null {
   }
 }
 
+/** The recorder could not work here, and trying would not be without danger for the program. */
+function cannotRecord(code: string, reason: string): null {
+  phase = { kind: 'off', reason }
+  warn(code, `Recording is off, the program goes on without it: ${reason}`)
+  return null
+}
+
 /** Builds the parts, top of the picture to bottom, and starts the writer. */
-function compose(settings: Settings): Recording {
-  const { lane, writer, control } = place.settle(settings)
+function compose(wanted: Settings): Recording {
+  const { settings, lane, writer, control } = place.settle(wanted)
   const { producer, totals, boot, remoteTraces } = lane
   const parts: Parts = {
     settings,
@@ -143,10 +167,14 @@ function compose(settings: Settings): Recording {
       { end: () => endOfThread(parts), hint: () => control.wakeWriter() },
       settings.signals && isMainThread,
     ),
+    stopBeating: isMainThread ? beat(lane.f64, settings.stallThresholdMs, shareAgain) : () => {},
   }
   phase = { kind: 'recording', parts }
   writer.start()
-  setInterval(() => writer.tend(), TEND_INTERVAL_MS).unref()
+  setInterval(() => {
+    writer.tend()
+    shareAgain()
+  }, TEND_INTERVAL_MS).unref()
   const { redactKeys: keys, allowKeys: allow, redactWhen: when } = settings
   return {
     boot,
@@ -225,6 +253,7 @@ export async function shutdown(): Promise<Account> {
   }
   if (phase.kind !== 'recording') return account()
   const { parts } = phase
+  parts.stopBeating()
   const endMatters = await parts.writer.shutdown(FLUSH_TIMEOUT_MS)
   if (!endMatters) parts.stopListening()
   phase = { kind: 'stopped', parts }

@@ -139,7 +139,7 @@ export function checkProcesses(store: Store): Check[] {
       : {
           status: 'warn',
           check: 'ends',
-          message: `${counted(unclean.length, 'program')} ended uncleanly (${names(unclean)}), ${counted(missing, 'record')} not accounted for`,
+          message: `${counted(unclean.length, 'program')} ended uncleanly (${names(unclean)}), ${counted(missing, 'record')} not accounted for: see callsight crash`,
         },
   ]
 }

@@ -52,7 +52,7 @@ function listErrors(store: Store, options: Options, screen: Screen): void {
   screen.write(renderFooter(screen, notShown(coverage, 'errors', limitNote(rows.length, options.limit))))
 }
 
-function errorTable(rows: readonly ErrorRow[], screen: Screen): string {
+export function errorTable(rows: readonly ErrorRow[], screen: Screen): string {
   const stacked = screen.width !== null && screen.width < ONE_LINE_WIDTH
   const columns: Column<ErrorRow>[] = [
     instantColumn(rows, screen),

@@ -2,23 +2,33 @@ import type { Screen } from './screen.js'
 import type { Column } from './table.js'
 
 interface Timed {
-  readonly at: string
+  readonly at: string | null
 }
 
 const DATE_LENGTH = '2026-11-20'.length
+const UNKNOWN = 'unknown'
 
 /**
- * The moment a call ended. On a terminal rows of one UTC day show the time, the header the date; in a pipe every line
- * carries the whole ISO time.
+ * The moment of a row, mostly the end of a call. On a terminal rows of one UTC day show the time, the header the date;
+ * in a pipe every line carries the whole ISO time.
  */
 export function instantColumn<Row extends Timed>(rows: readonly Row[], screen: Screen): Column<Row> {
-  const day = rows[0]?.at.slice(0, DATE_LENGTH) ?? ''
-  if (screen.isTerminal && rows.every(row => row.at.startsWith(`${day}T`))) {
-    return {
-      header: day === '' ? 'AT' : `${day} UTC`,
-      value: row => row.at.slice(DATE_LENGTH + 1),
-      style: () => 'dim',
-    }
+  const day = dayOf(rows, screen)
+  return {
+    header: day === null || day === '' ? 'AT' : `${day} UTC`,
+    value: row => instantOf(row.at, rows, screen) ?? UNKNOWN,
+    style: () => 'dim',
   }
-  return { header: 'AT', value: row => row.at, style: () => 'dim' }
+}
+
+/** Another moment of such rows, in the form of their column; one of another day has its date. */
+export function instantOf(at: string | null, rows: readonly Timed[], screen: Screen): string | null {
+  const day = dayOf(rows, screen)
+  return day !== null && at?.startsWith(`${day}T`) ? at.slice(DATE_LENGTH + 1) : at
+}
+
+/** The day all rows are of, when that is to be left out; `''` without rows. */
+function dayOf(rows: readonly Timed[], screen: Screen): string | null {
+  const day = rows[0]?.at?.slice(0, DATE_LENGTH) ?? ''
+  return screen.isTerminal && rows.every(row => row.at?.startsWith(`${day}T`)) ? day : null
 }

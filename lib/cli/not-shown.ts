@@ -1,7 +1,7 @@
 import type { Coverage, Expired } from '../store/coverage.js'
 import { counted, formatCount, toMinute } from './format.js'
+import { paragraph } from './paragraph.js'
 import type { Screen } from './screen.js'
-import { visible, wrap } from './text.js'
 
 /** What an answer is about; it decides which gaps of the store are gaps of the answer. */
 export type AnswerKind = 'calls' | 'errors' | 'totals'
@@ -12,16 +12,9 @@ const COMPLETE: Readonly<Record<AnswerKind, string>> = {
   totals: 'Complete: totals count every call, recorded or not',
 }
 
-const MAX_FOOTER_LINES = 10
-
 /** The last line of every answer, broken between words where the terminal would break it anywhere. */
 export function renderFooter(screen: Screen, text: string): string {
-  const lines =
-    screen.isTerminal && screen.width !== null
-      ? wrap(visible(text), screen.width, MAX_FOOTER_LINES)
-      : [visible(text)]
-  const style = text.startsWith('Complete') ? 'dim' : 'yellow'
-  return lines.map(line => `${screen.style(style, line)}\n`).join('')
+  return paragraph(screen, text, text.startsWith('Complete') ? 'dim' : 'yellow')
 }
 
 /** What an answer does not contain, in one line. */
@@ -37,6 +30,16 @@ export function notShown(coverage: Coverage, kind: AnswerKind, more: string | nu
   }
   const { endedUncleanly } = coverage.processes
   if (endedUncleanly > 0) parts.push(uncleanText(endedUncleanly, coverage.unaccounted, kind))
+  if (coverage.neverEnded > 0) {
+    const where = endedUncleanly > 0 ? 'callsight crash' : 'view open_calls'
+    parts.push(`${counted(coverage.neverEnded, 'call')} had begun and never ended (${where})`)
+  }
+  if (coverage.lostFiles > 0) {
+    const files = counted(coverage.lostFiles, 'file')
+    parts.push(
+      `what was in ${files} that ${coverage.lostFiles === 1 ? 'is' : 'are'} gone or set aside (callsight losses)`,
+    )
+  }
   if (parts.length > 0) return `Not shown: ${parts.join(' · ')}`
   const since = coverage.totalsSince
   return kind === 'totals' && since !== null ? `${COMPLETE[kind]}, since ${toMinute(since)}` : COMPLETE[kind]

@@ -1,8 +1,9 @@
 import { Command, InvalidArgumentError } from 'commander'
 import type { Duration } from '../config/options.js'
 import type { Coverage } from '../store/coverage.js'
-import { MAX_LIMIT, type ScopeFilter } from '../store/filter.js'
+import { MAX_LIMIT, type ScopeFilter, toBounds } from '../store/filter.js'
 import { defaultStorePath, openStore, type Store } from '../store/read.js'
+import { StoreQueryError } from '../store/read-errors.js'
 import { formatCount } from './format.js'
 import type { Screen } from './screen.js'
 import { visibleJson } from './text.js'
@@ -64,7 +65,15 @@ function wholeNumber(value: string): number {
 
 export function scopeOf(options: ScopeOptions): ScopeFilter & { limit?: number | undefined } {
   const { since, until, limit } = options
-  return { since, until, function: options.function, limit }
+  const scope = { since, until, function: options.function, limit }
+  const { sinceUs, untilUs } = toBounds(scope, Date.now())
+  // To a program an empty span is an empty answer; on a command line it is a slip.
+  if (sinceUs > untilUs) {
+    throw new StoreQueryError(
+      `--since ${since} is later than --until ${until}. Exchange them: nothing lies between.`,
+    )
+  }
+  return scope
 }
 
 /** Opens the store for one answer and closes it whatever happens. */
@@ -78,6 +87,8 @@ export function withStore<T>(options: CommonOptions, work: (store: Store) => T):
 }
 
 export function storePath(options: CommonOptions): string {
+  // What a shell makes of --db "$NOT_SET"; resolved it would be the working directory.
+  if (options.db === '') throw new StoreQueryError('--db names no file. Give it one, or leave it out.')
   return options.db ?? defaultStorePath()
 }
 

@@ -2,11 +2,13 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { codeOf } from '../store/errors.js'
 import { callsCommand } from './calls.js'
+import { crashCommand } from './crash.js'
 import { doctorCommand } from './doctor.js'
 import { errorsCommand } from './errors.js'
 import { lossesCommand } from './losses.js'
 import type { Screen } from './screen.js'
 import { sqlCommand } from './sql.js'
+import { stallsCommand } from './stalls.js'
 import { visible, visibleLines } from './text.js'
 import { topCommand } from './top.js'
 import { traceCommand } from './trace.js'
@@ -31,14 +33,27 @@ export function run(args: readonly string[], screen: Screen): ExitCode {
   const doctor = doctorCommand(screen, code => {
     exitCode = code
   })
-  const makers = [errorsCommand, callsCommand, topCommand, sqlCommand, lossesCommand, traceCommand]
+  const makers = [
+    errorsCommand,
+    callsCommand,
+    topCommand,
+    traceCommand,
+    crashCommand,
+    stallsCommand,
+    lossesCommand,
+    sqlCommand,
+  ]
   for (const command of [...makers.map(make => make(screen)), doctor]) program.addCommand(command)
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({
       writeOut: text => screen.write(text),
-      // What is quoted back may have been pasted from anywhere.
-      writeErr: text => screen.writeError(`${visibleLines(text.trimEnd()).join('\n')}\n`),
+      writeErr: text => screen.writeError(usageError(text, command === program ? '' : ` ${command.name()}`)),
     })
+  }
+  const missing = withoutValue(args, program)
+  if (missing !== null) {
+    screen.writeError(`error: option '${missing}' argument missing. Give it a value.\n`)
+    return 2
   }
   try {
     program.parse(args, { from: 'user' })
@@ -49,6 +64,23 @@ export function run(args: readonly string[], screen: Screen): ExitCode {
     screen.writeError(`callsight: ${visible((error as Error).message)}\n`)
     return 2
   }
+}
+
+/** `--since --db calls.db` would take the next option for a moment, and then read another recording. */
+function withoutValue(args: readonly string[], program: Command): string | null {
+  const options = program.commands.flatMap(command => command.options)
+  const names = new Set(options.flatMap(({ long }) => long ?? []))
+  const wanting = new Set(options.filter(({ required }) => required).flatMap(({ long }) => long ?? []))
+  return args.find((arg, i) => wanting.has(arg) && names.has(args[i + 1] ?? '')) ?? null
+}
+
+/** One line that says what to do; help as it is. What is quoted back may have been pasted from anywhere. */
+function usageError(text: string, command: string): string {
+  const lines = visibleLines(text.trimEnd())
+  if (!text.startsWith('error:')) return `${lines.join('\n')}\n`
+  const line = lines.join(' ')
+  const isAdvised = /Did you mean|Use a|Allowed choices/.test(line)
+  return isAdvised ? `${line}\n` : `${line.replace(/\.?$/, '.')} See "callsight${command} --help".\n`
 }
 
 function packageVersion(): string {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { SqlResult, SqlRow } from '../store/sql.js'
+import { type SqlResult, type SqlRow, VIEW_NAMES } from '../store/sql.js'
 import { notShown, renderFooter } from './not-shown.js'
 import { type CommonOptions, command, limitNote, withLimit, withStore, writeJson } from './options.js'
 import type { Screen } from './screen.js'
@@ -10,15 +10,11 @@ interface Options extends CommonOptions {
 }
 
 export function sqlCommand(screen: Screen): Command {
-  const target = command(
-    'sql',
-    'one read-only query; views: recent_errors, recent_calls, function_totals, losses',
-    [
-      "sql 'select function, calls, p99_ms from function_totals'",
-      "sql 'select error, count(*) n from recent_errors group by error order by n desc'",
-      "sql 'select * from losses' --json",
-    ],
-  ).argument('<query>', 'a SELECT')
+  const target = command('sql', `one read-only query; views: ${VIEW_NAMES.join(', ')}`, [
+    "sql 'select function, calls, p99_ms from function_totals'",
+    "sql 'select error, count(*) n from recent_errors group by error order by n desc'",
+    "sql 'select * from losses' --json",
+  ]).argument('<query>', 'a SELECT')
   withLimit(target, 1_000)
   return target.action((query: string, options: Options) =>
     withStore(options, store => {

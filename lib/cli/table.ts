@@ -14,8 +14,8 @@ export interface Column<Row> {
 }
 
 export interface TableOptions<Row> {
-  /** Text printed below a row, wrapped and indented. */
-  readonly below?: (row: Row) => string
+  /** Text printed below a row, wrapped and indented; nothing for `null` or an empty one. */
+  readonly below?: (row: Row) => string | null
 }
 
 const GAP = '  '
@@ -36,7 +36,8 @@ export function renderTable<Row>(
   const lines = [line(columns, headers, widths, screen, () => 'dim')]
   rows.forEach((row, i) => {
     lines.push(line(columns, cells[i] ?? [], widths, screen, column => column.style?.(row) ?? null))
-    if (options.below !== undefined) lines.push(...belowLines(options.below(row), screen.width))
+    const below = options.below?.(row) ?? ''
+    if (below !== '') lines.push(...belowLines(below, screen.width))
   })
   return `${lines.join('\n')}\n`
 }

@@ -115,6 +115,7 @@ export const CALLSIGHT_RULES = {
     resetTimeoutMs: number(1, DAY_MS, 'milliseconds'),
     successThreshold: whole(1, 1_000_000),
   } satisfies Group<'breaker'>),
+  stalls: group({ threshold: either(duration(100), exactlyFalse) } satisfies Group<'stalls'>),
   errors: group({ fullPerSecond: wholeOrUnlimited(0) } satisfies Group<'errors'>),
   redact: group({
     keys: listOf(keyNameOrPattern),

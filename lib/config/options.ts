@@ -107,7 +107,10 @@ export interface CallsightOptions extends TuneOptions {
     readonly path?: string
     /** How long records are kept. Default `'6h'`. */
     readonly retention?: Duration
-    /** Upper limit of the store's size in bytes; the oldest ordinary calls go first, errors last. Default 1 GiB. */
+    /**
+     * Upper limit of the store's size in bytes; the oldest ordinary calls go first, errors last. Default 1 GiB. While
+     * the store cannot be written, the journals of a process may take as much again, at most 1 GiB.
+     */
     readonly maxBytes?: number
     /** Time between two sweeps. Default `'10s'`. */
     readonly sweepInterval?: Duration
@@ -127,6 +130,13 @@ export interface CallsightOptions extends TuneOptions {
     readonly resetTimeoutMs?: number
     /** Successes in half-open state that close the circuit. Default 1. */
     readonly successThreshold?: number
+  }
+  readonly stalls?: {
+    /**
+     * A main thread whose event loop has not turned for longer than this is stuck: that is recorded while it is stuck,
+     * with the monitored calls on its stack. At least 100 ms; default `'500ms'`; `false` turns the watch off.
+     */
+    readonly threshold?: Duration | false
   }
   readonly errors?: {
     /** Full error records (stack, cause, arguments) per second and thread; beyond it a record shrinks to its header. Default 1,000. */
@@ -173,6 +183,8 @@ export interface Settings {
   readonly storePath: string
   readonly retentionMs: number
   readonly maxBytes: number
+  /** What the journals of one process may take on disk, in bytes. */
+  readonly journalMaxBytes: number
   readonly sweepIntervalMs: number
   readonly drainIntervalMs: number
   readonly ringBytes: number
@@ -182,6 +194,8 @@ export interface Settings {
     readonly resetTimeoutMs: number
     readonly successThreshold: number
   }
+  /** `Infinity`: the event loop is not watched. */
+  readonly stallThresholdMs: number
   readonly fullErrorsPerSecond: number
   readonly redactKeys: readonly (string | RegExp)[]
   readonly allowKeys: readonly string[]

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { DEFAULTS } from './defaults.js'
+import { DEFAULTS, LEAST_JOURNAL_BYTES } from './defaults.js'
 import { durationMs } from './duration.js'
 import { type Environment, readEnvironment } from './environment.js'
 import { ConfigError } from './errors.js'
@@ -23,18 +23,23 @@ export function resolveSettings(
 ): ResolvedSettings {
   const valid = validateCallsightOptions(options)
   const environment = readEnvironment(env)
-  const { store = {}, writer = {}, breaker = {}, errors = {}, redact = {}, limits = {} } = valid
+  const { store = {}, writer = {}, breaker = {}, stalls = {}, errors = {}, redact = {}, limits = {} } = valid
   const base = environment.sample === null ? DEFAULTS.site : { ...DEFAULTS.site, sample: environment.sample }
   const settings: Settings = Object.freeze({
     enabled: environment.enabled !== false && (valid.enabled ?? DEFAULTS.enabled),
     storePath: absolute(store.path ?? environment.storePath ?? DEFAULTS.storePath),
     retentionMs: millisecondsOf(store.retention, DEFAULTS.retentionMs),
     maxBytes: store.maxBytes ?? DEFAULTS.maxBytes,
+    journalMaxBytes: journalShare(store.maxBytes ?? DEFAULTS.maxBytes),
     sweepIntervalMs: millisecondsOf(store.sweepInterval, DEFAULTS.sweepIntervalMs),
     drainIntervalMs: writer.drainIntervalMs ?? DEFAULTS.drainIntervalMs,
     ringBytes: writer.ringBytes ?? DEFAULTS.ringBytes,
     exitTimeoutMs: writer.exitTimeoutMs ?? DEFAULTS.exitTimeoutMs,
     breaker: Object.freeze({ ...DEFAULTS.breaker, ...breaker }),
+    stallThresholdMs:
+      stalls.threshold === false
+        ? Number.POSITIVE_INFINITY
+        : millisecondsOf(stalls.threshold, DEFAULTS.stallThresholdMs),
     fullErrorsPerSecond: errors.fullPerSecond ?? DEFAULTS.fullErrorsPerSecond,
     redactKeys: redact.keys ?? DEFAULTS.redactKeys,
     allowKeys: redact.allow ?? DEFAULTS.allowKeys,
@@ -70,6 +75,11 @@ export function siteOverlay(options: TuneOptions & Pick<MonitorOptions, 'timing'
 
 export function overlaySite(base: SiteSettings, overlay: Partial<SiteSettings>): SiteSettings {
   return Object.freeze({ ...base, ...overlay })
+}
+
+/** A journal may take as much again as the store. */
+function journalShare(maxBytes: number): number {
+  return Math.max(LEAST_JOURNAL_BYTES, Math.min(DEFAULTS.journalMaxBytes, maxBytes))
 }
 
 function millisecondsOf(duration: unknown, fallbackMs: number): number {

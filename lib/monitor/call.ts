@@ -35,7 +35,7 @@ export function beginCall(site: CallSite, self: unknown, args: ArrayLike<unknown
 }
 
 function begin(recording: Recording, site: CallSite, args: ArrayLike<unknown>): number {
-  const at = running.depth
+  const at = running.depth[0]
   if (running.unsettled !== at) settleLeft(recording, at)
   const cell = at * CELLS_PER_CALL
   if (cell === running.cells.length) makeRoom()
@@ -62,6 +62,7 @@ function begin(recording: Recording, site: CallSite, args: ArrayLike<unknown>): 
     cells[cell + Cell.TRACE] = trace
     cells[cell + Cell.PARENT] = parent
     cells[cell + Cell.WEIGHT] = weight
+    cells[cell + Cell.SITE] = site.id
     runningSites[at] = site
     if (weight > 0 && recording.producer.scratch.hasRoom) {
       cells[cell + Cell.MARK] = recording.producer.captureArguments(site, args)
@@ -76,7 +77,7 @@ function begin(recording: Recording, site: CallSite, args: ArrayLike<unknown>): 
     running.unsettled = at + 1
     throw error
   }
-  running.depth = running.unsettled = at + 1
+  running.depth[0] = running.unsettled = at + 1
   return at
 }
 
@@ -88,7 +89,7 @@ function begin(recording: Recording, site: CallSite, args: ArrayLike<unknown>): 
 export function endCall(at: number, site: CallSite, args: ArrayLike<unknown>, result: unknown): unknown {
   const recording = site.recording as Recording
   if (running.unsettled !== at + 1) settleLeft(recording, at + 1)
-  running.depth = at
+  running.depth[0] = at
   let given: unknown = null
   if (typeof result === 'object' && result !== null) given = deferral(recording, at, site, args, result)
   if (given === null) {
@@ -113,7 +114,7 @@ export function endCall(at: number, site: CallSite, args: ArrayLike<unknown>, re
 export function failCall(at: number, site: CallSite, args: ArrayLike<unknown>, thrown: unknown): void {
   const recording = site.recording as Recording
   if (running.unsettled !== at + 1) settleLeft(recording, at + 1)
-  running.depth = at
+  running.depth[0] = at
   settleThrow(recording, site, at, args, thrown)
   try {
     leave(recording, at)
@@ -130,7 +131,7 @@ export function failCall(at: number, site: CallSite, args: ArrayLike<unknown>, t
 export function detachCall(at: number, site: CallSite, args: ArrayLike<unknown>, flags: number): PendingCall {
   const recording = site.recording as Recording
   const pending = pendingCall(recording, site, at, flags, args)
-  running.depth = at
+  running.depth[0] = at
   try {
     leave(recording, at)
   } catch {
@@ -150,6 +151,7 @@ function deferral(
   try {
     return defer(recording, site, at, args, result) ?? watchThenable(recording, site, at, args, result)
   } catch (error) {
+    recording.producer.slots.releaseCall(running.cells[at * CELLS_PER_CALL + Cell.CALL])
     contain(recording, error)
     return null
   }

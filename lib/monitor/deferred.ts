@@ -3,7 +3,7 @@ import { nowMs } from '../queue/clock.js'
 import { FrameFlag } from '../queue/layout.js'
 import { prototypeInfo } from '../serialize/kinds.js'
 import type { CallSite } from './call-site.js'
-import { type PendingCall, pendingCall } from './pending.js'
+import { type PendingCall, type PendingHandle, pendingCall, watchIfCrowded } from './pending.js'
 import type { Recording } from './recording.js'
 import { CELLS_PER_CALL, Cell, running } from './running.js'
 import { settlePending, settlePendingThrow, settleUnstarted } from './settle.js'
@@ -30,6 +30,7 @@ export function defer(
   if (getOwnPropertyNames(result).length !== 0) return null
   site.continues = true
   const pending = pendingCall(recording, site, at, FrameFlag.async, args)
+  watchIfCrowded(pending, pending)
   return apply(promiseThen, result, [
     (value: unknown) => {
       settlePending(pending, value)
@@ -52,7 +53,7 @@ const watching = new WeakMap<Method, Watch>()
 const withoutThen = new WeakSet<object>([Object.prototype, Array.prototype])
 
 /** What is known of calls whose thenable nobody has started; without their arguments, which may lead back to the thenable. */
-type Unstarted = (Omit<PendingCall, 'args'> & { readonly returnedMs: number })[]
+type Unstarted = (PendingHandle & { readonly returnedMs: number })[]
 
 /** A thenable that is collected was never started: its calls ended when it was returned. */
 const unstarted = new FinalizationRegistry<Unstarted>(calls => {
@@ -116,7 +117,8 @@ function watchOnce(
 ): object | null {
   const { target, outermost } = watch
   const call = running.cells[at * CELLS_PER_CALL + Cell.CALL]
-  if (target !== result || outermost === undefined || outermost.parent !== call) return null
+  if (target !== result || outermost === undefined) return null
+  if (outermost.cells[outermost.cell + Cell.PARENT] !== call) return null
   watch.add(pendingCall(recording, site, at, FrameFlag.async, args))
   site.continues = true
   return result
@@ -206,6 +208,8 @@ class Watch {
   take(startedMs: number): void {
     this.#startedMs = startedMs
     unstarted.unregister(this)
+    for (const { pending } of this.#calls) watchIfCrowded(this, pending)
+    if (!this.#isStarted) this.#skipWait(startedMs)
     for (const { found, watched } of this.#put) {
       const now = getOwnPropertyDescriptor(this.target, found.key)
       if (now === undefined || !hasOwn(now, 'value') || now.value !== watched) continue
@@ -217,20 +221,21 @@ class Watch {
   fulfilled(value: unknown): void {
     if (this.#isSettled) return
     this.#isSettled = true
-    for (const call of this.#calls) settlePending(this.#timed(call), value)
+    for (const call of this.#calls) settlePending(call.pending, value)
   }
 
   rejected(reason: unknown): void {
     if (this.#isSettled) return
     this.#isSettled = true
-    for (const call of this.#calls) settlePendingThrow(this.#timed(call), reason)
+    for (const call of this.#calls) settlePendingThrow(call.pending, reason)
   }
 
   /** The time between the return of a thenable and its start is not the call's. */
-  #timed({ pending, returnedMs }: WaitingCall): PendingCall {
-    const { startMs } = pending
-    if (this.#isStarted || startMs < 0) return pending
-    return { ...pending, startMs: startMs + (this.#startedMs - returnedMs) }
+  #skipWait(startedMs: number): void {
+    for (const { pending, returnedMs } of this.#calls) {
+      const start = pending.cell + Cell.START
+      if (pending.cells[start] >= 0) pending.cells[start] += startedMs - returnedMs
+    }
   }
 }
 

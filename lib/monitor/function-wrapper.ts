@@ -32,7 +32,7 @@ function callable(fn: AnyFunction, site: CallSite): Function {
           failCall(at, site, args, thrown)
         } catch {
           leftEnds[at] = { thrown }
-          running.depth = at
+          running.depth[0] = at
         }
         throw thrown
       }
@@ -40,7 +40,7 @@ function callable(fn: AnyFunction, site: CallSite): Function {
         return endCall(at, site, args, result)
       } catch {
         leftEnds[at] = null
-        running.depth = at
+        running.depth[0] = at
         return result
       }
     },
@@ -62,7 +62,7 @@ function constructible(fn: AnyFunction, site: CallSite): Function {
         failCall(at, site, args, thrown)
       } catch {
         leftEnds[at] = { thrown }
-        running.depth = at
+        running.depth[0] = at
       }
       throw thrown
     }
@@ -70,7 +70,7 @@ function constructible(fn: AnyFunction, site: CallSite): Function {
       return endCall(at, site, args, result)
     } catch {
       leftEnds[at] = null
-      running.depth = at
+      running.depth[0] = at
       return result
     }
   }

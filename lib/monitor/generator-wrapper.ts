@@ -1,8 +1,8 @@
 import { FrameFlag } from '../queue/layout.js'
 import { beginCall, detachCall, NOT_RECORDED } from './call.js'
 import type { CallSite } from './call-site.js'
-import type { PendingCall } from './pending.js'
-import { leftEnds, runAs, running } from './running.js'
+import { type PendingCall, unwatchForgotten, watchForgotten } from './pending.js'
+import { Cell, leftEnds, type ResumedCall, runAs, running } from './running.js'
 import { settlePending, settlePendingThrow } from './settle.js'
 import { type AnyFunction, shapeLike } from './shape.js'
 
@@ -12,10 +12,29 @@ const promiseThen = Promise.prototype.then
 type Step = 'next' | 'return' | 'throw'
 const STEPS: readonly Step[] = ['next', 'return', 'throw']
 
-/** One running generator: what its record will need, and whether it has ended. Constant size, however long it runs. */
-interface Run {
+/**
+ * One running generator: what its record will need, what is seen of it while it is resumed, also after its end, and
+ * whether it has ended. Constant size, however long it runs.
+ */
+interface Run extends ResumedCall {
   readonly pending: PendingCall
   ended: boolean
+}
+
+function runOf(pending: PendingCall): Run {
+  const { site, cells, cell } = pending
+  const run = {
+    pending,
+    ended: false,
+    call: cells[cell + Cell.CALL],
+    trace: cells[cell + Cell.TRACE],
+    parent: cells[cell + Cell.PARENT],
+    startMs: cells[cell + Cell.START],
+    site: site.id,
+  }
+  // Not the generator: one that is forgotten while it works on a step may still end.
+  watchForgotten(run, pending, run)
+  return run
 }
 
 /**
@@ -29,19 +48,18 @@ export function wrapGenerator<F extends AnyFunction>(fn: F, site: CallSite, asyn
     monitored(this: unknown, ...args: unknown[]): unknown {
       const at = beginCall(site, this, args)
       if (at === NOT_RECORDED) return apply(fn, this, args)
-      let pending: PendingCall
+      let run: Run
       try {
-        pending = detachCall(at, site, args, FrameFlag.generator)
+        run = runOf(detachCall(at, site, args, FrameFlag.generator))
       } catch {
         // The end of the stack, as in wrapFunction.
         leftEnds[at] = null
-        running.depth = at
+        running.depth[0] = at
         return apply(fn, this, args)
       }
-      const run: Run = { pending, ended: false }
       let inner: object
       try {
-        inner = runAs(pending.call, pending.trace, () => apply(fn, this, args)) as object
+        inner = runAs(run, () => apply(fn, this, args)) as object
       } catch (thrown) {
         // Default values of parameters are evaluated here.
         end(run, thrown, true)
@@ -58,17 +76,21 @@ function end(run: Run, value: unknown, failed: boolean): void {
   run.ended = true
   if (failed) settlePendingThrow(run.pending, value)
   else settlePending(run.pending, value)
+  try {
+    unwatchForgotten(run)
+  } catch {
+    // The end of the stack. Its slot is free, and is not given back twice.
+  }
 }
 
 function forward(inner: object, run: Run, async: boolean): object {
   const outer = Object.create(Object.getPrototypeOf(inner) as object) as object
-  const { call, trace } = run.pending
   for (const step of STEPS) {
     const method = Reflect.get(inner, step) as (...args: unknown[]) => unknown
     const forwarded = (...args: unknown[]): unknown => {
       let result: unknown
       try {
-        result = runAs(call, trace, () => apply(method, inner, args))
+        result = runAs(run, () => apply(method, inner, args))
       } catch (thrown) {
         end(run, thrown, true)
         throw thrown

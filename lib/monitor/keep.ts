@@ -93,6 +93,8 @@ export function promoteCaller(
   facts.trace = cells[cell + Cell.TRACE]
   facts.parent = cells[cell + Cell.PARENT]
   facts.flags = flags | FrameFlag.hindsight
+  // A pending call is listed no more before its record can be seen.
+  if (flags !== 0) cells[cell + Cell.CALL] = 0
   recording.producer.recordHeader(site, facts)
 }
 

@@ -1,3 +1,4 @@
+import { CELLS_PER_CALL, OpenCell as Cell, LaneI32, OPEN_STACK_CALLS, openCallsAt } from '../queue/layout.js'
 import type { CallSite } from './call-site.js'
 import { type CallContext, enterContext, inheritedContext } from './context.js'
 
@@ -8,34 +9,24 @@ import { type CallContext, enterContext, inheritedContext } from './context.js'
  *
  * At the start of a macrotask or microtask the stack is empty, so it is empty here too: a call found then has no
  * synchronous caller, and belongs to what it inherits asynchronously.
+ *
+ * While recording is on, these numbers stand in the memory shared with the writer, which so knows of a call that never
+ * ends. `Cell` says which they are.
  */
-export const Cell = {
-  /** Milliseconds; `< 0`: the call is not timed. */
-  START: 0,
-  CALL: 1,
-  TRACE: 2,
-  /** 0 = none. */
-  PARENT: 3,
-  /** 0 = not sampled. */
-  WEIGHT: 4,
-  /** Where the captured arguments begin in the scratch space, -1 = they are not there. */
-  MARK: 5,
-  /** 1 = the call has entered the asynchronous context, and has to put it back. */
-  CARRIES: 6,
-} as const
-export const CELLS_PER_CALL = 8
+export { CELLS_PER_CALL, OpenCell as Cell } from '../queue/layout.js'
+
 const FIRST_CALLS = 256
 
 interface Running {
-  /** Number of calls that run. */
-  depth: number
+  /** One word: the number of calls that run. */
+  depth: Int32Array
   /** Number of calls that are not settled: more than run, when the stack ended before a wrapper could settle its own. */
   unsettled: number
   cells: Float64Array
 }
 
 export const running: Running = {
-  depth: 0,
+  depth: new Int32Array(1),
   unsettled: 0,
   cells: new Float64Array(FIRST_CALLS * CELLS_PER_CALL),
 }
@@ -56,11 +47,32 @@ export const runningSites: (CallSite | null)[] = []
 const outer: (CallContext | undefined)[] = []
 const entered: CallContext[] = []
 
-/** Room for one more call. */
+/** The part of the lane memory that holds the running calls, `null` before recording has begun. */
+let shared: { readonly cells: Float64Array; readonly isPrivate: Int32Array } | null = null
+
+/** Recording begins: from now on the writer sees what runs. To be called before the first call. */
+export function shareRunning(memory: SharedArrayBuffer, ringBytes: number): void {
+  const cells = new Float64Array(memory, openCallsAt(ringBytes).stack, OPEN_STACK_CALLS * CELLS_PER_CALL)
+  shared = { cells, isPrivate: new Int32Array(memory, LaneI32.OPEN_PRIVATE * 4, 1) }
+  running.cells = cells
+  running.depth = new Int32Array(memory, LaneI32.OPEN_DEPTH * 4, 1)
+}
+
+/** Room for one more call: no more than that is seen by others, until {@link shareAgain}. */
 export function makeRoom(): void {
   const { cells } = running
-  running.cells = new Float64Array(cells.length * 2)
-  running.cells.set(cells)
+  const larger = new Float64Array(cells.length * 2)
+  larger.set(cells)
+  running.cells = larger
+  if (shared !== null) shared.isPrivate[0] = 1
+}
+
+/** At a time when nothing runs: what runs next stands in shared memory again. */
+export function shareAgain(): void {
+  if (shared === null || shared.isPrivate[0] === 0) return
+  if (running.depth[0] !== 0 || running.unsettled !== 0) return
+  running.cells = shared.cells
+  shared.isPrivate[0] = 0
 }
 
 /** Makes the call at `depth` the one that continuations inherit, in place of the context that was inherited itself. */
@@ -88,29 +100,43 @@ export function loseContext(depth: number): void {
   entered[depth].call = 0
   entered[depth].trace = 0
   // On the very stack that has left it, unless that is empty by now.
-  if (running.depth > 0) putBack(depth)
+  if (running.depth[0] > 0) putBack(depth)
   running.cells[depth * CELLS_PER_CALL + Cell.CARRIES] = 0
 }
 
+/** A call that is resumed: what others see of it while it stands on the stack. */
+export interface ResumedCall {
+  readonly call: number
+  readonly trace: number
+  readonly parent: number
+  readonly startMs: number
+  /** Number in the totals, {@link NO_SITE}: this is no call by itself. */
+  readonly site: number
+}
+export const NO_SITE = -1
+
 /** Runs a piece of code as part of a call, wherever it is resumed. */
-export function runAs<T>(call: number, trace: number, body: () => T): T {
-  const { depth } = running
+export function runAs<T>({ call, trace, parent, startMs, site }: ResumedCall, body: () => T): T {
+  const depth = running.depth[0]
   // Above what waits to be settled, which a wrapper with more room on its stack will do.
   const at = running.unsettled
   const cell = at * CELLS_PER_CALL
   if (cell === running.cells.length) makeRoom()
   const { cells } = running
+  cells[cell + Cell.START] = startMs
   cells[cell + Cell.CALL] = call
   cells[cell + Cell.TRACE] = trace
+  cells[cell + Cell.PARENT] = parent
   cells[cell + Cell.MARK] = -1
   cells[cell + Cell.CARRIES] = 0
+  cells[cell + Cell.SITE] = site
   runningSites[at] = null
   carry(at, call, trace, inheritedContext())
-  running.depth = running.unsettled = at + 1
+  running.depth[0] = running.unsettled = at + 1
   try {
     return body()
   } finally {
-    running.depth = depth
+    running.depth[0] = depth
     try {
       putBack(at)
       if (running.unsettled === at + 1) running.unsettled = at
@@ -122,7 +148,8 @@ export function runAs<T>(call: number, trace: number, body: () => T): T {
 
 /** The innermost call: on the stack, or else inherited. `call` 0 with a trace: directly below a remote caller. */
 export function currentContext(): CallContext | null {
-  const { depth, unsettled, cells } = running
+  const { unsettled, cells } = running
+  const depth = running.depth[0]
   if (depth === 0) return unsettled === 0 ? (inheritedContext() ?? null) : null
   const cell = (depth - 1) * CELLS_PER_CALL
   return { call: cells[cell + Cell.CALL], trace: cells[cell + Cell.TRACE] }

@@ -10,7 +10,7 @@ import {
   keepThrow,
   promoteCaller,
 } from './keep.js'
-import type { PendingCall } from './pending.js'
+import { type PendingCall, type PendingHandle, releasePending } from './pending.js'
 import type { Recording } from './recording.js'
 import { CELLS_PER_CALL, Cell, running } from './running.js'
 import { hasStackRoom, isWaiting, settleWaiting, wait } from './unsettled.js'
@@ -44,7 +44,7 @@ export function settleReturn(
       return
     }
     if (isReentrant(recording, site)) return
-    fillFrom(cells, cell, durationMs)
+    fillFrom(cells, cell, durationMs, 0)
     keepReturn(recording, site, weight, cells[cell + Cell.MARK], null, args, result)
   } catch (error) {
     contain(recording, error)
@@ -71,7 +71,7 @@ export function settleThrow(
     const cell = at * CELLS_PER_CALL
     const startMs = cells[cell + Cell.START]
     if (!isReentrant(recording, site)) {
-      fillFrom(cells, cell, endMs - startMs)
+      fillFrom(cells, cell, endMs - startMs, 0)
       keepThrow(recording, site, cells[cell + Cell.MARK], null, args, thrown, endMs)
     }
     recording.totals.end(site.id, startMs < 0 ? -1 : endMs - startMs, true)
@@ -82,77 +82,80 @@ export function settleThrow(
   }
 }
 
-const pendingCells = new Float64Array(CELLS_PER_CALL)
-
-/** A call that went on after it had returned was fulfilled, or ran out. */
+/**
+ * A call that went on after it had returned was fulfilled, or ran out. It is listed as open no more before its record
+ * can be seen: whoever takes the record finds no such call after that.
+ */
 export function settlePending(pending: PendingCall, result: unknown): void {
-  const { recording, site, startMs, weight, flags } = pending
+  const { recording, site, cells, cell } = pending
   try {
+    const startMs = cells[cell + Cell.START]
+    const weight = cells[cell + Cell.WEIGHT]
+    const flags = cells[cell + Cell.FLAGS] | 0
     const durationMs = startMs < 0 ? -1 : nowMs() - startMs
     if (isWaiting()) settleWaiting(recording)
     recording.totals.end(site.id, durationMs, false)
     if (weight === 0 && !(durationMs >= site.slowMs)) {
       if (startMs < 0) return
-      pendingCells[Cell.START] = startMs
-      pendingCells[Cell.CALL] = pending.call
-      pendingCells[Cell.TRACE] = pending.trace
-      pendingCells[Cell.PARENT] = pending.parent
-      const isWatched = hindsight.remember(pendingCells, 0, site.id, durationMs, flags)
-      if (isWatched) promoteCaller(recording, pendingCells, 0, site.id, durationMs, flags)
+      const isWatched = hindsight.remember(cells, cell, site.id, durationMs, flags)
+      if (isWatched) promoteCaller(recording, cells, cell, site.id, durationMs, flags)
       return
     }
     if (isReentrant(recording, site)) return
-    fillFacts(pending, durationMs)
-    keepReturn(recording, site, weight, -1, pending.held, pending.args, result)
+    fillFrom(cells, cell, durationMs, flags)
+    cells[cell + Cell.CALL] = 0
+    keepReturn(recording, site, weight, cells[cell + Cell.MARK], pending.held, pending.args, result)
   } catch (error) {
     contain(recording, error)
+  } finally {
+    releasePending(pending)
   }
 }
 
 /** A call whose thenable was never started ended when it returned, as far as anyone can tell. */
-export function settleUnstarted(call: Omit<PendingCall, 'args'>, returnedMs: number): void {
-  const { recording, site, startMs, weight } = call
+export function settleUnstarted(call: PendingHandle, returnedMs: number): void {
+  const { recording, site, cells, cell } = call
   try {
+    const startMs = cells[cell + Cell.START]
+    const weight = cells[cell + Cell.WEIGHT]
     const durationMs = startMs < 0 ? -1 : returnedMs - startMs
     recording.totals.end(site.id, durationMs, false)
     if (weight === 0 && !(durationMs >= site.slowMs)) return
     if (isReentrant(recording, site)) return
-    fillFacts(call, durationMs)
-    keepReturn(recording, site, weight, -1, call.held, null, undefined)
+    fillFrom(cells, cell, durationMs, cells[cell + Cell.FLAGS] | 0)
+    cells[cell + Cell.CALL] = 0
+    keepReturn(recording, site, weight, cells[cell + Cell.MARK], call.held, null, undefined)
   } catch (error) {
     contain(recording, error)
+  } finally {
+    releasePending(call)
   }
-}
-
-function fillFacts(pending: Omit<PendingCall, 'args'>, durationMs: number): void {
-  facts.startMs = pending.startMs
-  facts.durationMs = durationMs
-  facts.call = pending.call
-  facts.trace = pending.trace
-  facts.parent = pending.parent
-  facts.flags = pending.flags
 }
 
 /** A call that went on after it had returned was rejected, or threw. */
 export function settlePendingThrow(pending: PendingCall, thrown: unknown): void {
-  const { recording, site, startMs } = pending
+  const { recording, site, cells, cell } = pending
   const endMs = nowMs()
   try {
+    const startMs = cells[cell + Cell.START]
     if (isWaiting()) settleWaiting(recording)
     recording.totals.end(site.id, startMs < 0 ? -1 : endMs - startMs, true)
     if (isReentrant(recording, site)) return
-    fillFacts(pending, endMs - startMs)
-    keepThrow(recording, site, -1, pending.held, pending.args, thrown, endMs)
+    fillFrom(cells, cell, endMs - startMs, cells[cell + Cell.FLAGS] | 0)
+    cells[cell + Cell.CALL] = 0
+    keepThrow(recording, site, cells[cell + Cell.MARK], pending.held, pending.args, thrown, endMs)
   } catch (error) {
     contain(recording, error)
+  } finally {
+    releasePending(pending)
   }
 }
 
-function fillFrom(cells: Float64Array, cell: number, durationMs: number): void {
+function fillFrom(cells: Float64Array, cell: number, durationMs: number, flags: number): void {
   facts.startMs = cells[cell + Cell.START]
   facts.durationMs = durationMs
   facts.call = cells[cell + Cell.CALL]
   facts.trace = cells[cell + Cell.TRACE]
   facts.parent = cells[cell + Cell.PARENT]
-  facts.flags = 0
+  facts.flags = flags
 }

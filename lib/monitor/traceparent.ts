@@ -1,7 +1,7 @@
 import { ConfigError } from '../config/errors.js'
 import type { CallContext } from './context.js'
 import { live } from './recording.js'
-import { currentContext, runAs } from './running.js'
+import { currentContext, NO_SITE, runAs } from './running.js'
 
 /** `version - trace id - parent id - flags`; later versions may append fields (W3C Trace Context, section 3.2). */
 const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?$/
@@ -10,6 +10,8 @@ const NO_PARENT = '0'.repeat(16)
 const VERSION = '00'
 /** "The caller may have recorded trace data": errors are always recorded. */
 const SAMPLED = '01'
+/** What runs as part of a trace is not seen as a call itself. */
+const NO_CALL = { parent: 0, startMs: -1, site: NO_SITE } as const
 
 /**
  * The running call as a W3C `traceparent` header, for outgoing requests and for messages to worker threads and other
@@ -53,7 +55,7 @@ export function continueTrace<T>(header: unknown, body: () => T): T {
     )
   }
   const context = parse(header)
-  return context === null ? body() : runAs(context.call, context.trace, body)
+  return context === null ? body() : runAs({ ...context, ...NO_CALL }, body)
 }
 
 function parse(header: unknown): CallContext | null {

@@ -37,8 +37,8 @@ const waiting: Waiting[] = []
 /** Call sites with calls that could not even be begun; they hang together by themselves, for this runs at the end of the stack. */
 let missedSites: CallSite | null = null
 
-/** Frames of {@link descend}: 10 to 20 KiB, more than writing a record to the journal takes. */
-const ROOM_FRAMES = 250
+/** Frames of {@link descend}: 20 to 40 KiB, more than writing a record to the journal takes. */
+const ROOM_FRAMES = 500
 
 /** Whether there is room on the stack to record something. */
 export function hasStackRoom(): boolean {

@@ -1,9 +1,11 @@
 import {
   CLOSED_WORDS_PER_LANE,
+  ClosedF64,
   ControlF64,
   ControlI32,
   DROP_REASONS,
   DROP_WORDS_PER_LANE,
+  Drop,
   type DropReason,
   Lane,
   LaneF64,
@@ -34,7 +36,7 @@ export interface LaneAccount {
 export interface Account {
   readonly calls: LaneAccount
   readonly errors: LaneAccount
-  /** Error records that were written as header only, above `errors.fullPerSecond`. */
+  /** Error records that were written as header only: above `errors.fullPerSecond`, or with the journals half full. */
   readonly errorsShrunk: number
   /** Rows deleted by retention. */
   readonly expired: number
@@ -132,56 +134,131 @@ interface ControlWords {
 
 /**
  * Writer: the lane's thread is gone and its account is complete. Its counters are added to those of closed lanes, so
- * that nobody needs its memory any more. Of what it produced everything is stored or dropped.
+ * that nobody needs its memory any more. Of what it produced everything is stored or dropped, or stays in its journal
+ * for the next start.
+ *
+ * The writer may die at any point of this. So the sums stand in two copies: the new ones are written into the copy
+ * that does not hold, and one store of CLOSINGS makes them hold and the lane closed, for every reader at once.
  */
-export function closeLane(control: ControlWords, lane: ControlWords): void {
-  const { i32, f64 } = control
-  // Odd: whoever reads the sums now reads them again.
-  Atomics.add(i32, ControlI32.CLOSED_VERSION, 1)
+export function closeLane(control: ControlWords, lane: ControlWords, rest: Rest = 'nothing'): void {
+  prepareClosing(control, lane, rest)
+  completeClosing(control, lane, rest)
+}
+
+/** What is left of a lane that is closed. `in journal`: all that is neither stored nor dropped, also what its ring held. */
+export type Rest = 'nothing' | 'in journal'
+
+/** First half of {@link closeLane}: nobody sees anything of it yet. A writer that dies here has closed nothing. */
+export function prepareClosing({ i32, f64 }: ControlWords, lane: ControlWords, rest: Rest = 'nothing'): void {
+  const closings = Atomics.load(i32, ControlI32.CLOSINGS)
+  const from = copyOf(closings)
+  const to = copyOf(closings + 1)
+  f64.copyWithin(to, from, from + ClosedF64.WORDS)
   for (const which of [Lane.calls, Lane.errors] as const) {
-    const { stored, dropped } = readLane(lane.f64, which)
-    const word = ControlF64.CLOSED_ACCOUNTS + which * CLOSED_WORDS_PER_LANE
-    f64[word] += stored + sumOf(dropped)
+    const { stored, dropped, inJournal } = closing(readLane(lane.f64, which), rest)
+    const word = to + ClosedF64.LANES + which * CLOSED_WORDS_PER_LANE
+    f64[word] += stored + sumOf(dropped) + inJournal
     f64[word + 1] += stored
+    f64[to + ClosedF64.IN_JOURNAL + which] += inJournal
     DROP_REASONS.forEach((reason, index) => {
       f64[word + 2 + index] += dropped[reason] ?? 0
     })
   }
-  f64[ControlF64.CLOSED_LANES]++
-  f64[ControlF64.CLOSED_SHRUNK] += lane.f64[LaneF64.ERRORS_SHRUNK]
-  Atomics.store(lane.i32, LaneI32.STATE, LaneState.closed)
-  Atomics.add(i32, ControlI32.CLOSED_VERSION, 1)
+  f64[to + ClosedF64.ERRORS_SHRUNK] += lane.f64[LaneF64.ERRORS_SHRUNK]
+  // Before CLOSINGS: whoever sees the new sums sees that this lane is in them.
+  Atomics.store(lane.i32, LaneI32.CLOSING, (closings + 1) | 0)
 }
 
-/** A writer that died in the middle of {@link closeLane} must not keep a reader for ever. */
-const MAX_READS = 1_000
-
-/** The account of all threads of the process: those in `lanes`, and those whose lanes are closed. */
-export function readProcessAccount(control: ControlWords, lanes: readonly ControlWords[]): Account {
-  for (let reads = 1; ; reads++) {
-    const version = Atomics.load(control.i32, ControlI32.CLOSED_VERSION)
-    let sum = readClosed(control.f64)
-    for (const { i32, f64 } of lanes) {
-      if (Atomics.load(i32, LaneI32.STATE) !== LaneState.closed)
-        sum = addAccounts(sum, readAccount(f64, control.f64))
-    }
-    const settled = version % 2 === 0 && Atomics.load(control.i32, ControlI32.CLOSED_VERSION) === version
-    if (settled || reads === MAX_READS) return sum
+/** The last account of a lane. What is nowhere was torn, or lay in the memory of the thread. */
+function closing(account: LaneAccount, rest: Rest): Pick<LaneAccount, 'stored' | 'dropped' | 'inJournal'> {
+  const { stored, dropped, inRing, inJournal, inMemory } = account
+  if (rest === 'nothing') return { stored, dropped, inJournal: 0 }
+  const lost = imbalance(account) + inMemory
+  const lostReason = DROP_REASONS[Drop.writerLost]
+  return {
+    stored,
+    dropped: { ...dropped, [lostReason]: (dropped[lostReason] ?? 0) + lost },
+    inJournal: inRing + inJournal,
   }
 }
 
-function readClosed(control: Float64Array): Account {
+/** Second half of {@link closeLane}. */
+export function completeClosing({ i32 }: ControlWords, lane: ControlWords, rest: Rest = 'nothing'): void {
+  // Unless it has to wait, its journal is gone with it. First, because nobody comes back to a lane that is closed.
+  if (rest === 'nothing')
+    Atomics.sub(i32, ControlI32.JOURNAL_KIB, Atomics.exchange(lane.i32, LaneI32.JOURNAL_KIB, 0))
+  Atomics.add(i32, ControlI32.CLOSINGS, 1)
+  Atomics.store(lane.i32, LaneI32.STATE, LaneState.closed)
+}
+
+/** What has become of records that a closed lane had left in its journal. */
+export interface Taken {
+  readonly stored: number
+  readonly poison: number
+  readonly lost: number
+}
+
+/** Writer: the journal of a closed lane is dealt with. As closing a lane, it happens for every reader at once. */
+export function settleJournal(
+  { i32, f64 }: ControlWords,
+  taken: Readonly<Record<Lane, Taken>>,
+  kib: number,
+): void {
+  const closings = Atomics.load(i32, ControlI32.CLOSINGS)
+  const from = copyOf(closings)
+  const to = copyOf(closings + 1)
+  f64.copyWithin(to, from, from + ClosedF64.WORDS)
+  for (const which of [Lane.calls, Lane.errors] as const) {
+    const { stored, poison, lost } = taken[which]
+    const word = to + ClosedF64.LANES + which * CLOSED_WORDS_PER_LANE
+    f64[word + 1] += stored
+    f64[word + 2 + Drop.poison] += poison
+    f64[word + 2 + Drop.writerLost] += lost
+    f64[to + ClosedF64.IN_JOURNAL + which] -= stored + poison + lost
+  }
+  Atomics.sub(i32, ControlI32.JOURNAL_KIB, kib)
+  Atomics.add(i32, ControlI32.CLOSINGS, 1)
+}
+
+/** Writer: whether another one before it has closed this lane; one that has only prepared to do so has not. */
+export function isClosed({ i32 }: ControlWords, lane: ControlWords): boolean {
+  if (Atomics.load(lane.i32, LaneI32.STATE) === LaneState.closed) return true
+  const closing = Atomics.load(lane.i32, LaneI32.CLOSING)
+  const closed = closing !== 0 && holdsBy(Atomics.load(i32, ControlI32.CLOSINGS), closing)
+  Atomics.store(lane.i32, closed ? LaneI32.STATE : LaneI32.CLOSING, closed ? LaneState.closed : 0)
+  return closed
+}
+
+const copyOf = (closings: number): number => ControlF64.CLOSED_SUMS + (closings & 1) * ClosedF64.WORDS
+/** Numbers of closings wrap, so they are compared by distance. */
+const holdsBy = (closings: number, closing: number): boolean => ((closings - closing) | 0) >= 0
+
+/** The account of all threads of the process: those in `lanes`, and those whose lanes are closed. */
+export function readProcessAccount(control: ControlWords, lanes: readonly ControlWords[]): Account {
+  for (;;) {
+    const closings = Atomics.load(control.i32, ControlI32.CLOSINGS)
+    let sum = readClosed(control.f64, copyOf(closings))
+    for (const { i32, f64 } of lanes) {
+      const closing = Atomics.load(i32, LaneI32.CLOSING)
+      if (closing === 0 || !holdsBy(closings, closing)) sum = addAccounts(sum, readAccount(f64, control.f64))
+    }
+    // A closing takes a transaction, so this ends; and a writer that dies leaves nothing that would go on for ever.
+    if (Atomics.load(control.i32, ControlI32.CLOSINGS) === closings) return sum
+  }
+}
+
+function readClosed(control: Float64Array, copy: number): Account {
   return {
-    calls: readClosedLane(control, Lane.calls),
-    errors: readClosedLane(control, Lane.errors),
-    errorsShrunk: control[ControlF64.CLOSED_SHRUNK],
+    calls: readClosedLane(control, copy, Lane.calls),
+    errors: readClosedLane(control, copy, Lane.errors),
+    errorsShrunk: control[copy + ClosedF64.ERRORS_SHRUNK],
     expired: control[ControlF64.EXPIRED_ROWS],
     balanced: true,
   }
 }
 
-function readClosedLane(control: Float64Array, lane: Lane): LaneAccount {
-  const word = ControlF64.CLOSED_ACCOUNTS + lane * CLOSED_WORDS_PER_LANE
+function readClosedLane(control: Float64Array, copy: number, lane: Lane): LaneAccount {
+  const word = copy + ClosedF64.LANES + lane * CLOSED_WORDS_PER_LANE
   const dropped: Partial<Record<DropReason, number>> = {}
   DROP_REASONS.forEach((reason, index) => {
     const count = control[word + 2 + index]
@@ -192,7 +269,7 @@ function readClosedLane(control: Float64Array, lane: Lane): LaneAccount {
     stored: control[word + 1],
     dropped,
     inRing: 0,
-    inJournal: 0,
+    inJournal: control[copy + ClosedF64.IN_JOURNAL + lane],
     inMemory: 0,
   }
 }

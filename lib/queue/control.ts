@@ -33,13 +33,14 @@ export class Control {
     Atomics.notify(this.i32, ControlI32.WAKE)
   }
 
-  /** Writer: sleeps until it is woken or the time is over. */
-  sleep(timeoutMs: number): void {
+  /** Writer: sleeps until it is woken or the time is over; whether it was woken. */
+  sleep(timeoutMs: number): boolean {
     // Returns at once when the flag was raised since it was last lowered: no wake-up is lost.
-    Atomics.wait(this.i32, ControlI32.WAKE, 0, timeoutMs)
+    const how = Atomics.wait(this.i32, ControlI32.WAKE, 0, timeoutMs)
     // Lowered before the lanes are read: what is published after this raises it again.
-    Atomics.store(this.i32, ControlI32.WAKE, 0)
+    const flag = Atomics.exchange(this.i32, ControlI32.WAKE, 0)
     Atomics.add(this.i32, ControlI32.HEARTBEAT, 1)
+    return how !== 'timed-out' || flag !== 0
   }
 
   get stopRequested(): StopReason | null {
@@ -96,6 +97,16 @@ export class Control {
 
   get heartbeat(): number {
     return Atomics.load(this.i32, ControlI32.HEARTBEAT)
+  }
+
+  /** Deaths of the writer in a row, none of which it outlived by a minute. */
+  get writerDeaths(): number {
+    return this.i32[ControlI32.WRITER_DEATHS]
+  }
+
+  /** Whether the writer has stood still for long in the middle of its work. */
+  get stuck(): boolean {
+    return Atomics.load(this.i32, ControlI32.WRITER_STUCK) === 1
   }
 
   /** Blocks this thread until the writer has left `running` and `booting`; `false` after the timeout. */

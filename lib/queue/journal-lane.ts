@@ -1,7 +1,9 @@
 import { SHAPE_BYTES } from '../serialize/markers.js'
+import { nowMs } from './clock.js'
 import { type CallFacts, writeFrameHeader } from './frame.js'
 import { HeldErrors } from './held-errors.js'
 import { JOURNAL_FRAME_OFFSET, type Journal } from './journal.js'
+import type { JournalBudget, JournalRoom } from './journal-budget.js'
 import { JOURNAL_MAX_BODY_BYTES } from './journal-format.js'
 import { Frame, type Lane, LaneF64, LaneI32 } from './layout.js'
 import { RingConsumer } from './ring.js'
@@ -21,6 +23,10 @@ export interface OtherWays {
   wakeWriter(): void
 }
 
+/** Refusals in a row after which the disk is left alone for a while: one that cannot be written is not asked by every error. */
+const PATIENCE = 3
+const REFUSED_PAUSE_MS = 10
+
 /** What became of a record that was handed to the lane. */
 export type Handed = 'journaled' | 'in ring' | 'held' | 'refused'
 
@@ -39,10 +45,14 @@ export class JournalLane {
   readonly #i32: Int32Array
   readonly #other: OtherWays
   readonly #held = new HeldErrors()
+  readonly #budget: JournalBudget
   #savedRing = false
+  #refusals = 0
+  #askAgainMs = 0
 
-  constructor(journal: Journal, memory: SharedArrayBuffer, other: OtherWays) {
+  constructor(journal: Journal, memory: SharedArrayBuffer, budget: JournalBudget, other: OtherWays) {
     this.#journal = journal
+    this.#budget = budget
     this.buffer = journal.buffer
     const { buffer, byteOffset, byteLength } = journal.buffer
     this.#bufferF64 = new Float64Array(buffer, byteOffset, byteLength >>> 3)
@@ -81,19 +91,36 @@ export class JournalLane {
   /** Appends the completed frame to the disk, or nowhere. */
   append(frameBytes: number, site: number): boolean {
     if (!this.#journal.append(frameBytes, site, this.#f64[LaneF64.CALLS_PRODUCED])) return false
+    this.#refusals = 0
     this.#publish()
     return true
   }
 
+  /** What the journals of the process may still take. */
+  get room(): JournalRoom {
+    const { room } = this.#budget
+    if (room === 'free') return room
+    // What the writer has dealt with meanwhile counts no more.
+    this.#publish()
+    return this.#budget.room
+  }
+
   /** Hands the completed error frame on, by whatever way is open. */
   appendError(frameBytes: number, site: number): Handed {
-    if ((this.#held.count === 0 || this.retryHeld()) && this.append(frameBytes, site)) {
-      this.#other.wakeWriter()
-      return 'journaled'
+    if (this.#mayAsk()) {
+      if ((this.#held.count === 0 || this.retryHeld()) && this.append(frameBytes, site)) {
+        this.#other.wakeWriter()
+        return 'journaled'
+      }
+      if (++this.#refusals >= PATIENCE) this.#askAgainMs = nowMs() + REFUSED_PAUSE_MS
     }
     const frame = this.buffer.subarray(JOURNAL_FRAME_OFFSET, JOURNAL_FRAME_OFFSET + frameBytes)
     if (this.#held.count === 0 && this.#other.toRing(frame)) return 'in ring'
     return this.#held.add(frame, site) ? 'held' : 'refused'
+  }
+
+  #mayAsk(): boolean {
+    return this.#refusals < PATIENCE || nowMs() >= this.#askAgainMs
   }
 
   /** Now and then: looks after a journal that was removed, and the errors that wait in memory. */
@@ -101,6 +128,8 @@ export class JournalLane {
     try {
       this.#journal.leaveLostSegment()
       this.retryHeld()
+      // A thread that has no more errors would keep its part of the limit from all others.
+      this.#report()
     } catch {
       // The disk refuses even to look. The next time comes.
     }
@@ -157,5 +186,14 @@ export class JournalLane {
 
   #publish(): void {
     Atomics.store(this.#i32, LaneI32.JOURNAL_SEGMENT, this.#journal.segment)
+    this.#report()
+  }
+
+  /** What the writer has dealt with counts no more, also in the segment that is appended to: its file goes later. */
+  #report(): void {
+    const segment = this.#f64[LaneF64.JOURNAL_COVERED_SEGMENT]
+    this.#journal.coveredBefore(segment)
+    const covered = segment === this.#journal.segment ? this.#f64[LaneF64.JOURNAL_COVERED_BYTES] : 0
+    this.#budget.report(Math.max(0, this.#journal.bytes - covered))
   }
 }

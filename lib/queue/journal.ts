@@ -2,7 +2,9 @@ import { closeSync, openSync, statSync, unlinkSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { makeStoreFolder } from '../store/folder.js'
+import { giveReserve } from '../store/reserve.js'
 import {
+  frameSeed,
   JOURNAL_BODY_PREFIX_BYTES,
   JOURNAL_FRAME_HEADER_BYTES,
   JOURNAL_HEADER_BYTES,
@@ -16,6 +18,14 @@ import {
 export const JOURNAL_FRAME_OFFSET = JOURNAL_FRAME_HEADER_BYTES + JOURNAL_BODY_PREFIX_BYTES
 
 const SEGMENT_BYTES = 4 * 1024 * 1024
+/** Of a small limit each segment takes this share, so that space comes back piece by piece. */
+const SEGMENT_SHARE = 1 / 8
+const OUT_OF_SPACE: readonly string[] = ['ENOSPC', 'EDQUOT']
+
+/** Size from which on the next append begins a new segment, when all journals together may take `maxBytes`. */
+export function segmentBytes(maxBytes: number): number {
+  return Math.min(SEGMENT_BYTES, Math.floor(maxBytes * SEGMENT_SHARE))
+}
 
 /** What the journal needs of the file system; passed in so that tests can refuse the Nth call. */
 export interface JournalFiles {
@@ -52,10 +62,17 @@ export class Journal {
   readonly #identity: JournalIdentity
   readonly #siteName: (site: number) => string
   readonly #files: JournalFiles
+  readonly #segmentBytes: number
   readonly #definedSites = new Set<number>()
+  /** Segments before the current one, as far as they are known to be on disk. */
+  #earlier: { readonly segment: number; readonly bytes: number }[] = []
+  #earlierBytes = 0
   #fd = -1
   #segment = 0
+  /** The segment that `#fd` has open; numbers behind it may have been taken in vain. */
+  #openedSegment = 0
   #bytes = 0
+  #seed = 0
 
   constructor(
     storePath: string,
@@ -63,11 +80,13 @@ export class Journal {
     siteName: (site: number) => string,
     bufferBytes: number,
     files: JournalFiles = nodeFiles,
+    segmentBytes: number = SEGMENT_BYTES,
   ) {
     this.#storePath = storePath
     this.#identity = identity
     this.#siteName = siteName
     this.#files = files
+    this.#segmentBytes = segmentBytes
     this.buffer = Buffer.alloc(bufferBytes)
     this.#view = new DataView(this.buffer.buffer, this.buffer.byteOffset, bufferBytes)
   }
@@ -75,6 +94,23 @@ export class Journal {
   /** Number of the segment that is being appended to, 0 = none yet. */
   get segment(): number {
     return this.#segment
+  }
+
+  /** What its files take on disk. */
+  get bytes(): number {
+    return this.#earlierBytes + (this.#fd === -1 ? 0 : this.#bytes)
+  }
+
+  /** Everything in the segments before this one is stored: the writer removes them. */
+  coveredBefore(segment: number): void {
+    for (
+      let first = this.#earlier[0];
+      first !== undefined && first.segment < segment;
+      first = this.#earlier[0]
+    ) {
+      this.#earlierBytes -= first.bytes
+      this.#earlier.shift()
+    }
   }
 
   /** Before the first append: leaves the numbers up to this one to somebody else. */
@@ -87,13 +123,26 @@ export class Journal {
    * call tries again from the same position.
    */
   append(frameBytes: number, site: number, callsProduced: number): boolean {
+    const refusal = this.#tryAppend(frameBytes, site, callsProduced)
+    if (refusal === null) return true
+    // Full: what the reserve gives is for errors first, and whoever comes first removes it.
+    if (OUT_OF_SPACE.includes(refusal) && giveReserve(this.#storePath))
+      return this.#tryAppend(frameBytes, site, callsProduced) === null
+    return false
+  }
+
+  /** The code of the refusal, or `null` when the frame was appended. */
+  #tryAppend(frameBytes: number, site: number, callsProduced: number): string | null {
     try {
-      if (this.#fd === -1 || this.#bytes >= SEGMENT_BYTES) this.#openSegment()
+      if (this.#fd === -1 || this.#bytes >= this.#segmentBytes) this.#openSegment()
       if (!this.#definedSites.has(site)) this.#defineSite(site, callsProduced)
       this.#writeFrame(this.buffer, this.#view, frameBytes, callsProduced)
-      return true
-    } catch {
-      return false
+      return null
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? ''
+      // There will be space again. From anything else the file may never recover (its file system was taken away, say).
+      if (!OUT_OF_SPACE.includes(code)) this.#leaveSegment()
+      return code
     }
   }
 
@@ -103,9 +152,18 @@ export class Journal {
     return this.append(frame.byteLength, site, callsProduced)
   }
 
+  #leaveSegment(): void {
+    try {
+      this.close()
+    } catch {
+      // The descriptor is given up all the same.
+    }
+  }
+
   /** The next append begins a new segment. */
   close(): void {
     const fd = this.#fd
+    this.#setAside()
     this.#fd = -1
     if (fd !== -1) this.#files.close(fd)
   }
@@ -117,6 +175,9 @@ export class Journal {
   leaveLostSegment(): boolean {
     if (this.#fd === -1 || this.#files.exists(this.#path(this.#segment))) return false
     this.close()
+    const left = this.#earlier.filter(({ segment }) => this.#files.exists(this.#path(segment)))
+    this.#earlier = left
+    this.#earlierBytes = left.reduce((sum, { bytes }) => sum + bytes, 0)
     return true
   }
 
@@ -129,6 +190,13 @@ export class Journal {
     } catch {
       // Left behind it does no harm: the next start finds every record stored already.
     }
+  }
+
+  /** The current segment, unless there is none, is one of the earlier ones from now on. */
+  #setAside(): void {
+    if (this.#fd === -1) return
+    this.#earlier.push({ segment: this.#openedSegment, bytes: this.#bytes })
+    this.#earlierBytes += this.#bytes
   }
 
   #path(segment: number): string {
@@ -147,10 +215,13 @@ export class Journal {
     } finally {
       if (written !== header.length) this.#giveUp(fd, segment)
     }
-    if (written !== header.length) throw new Error('journal header was written in part')
+    if (written !== header.length) throw writtenInPart('header')
     const before = this.#fd
+    this.#setAside()
     this.#fd = fd
+    this.#openedSegment = segment
     this.#bytes = header.length
+    this.#seed = frameSeed({ ...this.#identity, segment })
     this.#definedSites.clear()
     if (before !== -1) this.#files.close(before)
   }
@@ -191,13 +262,18 @@ export class Journal {
     const total = JOURNAL_FRAME_HEADER_BYTES + bodyBytes
     view.setFloat64(JOURNAL_FRAME_HEADER_BYTES, callsProduced, true)
     view.setUint32(0, bodyBytes, true)
-    view.setUint32(4, crc32(bytes.subarray(JOURNAL_FRAME_HEADER_BYTES, total)), true)
+    view.setUint32(4, crc32(bytes.subarray(JOURNAL_FRAME_HEADER_BYTES, total), this.#seed), true)
     // Written at an explicit position: what a refused or partial write left behind is overwritten by the next frame.
     if (this.#files.write(this.#fd, bytes, 0, total, this.#bytes) !== total) {
-      throw new Error('journal frame was written in part')
+      throw writtenInPart('frame')
     }
     this.#bytes += total
   }
+}
+
+/** The system says why only when nothing at all is written; mostly it is space. */
+function writtenInPart(what: string): Error {
+  return Object.assign(new Error(`journal ${what} was written in part`), { code: 'ENOSPC' })
 }
 
 function encodeHeader(header: JournalHeader): Buffer {
@@ -207,8 +283,10 @@ function encodeHeader(header: JournalHeader): Buffer {
   bytes.writeUInt32LE(header.ring, 24)
   bytes.writeUInt32LE(header.segment, 28)
   bytes.writeUInt32LE(header.pid, 32)
+  bytes.writeUInt32LE(header.pidSpace?.namespace ?? 0, 36)
   bytes.writeDoubleLE(header.startTicks, 40)
   bytes.writeDoubleLE(header.originUnixUs, 48)
+  bytes.writeDoubleLE(header.pidSpace?.kernel ?? 0, 56)
   bytes.writeUInt32LE(crc32(bytes.subarray(8)), 4)
   return bytes
 }

@@ -26,12 +26,19 @@
  *    32  ERRORS_PUBLISHED P   f64: error frames published to the ring (the journal refused them)
  *    40  CALLS_JOURNALED P    f64: call records appended to the journal (after the writer has stopped)
  *    48  ERRORS_JOURNALED P   f64: error records appended to the journal
+ *    56  JOURNAL_KIB     P    i32: what is in the files of its journal and not dealt with, in KiB; its part of the control block's word
  *    64  PRODUCER_DROPS  P    f64 × 2 lanes × 16: records dropped before the ring, by reason
  *   320  ORIGIN_UNIX_US  P    f64: Unix time of the producer's monotonic zero, in microseconds
  *   328  ERRORS_HELD     P    f64: error records waiting in the producer's own memory (disk and ring refused)
  *   336  ERRORS_SHRUNK   P    f64: error records that were written as header only
  *   344  HEARTBEAT       P    i32: raised about once a second while the thread's event loop turns
  *   348  ENDED           P    i32: 1 = the thread said that it ends
+ *   352  OPEN_DEPTH      P    i32: monitored calls that stand on the thread's stack
+ *   356  OPEN_PRIVATE    P    i32: 1 = they were more than the open stack holds, and stand in memory of the thread's own
+ *   360  SLOTS_USED      P    i32: slots of pending calls that were ever in use
+ *   364  UNSLOTTED       P    i32: pending calls that found no slot
+ *   368  UNENDED         P    f64: calls that have not ended and never can: generators that were collected
+ *   376  LOOP_BEAT_MS    P    f64: when the event loop last turned, on the process-wide monotonic clock; 0 = it does not say
  *   384  HEAD            W    i32: ring position up to which frames are committed, modulo 2^32
  *   388  STATE           W    i32: one of LaneState
  *   392  CALLS_CONSUMED  W    f64: call frames of the ring that left it (stored or dropped by the writer)
@@ -46,6 +53,9 @@
  *   712  (end of the counters; P = producer, W = writer; the two halves never share a 64-byte cache line)
  *  1024  ring            P    `ringBytes` bytes, a power of two
  *   ...  scratch         P    SCRATCH_BYTES: arguments captured before the call, until the call settles
+ *   ...  open stack      P    OPEN_STACK_CALLS × 64 B: the calls on the thread's stack, as {@link OpenCell} says, outermost first
+ *   ...  pending calls   P    PENDING_SLOTS × 64 B: calls that go on after they returned, laid out the same way
+ *   ...  their arguments P    PENDING_SLOTS × SLOT_ARGS_BYTES: u32 size, then what was captured
  * ```
  */
 
@@ -60,6 +70,7 @@ export const DROP_REASONS = [
   'writer_lost',
   'shutdown',
   'throttled',
+  'journal_full',
 ] as const
 export type DropReason = (typeof DROP_REASONS)[number]
 
@@ -73,6 +84,7 @@ export const Drop = {
   writerLost: 6,
   shutdown: 7,
   throttled: 8,
+  journalFull: 9,
 } as const
 
 /** The two ways of a record: ordinary calls go through the ring, errors through the journal. */
@@ -86,8 +98,14 @@ export const LaneI32 = {
   JOURNAL_SEGMENT: 1,
   HEARTBEAT: 86,
   ENDED: 87,
+  JOURNAL_KIB: 14,
+  OPEN_DEPTH: 88,
+  OPEN_PRIVATE: 89,
+  SLOTS_USED: 90,
+  UNSLOTTED: 91,
   HEAD: 96,
   STATE: 97,
+  CLOSING: 178,
 } as const
 /** What the writer does with a lane. */
 export const LaneState = {
@@ -115,6 +133,8 @@ export const LaneF64 = {
   ORIGIN_UNIX_US: 40,
   ERRORS_HELD: 41,
   ERRORS_SHRUNK: 42,
+  UNENDED: 46,
+  LOOP_BEAT_MS: 47,
   CALLS_CONSUMED: 49,
   ERRORS_CONSUMED: 50,
   CALLS_STORED: 51,
@@ -127,6 +147,44 @@ export const LaneF64 = {
 } as const
 export const RING_OFFSET = 1024
 export const SCRATCH_BYTES = 64 * 1024
+
+/**
+ * What is remembered of a call while it is open, as f64. The thread changes it with plain stores and no lock: whoever
+ * looks on reads a call twice, with the depth or the call number in between, and throws away what has changed.
+ */
+export const OpenCell = {
+  /** Milliseconds of the thread's monotonic clock; `< 0`: the call is not timed. */
+  START: 0,
+  /** Call number; in a free slot of a pending call 0. */
+  CALL: 1,
+  TRACE: 2,
+  /** 0 = none. */
+  PARENT: 3,
+  /** 0 = not sampled. */
+  WEIGHT: 4,
+  /** Byte offset of the captured arguments in the lane memory, -1 = they are not there. */
+  MARK: 5,
+  /** On the stack: 1 = the call has entered the asynchronous context, and has to put it back. */
+  CARRIES: 6,
+  /** Of a pending call: FrameFlag. */
+  FLAGS: 6,
+  /** Number of the call site in the totals; -1: code that runs as a part of a trace, and is no call. */
+  SITE: 7,
+} as const
+export const CELLS_PER_CALL = 8
+const OPEN_CALL_BYTES = CELLS_PER_CALL * 8
+/** A default stack of Node holds 5,000 to 7,000 monitored calls. */
+export const OPEN_STACK_CALLS = 16_384
+export const PENDING_SLOTS = 4_096
+export const SLOT_ARGS_BYTES = 448
+
+/** Where the parts behind the ring begin; bytes of the lane memory. Pages that are never written cost nothing. */
+export function openCallsAt(ringBytes: number): { stack: number; slots: number; args: number; end: number } {
+  const stack = RING_OFFSET + ringBytes + SCRATCH_BYTES
+  const slots = stack + OPEN_STACK_CALLS * OPEN_CALL_BYTES
+  const args = slots + PENDING_SLOTS * OPEN_CALL_BYTES
+  return { stack, slots, args, end: args + PENDING_SLOTS * SLOT_ARGS_BYTES }
+}
 
 /**
  * ```
@@ -153,10 +211,17 @@ export const SCRATCH_BYTES = 64 * 1024
  *   92  GIVEN_UP          P    i32: 1 = nobody waits for the writer any more; it must not commit anything from now on
  *   96  LANES             W    i32: recording threads whose lanes the writer has adopted
  *  100  CALL_BLOCKS       any  i32: blocks of call numbers given to threads so far, from a random start
- *  104  CLOSED_VERSION    W    i32: odd while the sums of closed lanes are being changed
- *  112  CLOSED_LANES      W    f64: lanes closed so far
- *  120  CLOSED_SHRUNK     W    f64: ERRORS_SHRUNK of closed lanes
- *  128  CLOSED_ACCOUNTS   W    f64 × 2 lanes × 18: produced, stored and 16 reasons of drops of closed lanes
+ *  104  CLOSINGS          W    i32: lanes closed so far; its last bit says which copy of their sums holds
+ *  108  WRITER_DEATHS     P    i32: deaths of the writer in a row
+ *  112  WRITER_STUCK      P    i32: 1 = the writer runs and has not got on for long
+ *  116  JOURNAL_KIB       any  i32: what is in the journals of all threads and not dealt with, in KiB (queue/journal-budget)
+ *  120  JOURNAL_MAX_KIB   any  i32: what they may hold; every thread writes the same
+ *  124  STORE_FAILURE     W    i32: why the last batch was not stored: 1 + its place in STORE_FAILURES (store/errors)
+ *  128  CLOSED_SUMS       W    f64 × 2 copies × 40, sums of closed lanes: ERRORS_SHRUNK, a free word, for each of the
+ *                              two lanes produced, stored and 16 reasons of drops, then what waits in their journals
+ *  768  STALLS            W    f64: times the event loop of the main thread was found stuck
+ *  776  STALLED_MS        W    f64: how long these stalls were together, the present one not counted
+ *  784  STALLED_SINCE_MS  W    f64: monotonic milliseconds when the present one began, 0 = the loop turns
  * ```
  *
  * One thread of a process owns the writer: "P" is that thread. The other recording threads of the process write only
@@ -177,7 +242,12 @@ export const ControlI32 = {
   GIVEN_UP: 23,
   LANES: 24,
   CALL_BLOCKS: 25,
-  CLOSED_VERSION: 26,
+  CLOSINGS: 26,
+  WRITER_DEATHS: 27,
+  WRITER_STUCK: 28,
+  JOURNAL_KIB: 29,
+  JOURNAL_MAX_KIB: 30,
+  STORE_FAILURE: 31,
 } as const
 export const ControlF64 = {
   BREAKER_OPENED_AT: 4,
@@ -186,13 +256,16 @@ export const ControlF64 = {
   LAST_COMMIT_MS: 7,
   EXPIRED_ROWS: 8,
   BATCHES: 9,
-  CLOSED_LANES: 14,
-  CLOSED_SHRUNK: 15,
-  CLOSED_ACCOUNTS: 16,
+  CLOSED_SUMS: 16,
+  STALLS: 96,
+  STALLED_MS: 97,
+  STALLED_SINCE_MS: 98,
 } as const
-/** Words of one lane in CLOSED_ACCOUNTS: produced, stored, then the drops by reason. */
+/** Index into one copy of CLOSED_SUMS. */
+export const ClosedF64 = { ERRORS_SHRUNK: 0, LANES: 2, IN_JOURNAL: 38, WORDS: 40 } as const
+/** Words of one lane in a copy of CLOSED_SUMS: produced, stored, then the drops by reason. */
 export const CLOSED_WORDS_PER_LANE = 2 + DROP_WORDS_PER_LANE
-export const CONTROL_BYTES = 512
+export const CONTROL_BYTES = 1024
 
 /** `shutdown`: the process goes on; `processEnd`: all its threads die with it. */
 export const StopCode = { none: 0, shutdown: 1, processEnd: 2 } as const
@@ -260,5 +333,5 @@ export const REMOTE_TRACE_BYTES = 24
 
 /** Bytes of a whole lane memory with a ring of `ringBytes`. */
 export function laneMemoryBytes(ringBytes: number): number {
-  return RING_OFFSET + ringBytes + SCRATCH_BYTES
+  return openCallsAt(ringBytes).end
 }

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, readlinkSync } from 'node:fs'
+import { hostname } from 'node:os'
 
 /** Field 22 of /proc/<pid>/stat, counted behind the command name, which may contain anything. */
 const START_TIME_FIELD = 19
@@ -21,6 +22,58 @@ function readTicks(path: string): number {
   return Number.isFinite(ticks) ? ticks : 0
 }
 
+/** Where a pid means something: one running kernel, and one pid namespace in it. 0 = the system does not say. */
+export interface PidSpace {
+  /** The first 48 bits of the random id a Linux kernel takes at each start. */
+  readonly kernel: number
+  /** Number of the pid namespace, as in `/proc/self/ns/pid`. */
+  readonly namespace: number
+}
+
+const UNKNOWN_PID_SPACE: PidSpace = { kernel: 0, namespace: 0 }
+const BOOT_ID_HEX_DIGITS = 12
+
+let ownPidSpace: PidSpace | null = null
+
+/** The pid space this process lives in. */
+export function pidSpace(): PidSpace {
+  ownPidSpace ??= readPidSpace()
+  return ownPidSpace
+}
+
+function readPidSpace(): PidSpace {
+  try {
+    const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').replace(/-/g, '')
+    const kernel = Number.parseInt(bootId.slice(0, BOOT_ID_HEX_DIGITS), 16)
+    const namespace = Number(/^pid:\[(\d+)\]$/.exec(readlinkSync('/proc/self/ns/pid'))?.[1])
+    const known = kernel > 0 && namespace > 0 && namespace < 2 ** 32
+    return known ? { kernel, namespace } : UNKNOWN_PID_SPACE
+  } catch {
+    return UNKNOWN_PID_SPACE
+  }
+}
+
+/** A process as it is named in what it leaves behind. */
+export interface ProcessName {
+  readonly pid: number
+  /** 0 = unknown. */
+  readonly startTicks: number
+  /** Absent in what was written before there was one, or where the system does not say. */
+  readonly pidSpace?: PidSpace
+}
+
+/**
+ * Whether a process still runs. `elsewhere`: it ran under another kernel or in another pid namespace, on another
+ * machine, say, or in another container: no pid seen from here tells anything about it.
+ */
+export function lifeOf({ pid, startTicks, pidSpace: space = UNKNOWN_PID_SPACE }: ProcessName): Life {
+  const here = pidSpace()
+  const comparable = space.kernel !== 0 && here.kernel !== 0
+  if (comparable && (space.kernel !== here.kernel || space.namespace !== here.namespace)) return 'elsewhere'
+  return isAlive(pid, startTicks) ? 'alive' : 'dead'
+}
+export type Life = 'alive' | 'dead' | 'elsewhere'
+
 /** Whether the process that had this pid and start is still running. When in doubt, it is. */
 export function isAlive(pid: number, ticks: number): boolean {
   try {
@@ -30,6 +83,15 @@ export function isAlive(pid: number, ticks: number): boolean {
   }
   const now = startTicks(pid)
   return ticks === 0 || now === 0 || now === ticks
+}
+
+/** Name of this machine; empty where the system does not say. */
+export function hostName(): string {
+  try {
+    return hostname()
+  } catch {
+    return ''
+  }
 }
 
 /** Clock ticks of `/proc` per second: 100 on every Linux that Node runs on. */
@@ -76,5 +138,15 @@ export function isThreadGone({ id, startTicks }: NativeThread): boolean {
     // Out of descriptors, say, nothing is certain; and neither is it when all of /proc has gone.
     const { code } = error as NodeJS.ErrnoException
     return (code === 'ENOENT' || code === 'ESRCH') && existsSync('/proc/self/task')
+  }
+}
+
+/** Whether a thread of this process is on a processor or waits for one, `null` where the system does not say. */
+export function isThreadRunning(id: number): boolean | null {
+  try {
+    const stat = readFileSync(threadStat(id), 'latin1')
+    return stat[stat.lastIndexOf(')') + 2] === 'R'
+  } catch {
+    return null
   }
 }

@@ -4,6 +4,7 @@ import { SHAPE_BYTES } from '../serialize/markers.js'
 import type { Totals } from '../totals/totals.js'
 import { type CallFacts, FIXARRAY_3, largestFrame, NIL, writeFrameHeader } from './frame.js'
 import type { Journal } from './journal.js'
+import { JournalBudget } from './journal-budget.js'
 import { type Handed, JournalLane } from './journal-lane.js'
 import {
   ControlI32,
@@ -18,6 +19,7 @@ import {
   WriterState,
 } from './layout.js'
 import { mappedMemory } from './mapped-memory.js'
+import { PendingSlots } from './pending-slots.js'
 import { RingProducer } from './ring.js'
 import { Scratch } from './scratch.js'
 
@@ -35,11 +37,10 @@ export type Route = 'ring' | 'journal' | 'errors-only'
 const BREAKER_OPEN_CODE = 1
 
 /** The counter in which an error appears, by where it went. */
-const HANDED_WORD: Readonly<Record<Handed, number>> = {
+const HANDED_WORD: Readonly<Record<Exclude<Handed, 'refused'>, number>> = {
   journaled: LaneF64.ERRORS_JOURNALED,
   'in ring': LaneF64.ERRORS_PUBLISHED,
   held: LaneF64.ERRORS_HELD,
-  refused: LaneF64.PRODUCER_DROPS + DROP_WORDS_PER_LANE + Drop.queueFull,
 }
 
 /**
@@ -48,6 +49,7 @@ const HANDED_WORD: Readonly<Record<Handed, number>> = {
  */
 export class Producer {
   readonly scratch: Scratch
+  readonly slots: PendingSlots
   readonly #memory: SharedArrayBuffer
   readonly #bytes: Uint8Array
   readonly #u32: Uint32Array
@@ -83,6 +85,8 @@ export class Producer {
     capture: Capture
     groupBytes: number
     fullErrorsPerSecond: number
+    /** What the journals of the process may take on disk. Default: no limit. */
+    journalMaxBytes?: number
     /** The ids of a trace that was begun elsewhere, {@link REMOTE_TRACE_BYTES} long. */
     remoteIds: (trace: number) => Uint8Array | null
   }) {
@@ -94,7 +98,8 @@ export class Producer {
     this.#control = new Int32Array(parts.control)
     this.#ringBytes = ringBytes
     this.#ring = new RingProducer(memory, ringBytes, largestFrame(groupBytes))
-    this.#journal = new JournalLane(parts.journal, memory, {
+    const budget = new JournalBudget(parts.control, memory, parts.journalMaxBytes ?? Number.POSITIVE_INFINITY)
+    this.#journal = new JournalLane(parts.journal, memory, budget, {
       toRing: frame => this.#publishError(frame),
       wakeWriter: () => this.#wake(),
     })
@@ -105,6 +110,7 @@ export class Producer {
     this.#remoteIds = parts.remoteIds
     this.#wakeAtBytes = ringBytes >>> 1
     this.scratch = new Scratch(memory, ringBytes, capture, groupBytes)
+    this.slots = new PendingSlots(memory, ringBytes)
   }
 
   set route(route: Route) {
@@ -156,8 +162,8 @@ export class Producer {
   /** The stack ended in the middle of a record. */
   #countUnfinished(): void {
     const word = (this.#unfinished - 1) * DROP_WORDS_PER_LANE + Drop.serializeFailed
-    // The totals hold drops of the call lane only; `losses` is made from them.
     if (this.#unfinished === Lane.calls + 1) this.#totals.drop(this.#unfinishedSite, Drop.serializeFailed)
+    else this.#totals.dropError(this.#unfinishedSite, Drop.serializeFailed)
     this.#f64[LaneF64.PRODUCER_DROPS + word]++
     this.#unfinished = 0
   }
@@ -175,8 +181,8 @@ export class Producer {
   }
 
   /**
-   * Hands on the record of a call that returned. The arguments stand in the scratch space from `argsMark`, or in
-   * `heldArgs`, or are captured now from `args`.
+   * Hands on the record of a call that returned. The arguments stand from `argsMark` in the scratch space or a slot of
+   * pending calls, or in `heldArgs`, or are captured now from `args`.
    */
   recordCall(
     site: ProducedSite,
@@ -314,6 +320,7 @@ export class Producer {
       bytes[at + 1] = NIL
       return at + 2
     }
+    if (argsMark >= this.slots.argsAt) return this.slots.copyArguments(argsMark, bytes, at)
     return this.scratch.copy(argsMark, bytes, at)
   }
 
@@ -360,7 +367,12 @@ export class Producer {
     try {
       const seq = this.#begin(Lane.errors, site.id)
       this.#totals.keep(site.id)
-      const shrink = this.#overErrorRate(nowMs)
+      const { room } = this.#journal
+      if (room === 'none') {
+        this.#dropError(site.id, Drop.journalFull)
+        return
+      }
+      const shrink = this.#overErrorRate(nowMs) || room === 'short'
       if (shrink) {
         facts.flags |= FrameFlag.shrunk
         this.#f64[LaneF64.ERRORS_SHRUNK]++
@@ -368,10 +380,17 @@ export class Producer {
       const end = this.#writeError(shrink, site, argsMark, heldArgs, args, thrown)
       const after = facts.trace < 0 ? this.#writeRemote(this.#journal.buffer, end, facts) : end
       const frameBytes = this.#journal.complete(Lane.errors, facts, seq, 1, site.id, end, after)
-      this.#finish(HANDED_WORD[this.#journal.appendError(frameBytes, site.id)])
+      const handed = this.#journal.appendError(frameBytes, site.id)
+      if (handed === 'refused') this.#dropError(site.id, Drop.queueFull)
+      else this.#finish(HANDED_WORD[handed])
     } finally {
       this.busy = false
     }
+  }
+
+  #dropError(site: number, reason: number): void {
+    this.#totals.dropError(site, reason)
+    this.#finish(LaneF64.PRODUCER_DROPS + Lane.errors * DROP_WORDS_PER_LANE + reason)
   }
 
   #writeError(

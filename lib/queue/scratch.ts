@@ -57,6 +57,10 @@ export class Scratch {
     return this.#bytes.slice(mark, this.#top)
   }
 
+  bytesSince(mark: number): number {
+    return this.#top - mark
+  }
+
   /** Copies what was captured since `mark`; returns the offset behind it. */
   copy(mark: number, target: Uint8Array, at: number): number {
     const length = this.#top - mark

@@ -1,5 +1,7 @@
 import { hostname } from 'node:os'
+import { isAlive, startedUnixUs } from '../queue/process-identity.js'
 import type { Bounds } from './filter.js'
+import { LOST_FILES_SQL, unendedSql } from './incident-queries.js'
 import { coverageDropsSql, coverageTotalsSql, EXPIRED_SQL, PROCESSES_SQL } from './queries.js'
 import type { RowReader } from './read-file.js'
 
@@ -29,9 +31,13 @@ export interface Coverage {
   readonly processes: {
     readonly writing: number
     readonly ended: number
-    /** Ended without the last hand-over (killed, crashed), or silent for over a minute and not running here. */
+    /** Ended without the last hand-over (killed, crashed), not running here, or silent for over a minute. */
     readonly endedUncleanly: number
   }
+  /** Calls that had begun when their process ended, cleanly or not, and so never ended; of some functions those known. */
+  readonly neverEnded: number
+  /** Stores and journals that were set aside or are gone; nobody knows what was in them. */
+  readonly lostFiles: number
   /** Records of uncleanly ended processes that are neither stored nor counted; errors among them may still be in a journal file. */
   readonly unaccounted: number
 }
@@ -49,7 +55,12 @@ export interface ProcessInfo {
   readonly unaccounted: number
 }
 
-interface ProcessRow {
+/** A process as the file knows it, and what can be told of it from here. */
+export interface KnownProcess {
+  readonly processId: number
+  readonly boot: string
+  readonly nodeVersion: string
+  readonly state: ProcessState
   readonly pid: number
   readonly script: string
   readonly host: string
@@ -60,15 +71,23 @@ interface ProcessRow {
   readonly unaccounted: number
 }
 
-// A live recorder is seen far more often; beyond this only a running process of this machine counts as writing.
+/** A live recorder is seen far more often. */
 const SILENT_AFTER_US = 60_000_000
+/** Start times of processes are known to about a second. */
+const CLOCK_SLACK_US = 1_500_000
+
+export function findProcesses(read: RowReader, nowMs: number): KnownProcess[] {
+  return read
+    .all<Omit<KnownProcess, 'state'>>(PROCESSES_SQL, {})
+    .map(row => ({ ...row, state: stateOf(row, nowMs) }))
+}
 
 export function readProcesses(read: RowReader, nowMs: number): ProcessInfo[] {
-  return read.all<ProcessRow>(PROCESSES_SQL, {}).map(row => ({
+  return findProcesses(read, nowMs).map(row => ({
     pid: row.pid,
     script: row.script,
     host: row.host,
-    state: stateOf(row, nowMs),
+    state: row.state,
     startedAt: isoOf(row.startedUs / 1000),
     lastSeenAt: isoOf(row.lastSeenUs / 1000),
     unaccounted: row.unaccounted,
@@ -88,7 +107,7 @@ export function readCoverage(read: RowReader, bounds: Bounds, nowMs: number): Co
   )
   const drops = read.all<{ lane: number; reason: string; count: number }>(coverageDropsSql(filtered), scope)
   const expired = read.all<{ kind: string; rows: number; upToUs: number }>(EXPIRED_SQL, {})
-  const processes = readProcesses(read, nowMs)
+  const processes = findProcesses(read, nowMs)
   const inState = (state: ProcessState) => processes.filter(process => process.state === state)
   const calls = totals?.calls ?? 0
   return {
@@ -103,6 +122,8 @@ export function readCoverage(read: RowReader, bounds: Bounds, nowMs: number): Co
       ended: inState('ended').length,
       endedUncleanly: inState('ended uncleanly').length,
     },
+    neverEnded: neverEnded(read, processes, bounds),
+    lostFiles: lostFiles(read, bounds),
     unaccounted: inState('ended uncleanly').reduce((sum, process) => sum + process.unaccounted, 0),
   }
 }
@@ -122,24 +143,37 @@ function expiredOf(
   return { rows: row.rows, upTo: isoOf(row.upToUs / 1000) }
 }
 
-function stateOf(row: ProcessRow, nowMs: number): ProcessState {
+function neverEnded(read: RowReader, processes: readonly KnownProcess[], bounds: Bounds): number {
+  const { pattern, sinceUs, untilUs } = bounds
+  const params = pattern === null ? {} : { pattern, untilUs }
+  const unended = read.all<{ processId: number; calls: number }>(unendedSql(pattern !== null), params)
+  const calls = new Map(unended.map(row => [row.processId, row.calls]))
+  return processes
+    .filter(row => row.state !== 'writing' && row.lastSeenUs >= sinceUs && row.startedUs < untilUs)
+    .reduce((sum, row) => sum + (calls.get(row.processId) ?? 0), 0)
+}
+
+function lostFiles(read: RowReader, { sinceUs, untilUs }: Bounds): number {
+  return read.all<{ files: number }>(LOST_FILES_SQL, { sinceUs, untilUs })[0]?.files ?? 0
+}
+
+/** On this machine a process is asked for; of another one it is known only how long it has been silent. */
+function stateOf(row: Omit<KnownProcess, 'state'>, nowMs: number): ProcessState {
   if (row.ending === 'lost') return 'ended uncleanly'
   if (row.endedUs !== null) return 'ended'
-  if (nowMs * 1000 - row.lastSeenUs < SILENT_AFTER_US) return 'writing'
-  return row.host === hostname() && isRunning(row.pid) ? 'writing' : 'ended uncleanly'
+  if (row.host === hostname()) return isRunning(row) ? 'writing' : 'ended uncleanly'
+  return nowMs * 1000 - row.lastSeenUs < SILENT_AFTER_US ? 'writing' : 'ended uncleanly'
 }
 
-function isRunning(pid: number): boolean {
+function isRunning({ pid, lastSeenUs }: Omit<KnownProcess, 'state'>): boolean {
   // 0 and negative numbers would address process groups.
-  if (!Number.isInteger(pid) || pid <= 0) return false
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
+  if (!Number.isInteger(pid) || pid <= 0 || !isAlive(pid, 0)) return false
+  // Somebody else has the pid by now: in a container it is always the same one.
+  const startedUs = startedUnixUs(pid)
+  return startedUs === null || startedUs <= lastSeenUs + CLOCK_SLACK_US
 }
 
-function isoOf(unixMs: number): string {
+export function isoOf(unixMs: number): string {
   const date = new Date(unixMs)
   return Number.isNaN(date.getTime()) ? 'unknown' : date.toISOString()
 }

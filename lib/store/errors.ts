@@ -1,3 +1,16 @@
+/** The failures of the store; their place in it is their number in shared memory. */
+export const STORE_FAILURES = [
+  'busy',
+  'full',
+  'corrupt',
+  'io',
+  'readonly',
+  'data',
+  'gone',
+  'pinned',
+  'other',
+] as const satisfies readonly StoreFailure[]
+
 /** What went wrong with the store, in the terms the writer decides by. */
 export type StoreFailure =
   /** Another connection holds the lock: worth another try. */
@@ -14,6 +27,8 @@ export type StoreFailure =
   | 'data'
   /** The file, its folder or the connection is not there any more: open again. */
   | 'gone'
+  /** A reader holds the write-ahead log at its cap: the store itself is fine. */
+  | 'pinned'
   | 'other'
 
 const WRITER_ADVICE =
@@ -61,6 +76,37 @@ export class DriverError extends Error {
   readonly code = 'CALLSIGHT_DRIVER'
 }
 
+/** A connection that reads keeps the write-ahead log from being cut, and it has reached its cap. */
+export class WalPinnedError extends Error {
+  override readonly name = 'WalPinnedError'
+  readonly code = 'CALLSIGHT_WAL_PINNED'
+
+  constructor(path: string, capBytes: number) {
+    super(
+      `Another connection has kept a read transaction open on ${path} for so long that its write-ahead log has ` +
+        `reached ${Math.round(capBytes / 1024 ** 2)} MiB. End that transaction, or close that program.`,
+    )
+  }
+}
+
+/** The check of a store that was not closed well has found damage. */
+export class DamagedStoreError extends Error {
+  override readonly name = 'DamagedStoreError'
+  readonly code = 'CALLSIGHT_STORE_DAMAGED'
+}
+
+/** The reserve had to be given, and there is no room for another: what it freed is for errors. */
+export class DiskFullError extends Error {
+  override readonly name = 'DiskFullError'
+  readonly code = 'CALLSIGHT_DISK_FULL'
+
+  constructor(path: string, bytes: number) {
+    super(
+      `The disk is full: beside ${path} there is no room for a reserve of ${Math.ceil(bytes / 1024)} KiB.`,
+    )
+  }
+}
+
 /** Which record a {@link BadRowError} is about. */
 export interface BadRow {
   readonly table: 'calls' | 'errors'
@@ -101,6 +147,9 @@ export function codeOf(error: unknown): string {
 /** Sorts any error of the store by what can be done about it; looks into `cause` for wrapped ones. */
 export function classify(error: unknown): StoreFailure {
   if (error instanceof BadRowError) return 'data'
+  if (error instanceof WalPinnedError) return 'pinned'
+  if (error instanceof DamagedStoreError) return 'corrupt'
+  if (error instanceof DiskFullError) return 'full'
   if (error instanceof StoreSetupError && error.cause !== undefined) return classify(error.cause)
   const code = codeOf(error)
   const base = /^SQLITE_[A-Z]+/.exec(code)?.[0]

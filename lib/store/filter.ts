@@ -45,10 +45,36 @@ export interface TotalFilter extends ScopeFilter, LimitFilter {
 
 export type LossFilter = ScopeFilter & LimitFilter
 
+export interface ProcessFilter {
+  /** A process: its pid (`'4711'`), `'script[pid]'`, or its boot id, the first 16 digits of its trace ids. */
+  readonly process?: string | undefined
+}
+
+/** Stalls that touch the span; of a function: those that had it on the stack. */
+export interface StallFilter extends ScopeFilter, LimitFilter, ProcessFilter {}
+
+export interface OpenCallFilter extends LimitFilter, ProcessFilter {
+  /** Name of the function; `*` stands for any text and `?` for one character: `'Orders.*'`. */
+  readonly function?: string | undefined
+}
+
+/** Incidents that touch the span. */
+export interface IncidentFilter extends LimitFilter, ProcessFilter {
+  /** Default: the beginning of the store. */
+  readonly since?: Moment | undefined
+  /** Default: now and later. */
+  readonly until?: Moment | undefined
+  /** Kind of incident, exactly: `'breaker_open'`. */
+  readonly kind?: string | undefined
+}
+
 /** A filter as the statements take it. Ids are bounds of the primary key, `sinceId <= id < untilId`. */
 export interface Bounds {
   readonly sinceId: bigint
   readonly untilId: bigint
+  /** Unix microseconds, `sinceUs <= moment < untilUs`. */
+  readonly sinceUs: number
+  readonly untilUs: number
   readonly sinceMinute: number
   readonly untilMinute: number
   /** SQLite GLOB pattern. */
@@ -72,6 +98,8 @@ export function toBounds(filter: ScopeFilter & LimitFilter, nowMs: number): Boun
   return {
     sinceId: idAt(sinceMs),
     untilId: untilMs === null ? MAX_ID : idAt(untilMs),
+    sinceUs: Math.round(sinceMs * 1000),
+    untilUs: untilMs === null ? LAST_MS * 1000 : Math.round(untilMs * 1000),
     sinceMinute: Math.floor(sinceMs / 60_000),
     untilMinute: untilMs === null ? LAST_MINUTE : Math.ceil(untilMs / 60_000),
     pattern: filter.function === undefined ? null : toGlob(text('function', filter.function)),

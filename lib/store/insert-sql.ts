@@ -28,8 +28,19 @@ const SQL = {
   drops: `INSERT INTO drops VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
     count = count + excluded.count, first_us = min(first_us, excluded.first_us),
     last_us = max(last_us, excluded.last_us)`,
+  functionsOfSecond: 'SELECT function_id FROM seconds WHERE process_id = ? AND second = ?',
+  second: `INSERT INTO seconds VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+    calls = calls + excluded.calls, errors = errors + excluded.errors, timed = timed + excluded.timed,
+    duration_sum_ns = duration_sum_ns + excluded.duration_sum_ns`,
+  deleteSeconds: 'DELETE FROM seconds WHERE process_id = ? AND second < ?',
   reported: 'SELECT counters FROM reported WHERE process_id = ? AND ring = ? AND site = ?',
   setReported: `INSERT INTO reported VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET counters = excluded.counters`,
+  journalRange: 'SELECT first, behind FROM journal_ranges WHERE process_id = ? AND ring = ? AND segment = ?',
+  addJournalRange: `INSERT INTO journal_ranges VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+    first = CASE WHEN excluded.first > behind THEN excluded.first ELSE min(first, excluded.first) END,
+    behind = max(behind, excluded.behind)`,
+  incident: 'INSERT INTO incidents (process_id, kind, started_us, ended_us, detail) VALUES (?, ?, ?, ?, ?)',
+  endIncident: 'UPDATE incidents SET ended_us = ? WHERE incident_id = ?',
 } as const
 export type Statements = { readonly [name in keyof typeof SQL]: Statement }
 
@@ -37,6 +48,7 @@ export type Statements = { readonly [name in keyof typeof SQL]: Statement }
 export function prepareAll(db: Database): Statements {
   const entries = Object.entries(SQL).map(([name, sql]) => [name, db.prepare(sql)])
   const statements = Object.fromEntries(entries) as Statements
-  for (const name of ['processId', 'functionId', 'buckets', 'reported'] as const) statements[name].pluck()
+  for (const name of ['processId', 'functionId', 'buckets', 'reported', 'functionsOfSecond'] as const)
+    statements[name].pluck()
   return statements
 }

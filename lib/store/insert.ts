@@ -3,10 +3,26 @@ import { CallRows, insertAtFreeId, isBadData, isMoment, type OnBadRow } from './
 import type { Database } from './driver.js'
 import { BadRowError, CommitLostError } from './errors.js'
 import { prepareAll, type Statements } from './insert-sql.js'
-import type { Ending, ErrorRow, LaneState, ProcessInfo, TotalsDelta } from './records.js'
+import type {
+  Ending,
+  ErrorRow,
+  JournalRange,
+  LaneState,
+  ProcessInfo,
+  SecondDelta,
+  TotalsDelta,
+} from './records.js'
 import { WrittenTraces } from './written-traces.js'
 
-export type { Ending, ErrorRow, LaneState, ProcessInfo, TotalsDelta } from './records.js'
+export type {
+  Ending,
+  ErrorRow,
+  JournalRange,
+  LaneState,
+  ProcessInfo,
+  SecondDelta,
+  TotalsDelta,
+} from './records.js'
 
 export interface StoreWriterOptions {
   /** Told of every call row that SQLite refuses. Default: the row is dropped without a word. */
@@ -267,6 +283,21 @@ export class StoreWriter {
     )
   }
 
+  /** Functions that have a row of this second already. */
+  functionsOfSecond(processId: number, second: number): number[] {
+    return this.#sql.functionsOfSecond.all(processId, second) as number[]
+  }
+
+  /** Adds to the totals of one second. */
+  addSecond(processId: number, second: number, functionId: number, delta: SecondDelta): void {
+    const { calls, errors, timed, durationSumNs } = delta
+    this.#sql.second.run(processId, second, functionId, calls, errors, timed, Math.round(durationSumNs))
+  }
+
+  deleteSecondsBefore(processId: number, second: number): void {
+    this.#sql.deleteSeconds.run(processId, second)
+  }
+
   addDrops(
     minute: number,
     functionId: number,
@@ -287,6 +318,39 @@ export class StoreWriter {
 
   setReported(processId: number, ring: number, site: number, countersJson: string): void {
     this.#sql.setReported.run(processId, ring, site, countersJson)
+  }
+
+  /** The bytes of a journal's segment that are dealt with in this file. */
+  journalRange(processId: number, ring: number, segment: number): JournalRange {
+    const found = this.#sql.journalRange.get(processId, ring, segment) as JournalRange | undefined
+    return found ?? { first: 0, behind: 0 }
+  }
+
+  /** To be called in the transaction that deals with the entries. A gap before the range gives up what is known before it. */
+  addJournalRange(processId: number, ring: number, segment: number, { first, behind }: JournalRange): void {
+    this.#sql.addJournalRange.run(processId, ring, segment, first, behind)
+  }
+
+  /**
+   * Notes what happened to the recording itself, in a transaction or as one of its own.
+   *
+   * @param endedUs `null` while it goes on
+   * @returns what {@link endIncident} takes
+   */
+  incident(
+    processId: number,
+    kind: string,
+    startedUs: number,
+    endedUs: number | null,
+    detail: string,
+  ): number {
+    const ended = endedUs === null ? null : Math.floor(endedUs)
+    const done = this.#sql.incident.run(processId, kind, Math.floor(startedUs), ended, detail)
+    return Number(done.lastInsertRowid)
+  }
+
+  endIncident(incidentId: number, endedUs: number): void {
+    this.#sql.endIncident.run(Math.floor(endedUs), incidentId)
   }
 
   /** Retention takes a process for gone by its last_seen_us, so that may not lie before its records. */

@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 import { type Database, type Driver, loadDriver, prepared, readPragma } from './driver.js'
-import { classify, codeOf, ForeignStoreError, StoreSetupError } from './errors.js'
+import { classify, codeOf, DamagedStoreError, ForeignStoreError, StoreSetupError } from './errors.js'
 import { makeStoreFolder } from './folder.js'
 import { identify, refuseForeign, statOf } from './inspect.js'
 import { migrate } from './migrate.js'
@@ -12,6 +12,11 @@ export interface OpenOptions {
   readonly busyTimeoutMs?: number
   /** Told where a damaged store was moved before a new one was started. */
   readonly onSetAside?: (path: string) => void
+  /**
+   * Looks through a store that was not closed well, as long as that takes no more than a moment. Damage in a larger
+   * one shows when it is read.
+   */
+  readonly thorough?: boolean
   /** Default: the installed better-sqlite3. */
   readonly driver?: Driver
 }
@@ -24,11 +29,15 @@ const BUSY_PAUSE_MS = 5
 /** Attempts that may end because another process moved or removed the file just then. */
 const ATTEMPTS = 5
 const FILE_MODE = 0o600
+/** Names of files have 255 bytes on Linux, macOS and Windows; the longest name of a journal adds 44, kept unreadable 55. */
+const LONGEST_NAME = 200
 /** Size the write-ahead log is cut back to when SQLite starts it over. */
 export const WAL_LIMIT_BYTES = 8 * 1024 ** 2
 /** Pages in the log after which a commit moves them to the database. */
 const WAL_CHECKPOINT_PAGES = 1_000
 const WAL_MODE = 'wal'
+/** Looking through a store takes 4 ms a MiB. */
+const THOROUGH_UP_TO_BYTES = 16 * 1024 ** 2
 
 /**
  * Opens the store for writing; creates the folder (0700), the file (0600) and the schema when they are missing.
@@ -45,14 +54,20 @@ export function openForWriting(path: string, options: OpenOptions = {}): Databas
     throw new StoreSetupError(
       `The store path "${path}" begins or ends with a space. Choose one that does not.`,
     )
+  if (Buffer.byteLength(basename(file)) > LONGEST_NAME)
+    throw new StoreSetupError(
+      `The file name of the store ${file} is too long: the names of the files beside it begin with it, so it may ` +
+        `have ${LONGEST_NAME} bytes. Choose a shorter one with CALLSIGHT_DB.`,
+    )
   const driver = options.driver ?? loadDriver()
   const busyTimeoutMs = options.busyTimeoutMs ?? BUSY_TIMEOUT_MS
   let hasSetAside = false
+  const check = options.thorough === true && wasLeft(file)
   for (let attempt = 1; ; attempt++) {
     createIfMissing(file)
     const seen = identify(file)
     try {
-      return retryWhileBusy(() => openExisting(driver, file, busyTimeoutMs))
+      return retryWhileBusy(() => openExisting(driver, file, busyTimeoutMs, check))
     } catch (error) {
       const failure = classify(error)
       if (failure === 'corrupt' && !hasSetAside) {
@@ -108,7 +123,14 @@ function createFile(file: string): void {
   }
 }
 
-function openExisting(driver: Driver, file: string, busyTimeoutMs: number): Database {
+/** Its process died, or still runs: the last one to close a store leaves no log. */
+function wasLeft(file: string): boolean {
+  const bytesOf = (path: string): number => statOf(path)?.size ?? 0
+  const logBytes = bytesOf(`${file}-wal`)
+  return logBytes > 0 && logBytes + bytesOf(file) <= THOROUGH_UP_TO_BYTES
+}
+
+function openExisting(driver: Driver, file: string, busyTimeoutMs: number, check: boolean): Database {
   refuseForeign(driver, file, busyTimeoutMs)
   const db = new driver(file, { fileMustExist: true, timeout: busyTimeoutMs })
   try {
@@ -128,6 +150,7 @@ function openExisting(driver: Driver, file: string, busyTimeoutMs: number): Data
       ['wal_autocheckpoint', WAL_CHECKPOINT_PAGES],
     ]
     for (const [pragma, wanted] of settings) setAndCheck(db, file, pragma, wanted)
+    if (check) requireSound(db, file)
     probe(db)
     return db
   } catch (error) {
@@ -157,6 +180,12 @@ function probe(db: Database): void {
     prepared(db, `SELECT * FROM ${table} ORDER BY id DESC LIMIT 1`).all()
   prepared(db, 'SELECT max(trace) FROM calls').all()
   prepared(db, 'SELECT count(*) FROM processes').all()
+}
+
+/** A page that is damaged deep inside would show when it is needed, in the middle of work or of an answer. */
+function requireSound(db: Database, file: string): void {
+  const found = readPragma(db, 'integrity_check(1)')
+  if (found !== 'ok') throw new DamagedStoreError(`${file} is damaged: ${found}`)
 }
 
 function retryWhileBusy<T>(work: () => T): T {

@@ -1,4 +1,5 @@
 import type { Outcome, TotalOrder } from './filter.js'
+import { losses } from './incident-sql.js'
 import {
   AT,
   HEX,
@@ -12,6 +13,8 @@ import {
 } from './record-sql.js'
 
 export type * from './rows.js'
+
+const US_PER_MINUTE = 60_000_000
 
 export const FUNCTION_IDS = `function_id IN (SELECT function_id FROM functions WHERE name GLOB $pattern)`
 // CROSS JOIN fixes the order of the loops: the record tables are walked along their key and a limit ends the walk.
@@ -43,6 +46,11 @@ export function errorsSql(conditions: Conditions): string {
   return `SELECT ${ERROR_COLUMNS} FROM errors e ${NAMES('e')}
     WHERE e.id IN (SELECT id FROM errors WHERE ${recordRange(conditions)} ORDER BY id DESC LIMIT $limit)
     ORDER BY e.id DESC`
+}
+
+export function errorsOfProcessSql(): string {
+  return `SELECT ${ERROR_COLUMNS} FROM errors e ${NAMES('e')}
+    WHERE e.process_id = $processId ORDER BY e.id DESC LIMIT $limit`
 }
 
 const LEG_COLUMNS = 'id, function_id, process_id, duration_ns, trace, parent, call, flags, shape, args, cuts'
@@ -150,10 +158,8 @@ export const BUCKETS_SQL = `SELECT function_id AS functionId, group_concat(bucke
 export const BUCKET_BOUNDS_SQL = 'SELECT bucket, upper_ns AS upperNs FROM latency_buckets ORDER BY bucket'
 
 export function lossesSql(pattern: boolean): string {
-  return `SELECT strftime('%Y-%m-%dT%H:%MZ', d.minute * 60, 'unixepoch') AS minute, coalesce(f.name, '(unknown)') AS function,
-      d.reason AS reason, sum(d.count) AS count
-    FROM (${LOSSES}) d LEFT JOIN functions f USING (function_id) WHERE ${minuteRange(pattern)}
-    GROUP BY d.minute, d.function_id, d.reason ORDER BY d.minute DESC, count DESC LIMIT $limit`
+  const incidents = `n.started_us >= $sinceMinute * ${US_PER_MINUTE} AND n.started_us < $untilMinute * ${US_PER_MINUTE}`
+  return `${losses({ records: minuteRange(pattern), incidents })} LIMIT $limit`
 }
 
 export const FUNCTION_EXISTS_SQL = 'SELECT 1 FROM functions WHERE name GLOB $pattern LIMIT 1'
@@ -171,7 +177,7 @@ export function coverageDropsSql(pattern: boolean): string {
 export const EXPIRED_SQL = 'SELECT kind, rows, up_to_us AS upToUs FROM expired WHERE rows > 0'
 
 /** `unaccounted`: records the process had numbered that are neither stored nor counted as dropped. */
-export const PROCESSES_SQL = `SELECT p.pid AS pid, p.script AS script, p.host AS host, p.started_us AS startedUs,
+export const PROCESSES_SQL = `SELECT p.process_id AS processId, p.boot AS boot, p.node_version AS nodeVersion, p.pid AS pid, p.script AS script, p.host AS host, p.started_us AS startedUs,
     p.last_seen_us AS lastSeenUs, p.ended_us AS endedUs, p.ending AS ending,
     (SELECT coalesce(sum(max(0, l.produced - l.stored
        - (SELECT coalesce(sum(j.value), 0) FROM json_each(l.dropped) j))), 0)

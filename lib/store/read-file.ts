@@ -130,7 +130,7 @@ export class ReadFile implements RowReader {
 }
 
 function regularFile(path: string): Stats {
-  const stats = statSync(path, { throwIfNoEntry: false })
+  const stats = look(path)
   if (stats === undefined) throw new StoreNotFoundError(path, journalsOf(path).length)
   if (stats.isDirectory()) throw foreignStore(path, 'is a directory, not a recording')
   // Opening a pipe would block for ever.
@@ -139,6 +139,16 @@ function regularFile(path: string): Stats {
     throw foreignStore(path, 'is empty: nothing has been recorded in it')
   }
   return stats
+}
+
+/** @throws StoreReadError when a folder on the way cannot be entered, a link leads in a circle, or the name is none */
+function look(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })
+  } catch (error) {
+    if (codeOf(error) === 'ENOTDIR') return undefined
+    throw translate(error, path)
+  }
 }
 
 function identityOf(stats: Stats): string {
@@ -255,6 +265,13 @@ export function translate(error: unknown, path: string): unknown {
     return new StoreReadError(
       'CALLSIGHT_STORE_DAMAGED',
       `${path} is damaged (${why}). Run "callsight doctor"; the recorder sets a damaged file aside at its next start.`,
+      { cause: error },
+    )
+  }
+  if (/^no such (table|column)/.test(why)) {
+    return new StoreReadError(
+      'CALLSIGHT_STORE_DAMAGED',
+      `${path} is marked as a recording but is not a whole one (${why}). Move it away: the next start of your program makes a new one.`,
       { cause: error },
     )
   }

@@ -4,11 +4,14 @@ import {
   type Bounds,
   type CallFilter,
   type ErrorFilter,
+  type IncidentFilter,
   type LimitFilter,
   type LossFilter,
+  type OpenCallFilter,
   type Outcome,
   oneOf,
   type ScopeFilter,
+  type StallFilter,
   TOTAL_ORDERS,
   type TotalFilter,
   text,
@@ -27,14 +30,19 @@ import {
   errorsSql,
   FUNCTION_EXISTS_SQL,
   type FunctionTotals,
+  type IncidentRow,
   type LossRow,
   lossesSql,
+  type OpenCallRow,
+  type StallRow,
   TRACE_SQL,
   type TraceRow,
 } from './queries.js'
+import { type CrashReport, readCrash } from './read-crash.js'
 import { StoreQueryError, StoreReadError } from './read-errors.js'
 import { ReadFile } from './read-file.js'
 import { type HiddenNames, readHiddenNames } from './read-hidden.js'
+import { readIncidents, readOpenCalls, readStalls } from './read-incidents.js'
 import { readTotals } from './read-totals.js'
 import { runSql, type SqlParams, type SqlRow } from './sql.js'
 
@@ -110,7 +118,7 @@ export class Store implements Disposable {
     return file.snapshot(() => readTotals(file, bounds, order))
   }
 
-  /** Records that are missing from the store, per minute, function and reason; newest minute first. */
+  /** What is missing from the store, when and why: per minute, function and reason; newest minute first. */
   losses(filter: LossFilter = {}): LossRow[] {
     const bounds = toBounds(filter, this.#now())
     const params = { ...minutes(bounds), limit: bounds.limit }
@@ -151,6 +159,38 @@ export class Store implements Disposable {
   hiddenNames(scope: ScopeFilter = {}): HiddenNames {
     const bounds = toBounds(scope, this.#now())
     return readHiddenNames(this.#open(), bounds)
+  }
+
+  /** Times in which the event loop of a main thread did not turn, newest first. Default limit 100 rows. */
+  stalls(filter: StallFilter = {}): StallRow[] {
+    return readStalls(this.#open(), filter, this.#now())
+  }
+
+  /**
+   * Calls that had begun and not ended when the writer last looked, of every process: of one that has ended, for good.
+   * Default limit 100 rows.
+   */
+  openCalls(filter: OpenCallFilter = {}): OpenCallRow[] {
+    return readOpenCalls(this.#open(), filter, this.#now())
+  }
+
+  /** What happened to the recording itself, newest first. Default limit 100 rows. */
+  incidents(filter: IncidentFilter = {}): IncidentRow[] {
+    return readIncidents(this.#open(), filter, this.#now())
+  }
+
+  /**
+   * What the newest process that ended uncleanly was doing when it ended. It need not have been started again: on the
+   * machine it ran on a process is found dead at once, elsewhere when it has been silent for a minute.
+   *
+   * @param process its pid, `script[pid]` or boot id: the report of that one, however it ended
+   * @returns `null` when no process ended uncleanly
+   * @throws StoreQueryError when the store has no such process
+   */
+  crash(process?: string): CrashReport | null {
+    const file = this.#open()
+    const nowMs = this.#now()
+    return file.snapshot(() => readCrash(file, file.path, process, nowMs))
   }
 
   /** The programs that wrote into this store. */

@@ -27,9 +27,12 @@ export const REMOTE_JOIN = (row: string) =>
 /** An error record that is lost before it reaches the writer is known to the account of its lane only. */
 const ALSO_IN_DROPS = [Drop.poison, Drop.writerLost].map(reason => `'${DROP_REASONS[reason]}'`).join(', ')
 
-/** Everything that was lost, each record once: what is counted by minute, then what only the lanes tell. */
-export const LOSSES = `SELECT minute, function_id, lane, reason, count FROM drops
+/**
+ * Everything that was lost, each record once: what is counted by minute, then what only the lanes tell. Of that no more
+ * is known than that it was between the start of the process and its last sign of life.
+ */
+export const LOSSES = `SELECT process_id, minute, function_id, lane, reason, count, first_us, last_us FROM drops
   UNION ALL
-  SELECT p.last_seen_us / ${US_PER_MINUTE}, 0, l.lane, j.key, j.value
+  SELECT l.process_id, p.last_seen_us / ${US_PER_MINUTE}, 0, l.lane, j.key, j.value, p.started_us, p.last_seen_us
   FROM lanes l JOIN processes p ON p.process_id = l.process_id JOIN json_each(l.dropped) j
   WHERE l.lane = ${Lane.errors} AND j.key NOT IN (${ALSO_IN_DROPS})`

@@ -43,13 +43,17 @@ export interface ErrorRow {
   readonly cuts: string | null
 }
 
-/** What one minute of one function adds to its totals. */
-export interface TotalsDelta {
+/** What one second of one function adds to its totals. */
+export interface SecondDelta {
   readonly calls: number
   readonly errors: number
-  readonly kept: number
   readonly timed: number
   readonly durationSumNs: number
+}
+
+/** What one minute of one function adds to its totals. */
+export interface TotalsDelta extends SecondDelta {
+  readonly kept: number
   readonly durationMaxNs: number
   /** Calls by latency bucket. */
   readonly buckets: ReadonlyMap<number, number>
@@ -58,4 +62,11 @@ export interface TotalsDelta {
 export interface LaneState {
   readonly stored: number
   readonly storedSeq: number
+}
+
+/** Bytes of a segment of an error journal. */
+export interface JournalRange {
+  readonly first: number
+  /** The byte behind the last one. */
+  readonly behind: number
 }

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs'
 import { type Database, prepared, readPragma } from './driver.js'
+import { classify } from './errors.js'
 import { WAL_LIMIT_BYTES } from './open.js'
 import { ID_SALT_BITS } from './schema.js'
 
@@ -29,6 +30,8 @@ type MinuteTable = 'totals' | 'drops'
 
 /** Pages given back in one step: at 4 KiB a page a step moves at most 2 MiB through the log. */
 const VACUUM_PAGES = 512
+/** The same on a full disk: it has to fit into what the reserve gave. */
+const CRAMPED_VACUUM_PAGES = 64
 /** Free pages that stay in the file for the next batches, so that it does not shrink and grow all the time. */
 const SPARE_PAGES = 256
 /** Deleting rows cannot shrink a log that a reader holds; it takes at most this share of the limit. */
@@ -36,6 +39,21 @@ const WAL_SHARE = 1 / 4
 /** Bytes of a row with its index entries, its texts not counted. */
 const ROW_BYTES = 80
 const US_PER_MINUTE = 60_000_000
+/** Stalls of one process; the oldest go first. */
+export const MAX_STALLS = 500
+/** Open calls of one process and the threads they belonged to: threads that ended long ago go first. */
+export const MAX_IN_FLIGHT = 20_000
+/** What goes with the row of a process. */
+const PROCESS_TABLES = [
+  'lanes',
+  'reported',
+  'remote_traces',
+  'seconds',
+  'journal_ranges',
+  'processes',
+] as const
+/** Stalls that go at a time when the store is too large. */
+const STALLS_PER_STEP = 50
 
 const TEXT_BYTES = {
   calls: `ifnull(octet_length(shape), 0) + ifnull(octet_length(args), 0) + ifnull(octet_length(result), 0)
@@ -61,7 +79,8 @@ export const DELETE_TRACES = {
  * batches can be written in between: call {@link sweepSlice} until it reports no more.
  *
  * By age: every call that ended before `nowUs - retentionMs`; a row exactly at the limit stays. By size: the
- * oldest ordinary calls, then the oldest minutes of totals and drops, and errors last.
+ * oldest ordinary calls, then the oldest stalls, then the oldest minutes of totals and drops, and errors last.
+ * Of calls in flight and of stalls each process also has no more than {@link MAX_IN_FLIGHT} and {@link MAX_STALLS}.
  */
 export class Retention {
   readonly #db: Database
@@ -78,8 +97,9 @@ export class Retention {
    * @param nowUs Unix time in microseconds by a clock that does not jump
    * @param budgetRows rows this slice may delete; 2,000 to 5,000 keep it to a few milliseconds. A remote trace goes
    * with its last record and is not counted in it
+   * @param cramped the log has hardly any room: pages go back in small steps
    */
-  sweepSlice(nowUs: number, budgetRows: number): SweepResult {
+  sweepSlice(nowUs: number, budgetRows: number, cramped = false): SweepResult {
     if (this.#db.inTransaction)
       throw new Error('A sweep cannot run inside a batch. Commit or roll back first.')
     const bytesBefore = this.#bytes()
@@ -87,7 +107,7 @@ export class Retention {
     const cutoffUs = Math.floor(nowUs - this.#options.retentionMs * 1_000)
     if (cutoffUs > 0) this.#byAge(cutoffUs, slice)
     if (slice.left > 0) this.#bySize(slice)
-    const isVacuumed = this.#giveBack()
+    const isVacuumed = this.#giveBack(cramped)
     const { expired, deleted } = slice
     return {
       more: slice.left <= 0 || !isVacuumed || (this.#excessBytes() > 0 && deleted > 0),
@@ -112,11 +132,80 @@ export class Retention {
     for (const table of ['totals', 'drops'] as const) {
       if (slice.left > 0) this.#deleteMinutes(table, minute, slice.left, slice)
     }
+    if (slice.left > 0) this.#deleteInFlight(cutoffUs, slice)
+    if (slice.left > 0) this.#deleteStalls(cutoffUs, slice)
+    if (slice.left > 0) this.#deleteIncidents(cutoffUs, slice)
     if (slice.left > 0) this.#deleteProcesses(cutoffUs, slice)
   }
 
+  /** Threads that were looked at before the window, and what is too much of one process. */
+  #deleteInFlight(cutoffUs: number, slice: Slice): void {
+    const old = prepared(
+      this.#db,
+      `SELECT process_id AS processId, ring FROM (
+         SELECT process_id, ring, looked_us,
+           sum(listed + 1) OVER (PARTITION BY process_id ORDER BY looked_us DESC, ring) AS rows
+         FROM in_flight_looks) WHERE looked_us < ? OR rows > ? LIMIT ?`,
+    )
+    // Mostly there is none, and the write lock is not needed.
+    if (old.get(cutoffUs, MAX_IN_FLIGHT, 1) === undefined) return
+    this.#inTransaction(() => {
+      let deleted = 0
+      const rings = old.all(cutoffUs, MAX_IN_FLIGHT, slice.left) as { processId: number; ring: number }[]
+      for (const { processId, ring } of rings) {
+        for (const table of ['in_flight', 'in_flight_looks']) {
+          const sql = `DELETE FROM ${table} WHERE process_id = ? AND ring = ?`
+          deleted += prepared(this.#db, sql).run(processId, ring).changes
+        }
+        if (deleted >= slice.left) break
+      }
+      return () => slice.count(deleted, 0)
+    })
+  }
+
+  #deleteStalls(cutoffUs: number, slice: Slice): void {
+    const old = prepared(
+      this.#db,
+      `SELECT stall_id FROM (
+         SELECT stall_id, seen_us, row_number() OVER (PARTITION BY process_id ORDER BY stall_id DESC) AS place
+         FROM stalls) WHERE seen_us < ? OR place > ? LIMIT ?`,
+    ).pluck()
+    this.#deleteStallsOf(() => old.all(cutoffUs, MAX_STALLS, Math.min(slice.left, STALLS_PER_STEP)), slice)
+  }
+
+  #deleteStallsOf(which: () => unknown[], slice: Slice): void {
+    if (which().length === 0) return
+    this.#inTransaction(() => {
+      let deleted = 0
+      for (const stallId of which()) {
+        for (const table of ['stall_calls', 'stalls']) {
+          deleted += prepared(this.#db, `DELETE FROM ${table} WHERE stall_id = ?`).run(stallId).changes
+        }
+      }
+      return () => slice.count(deleted, 0)
+    })
+  }
+
+  /** One that goes on is as old as the last sign of life of its process. */
+  #deleteIncidents(cutoffUs: number, slice: Slice): void {
+    const old = prepared(
+      this.#db,
+      `SELECT incident_id FROM incidents i WHERE ifnull(ended_us, ifnull(
+         (SELECT max(last_seen_us, ifnull(p.ended_us, 0)) FROM processes p WHERE p.process_id = i.process_id),
+         started_us)) < ? LIMIT ?`,
+    ).pluck()
+    if (old.get(cutoffUs, 1) === undefined) return
+    this.#inTransaction(() => {
+      let deleted = 0
+      for (const id of old.all(cutoffUs, slice.left)) {
+        deleted += prepared(this.#db, 'DELETE FROM incidents WHERE incident_id = ?').run(id).changes
+      }
+      return () => slice.count(deleted, 0)
+    })
+  }
+
   #bySize(slice: Slice): void {
-    for (const step of ['calls', 'totals', 'drops', 'errors'] as const) {
+    for (const step of ['calls', 'stalls', 'totals', 'drops', 'errors'] as const) {
       const excess = this.#excessBytes()
       if (excess <= 0 || slice.left <= 0) return
       switch (step) {
@@ -124,6 +213,11 @@ export class Retention {
         case 'errors':
           this.#deleteOldest(step, excess, slice)
           break
+        case 'stalls': {
+          const oldest = prepared(this.#db, 'SELECT stall_id FROM stalls ORDER BY stall_id LIMIT ?').pluck()
+          this.#deleteStallsOf(() => oldest.all(STALLS_PER_STEP), slice)
+          break
+        }
         case 'totals':
         case 'drops':
           // A minute at a time, since it cannot be told beforehand how much one frees.
@@ -195,6 +289,9 @@ export class Retention {
          AND NOT EXISTS (SELECT 1 FROM errors e WHERE e.process_id = p.process_id)
          AND process_id NOT IN (SELECT process_id FROM totals)
          AND process_id NOT IN (SELECT process_id FROM drops)
+         AND process_id NOT IN (SELECT process_id FROM in_flight_looks)
+         AND process_id NOT IN (SELECT process_id FROM stalls)
+         AND process_id NOT IN (SELECT process_id FROM incidents)
        LIMIT ?`,
     ).pluck()
     // Asked for outside the transaction first: mostly there is none, and the write lock is not needed.
@@ -202,7 +299,7 @@ export class Retention {
     this.#inTransaction(() => {
       let deleted = 0
       for (const processId of dead.all(cutoffUs, slice.left)) {
-        for (const table of ['lanes', 'reported', 'remote_traces', 'processes'])
+        for (const table of PROCESS_TABLES)
           deleted += prepared(this.#db, `DELETE FROM ${table} WHERE process_id = ?`).run(processId).changes
       }
       return () => slice.count(deleted, 0)
@@ -224,17 +321,32 @@ export class Retention {
   }
 
   /** Returns free pages to the file system, a bounded number at a time. `true` when none is left to return. */
-  #giveBack(): boolean {
+  #giveBack(cramped: boolean): boolean {
+    const step = cramped ? CRAMPED_VACUUM_PAGES : VACUUM_PAGES
     const free = Number(readPragma(this.#db, 'freelist_count'))
     const spare = this.#bytes() > this.#options.maxBytes ? 0 : SPARE_PAGES
     const surplus = free - spare
-    if (surplus > 0) this.#db.exec(`PRAGMA incremental_vacuum(${Math.min(surplus, VACUUM_PAGES)})`)
-    if (surplus > VACUUM_PAGES) return false
+    if (surplus > 0) this.#db.exec(`PRAGMA incremental_vacuum(${Math.min(surplus, step)})`)
+    // As long as nothing is gone, the database would only grow by what is in the log.
+    if (cramped && surplus > 0) this.emptyLog()
+    if (surplus > step) return false
+    if (cramped) return true
     // The file is cut when its log is moved over; a log that has grown beyond its limit is cut as well.
     if (surplus > 0) this.#checkpoint('PASSIVE')
     if (this.#walBytes() > Math.min(WAL_LIMIT_BYTES, this.#options.maxBytes * WAL_SHARE))
       this.#checkpoint('TRUNCATE')
     return true
+  }
+
+  /** Moves the log to the database, on a disk that may have no room for it to grow. `true` when that was done. */
+  emptyLog(): boolean {
+    try {
+      this.#checkpoint('TRUNCATE')
+      return this.#walBytes() === 0
+    } catch (error) {
+      if (classify(error) !== 'full') throw error
+      return false
+    }
   }
 
   /** Never waits for a reader: the next sweep tries again. */

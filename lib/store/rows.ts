@@ -88,7 +88,74 @@ export interface FunctionTotals {
 export interface LossRow {
   /** ISO-8601 UTC. */
   readonly minute: string
+  /** `(unknown)`: not known any more whose records they were; `(all)`: those of every function. */
   readonly function: string
+  /** Why a record was dropped, or `store_set_aside`, `store_gone`, `journal_set_aside`. */
   readonly reason: string
-  readonly count: number
+  /** `null`: nobody knows how many. */
+  readonly count: number | null
+  /** The span of time in which they were lost, ISO-8601 UTC. */
+  readonly first_at: string
+  readonly last_at: string
+  /** Of a file that was set aside or is gone: its path, or what has become of it. */
+  readonly detail: string | null
+}
+
+/** Row of the view `open_calls`: a call that had begun and not ended when the writer last looked at its thread. */
+export interface OpenCallRow {
+  /** The moment of that look, ISO-8601 UTC. */
+  readonly seen_at: string | null
+  readonly function: string
+  /** ISO-8601 UTC; of a call that was not timed the latest moment at which it can have begun. */
+  readonly started_at: string
+  /** Milliseconds from `started_at` to `seen_at`. */
+  readonly age_ms: number | null
+  readonly timed: 0 | 1
+  /** Place on the stack of its thread, 0 outermost; `null`: it had returned a promise or a generator. */
+  readonly depth: number | null
+  /** JSON text. */
+  readonly args: string | null
+  /** As in {@link ErrorRow}, and so are those that follow. */
+  readonly shape: string | null
+  readonly trace_id: string
+  readonly parent_id: string | null
+  readonly call_id: string
+  readonly process: string
+  /** `null` while the process has not ended, as far as the store says; `lost`: a later start found it dead. */
+  readonly process_ended: 'clean' | 'lost' | null
+}
+
+/** Row of the view `recent_stalls`: a time in which the event loop of a main thread did not turn. */
+export interface StallRow {
+  /** The last sign of life of the loop, ISO-8601 UTC. */
+  readonly at: string
+  /** Milliseconds until the loop turned again, or until the last look that found it stuck. */
+  readonly duration_ms: number
+  /** 1: it turned again. 0: it is stuck, or the process ended so. */
+  readonly ended: 0 | 1
+  /** The monitored function that most looks found innermost on the stack; `null`: there was none. */
+  readonly function: string | null
+  /** Looks that found it innermost, 0 to 1 of all. */
+  readonly share: number | null
+  /** Looks that found the thread running, 0 to 1 of all; near 0 it waited. `null`: this system does not tell. */
+  readonly on_cpu: number | null
+  /**
+   * JSON text, the stack from the outside in:
+   * `[{"function":…,"looks":…,"innermost":…,"calls":…,"args":…,"shape":…}]`.
+   */
+  readonly calls: string
+  /** `script[pid]` */
+  readonly process: string
+}
+
+/** Row of the view `recent_incidents`: something that happened to the recording itself. */
+export interface IncidentRow {
+  /** ISO-8601 UTC. */
+  readonly at: string
+  /** `null`: it goes on, or the process ended so. */
+  readonly until: string | null
+  /** Such as `store_set_aside`, `breaker_open`, `disk_full`. */
+  readonly kind: string
+  readonly detail: string
+  readonly process: string
 }

@@ -1,8 +1,9 @@
 import { BUCKET_COUNT, bucketUpperNs } from '../totals/layout.js'
-import { AT, HEX, LOSSES, PARENT_ID, PROCESS, RECORDED, REMOTE_JOIN, TRACE_ID } from './record-sql.js'
+import { AT, HEX, PARENT_ID, PROCESS, RECORDED, REMOTE_JOIN, TRACE_ID } from './record-sql.js'
+import { INCIDENTS_SCHEMA } from './schema-incidents.js'
 
 /**
- * The file format. Tables are internal; the four views are the public contract (see README). `user_version` is
+ * The file format. Tables are internal; the views are the public contract (see README). `user_version` is
  * the schema version, `application_id` marks the file as ours.
  *
  * Time is the key of both record tables: `id = end_us * 2048 + salt`, the moment the call ended in Unix
@@ -10,7 +11,7 @@ import { AT, HEX, LOSSES, PARENT_ID, PROCESS, RECORDED, REMOTE_JOIN, TRACE_ID } 
  * of the primary key and need no index. It stays positive until the year 2112.
  */
 export const APPLICATION_ID = 0x43_53_47_54
-export const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 2
 export { ID_SALT_BITS, ID_SALT_SPAN } from './record-sql.js'
 
 /**
@@ -213,23 +214,18 @@ SELECT f.name AS function, s.calls AS calls, s.errors AS errors,
        CASE WHEN s.timed > 0 THEN s.max_ns / 1e6 END AS max_ms
 FROM sums s JOIN functions f USING (function_id) LEFT JOIN percentiles p USING (function_id)
 ORDER BY s.sum_ns DESC;
-
-CREATE VIEW losses AS
-SELECT strftime('%Y-%m-%dT%H:%MZ', d.minute * 60, 'unixepoch') AS minute, coalesce(f.name, '(unknown)') AS function,
-       d.reason AS reason, sum(d.count) AS count
-FROM (${LOSSES}) d LEFT JOIN functions f USING (function_id)
-GROUP BY d.minute, d.function_id, d.reason
-ORDER BY d.minute DESC, count DESC;
 `
 
 const bucketRows = () =>
   Array.from({ length: BUCKET_COUNT }, (_, bucket) => `(${bucket},${bucketUpperNs(bucket)})`).join(',')
 
-/** Statements that bring an empty file to the current version. */
-export const CREATE_SCHEMA = [TABLES, VIEWS, `INSERT INTO latency_buckets VALUES ${bucketRows()};`]
+const FIRST_SCHEMA = [TABLES, VIEWS, `INSERT INTO latency_buckets VALUES ${bucketRows()};`]
 
 /**
  * One step per version: `MIGRATIONS[n]` brings version n to n + 1. Version 0 is the empty file.
  * Every step runs in one transaction with the version that ends it.
  */
-export const MIGRATIONS: readonly (readonly string[])[] = [CREATE_SCHEMA]
+export const MIGRATIONS: readonly (readonly string[])[] = [FIRST_SCHEMA, INCIDENTS_SCHEMA]
+
+/** Statements that bring an empty file to the current version. */
+export const CREATE_SCHEMA = MIGRATIONS.flat()

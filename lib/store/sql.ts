@@ -13,6 +13,18 @@ export type SqlParams =
 const QUERY = /^(?:\s|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*(?:SELECT|WITH|VALUES|EXPLAIN)\b/i
 const MAX_QUERY_LENGTH = 1_000_000
 
+/** The public contract for queries; the README has their columns. */
+export const VIEW_NAMES = [
+  'recent_errors',
+  'recent_calls',
+  'function_totals',
+  'open_calls',
+  'died_in_flight',
+  'recent_stalls',
+  'losses',
+  'recent_incidents',
+] as const
+
 export function runSql(file: ReadFile, text: string, params: SqlParams, limit: number): SqlRow[] {
   const statement = prepareQuery(file, text)
   try {
@@ -75,5 +87,6 @@ function queryError(error: unknown, path: string): unknown {
     return translate(error, path)
   }
   const why = error instanceof Error ? error.message : String(error)
-  return new StoreQueryError(`The query was refused: ${why}.`, { cause: error })
+  const views = why.startsWith('no such table') ? ` The views are ${VIEW_NAMES.join(', ')}.` : ''
+  return new StoreQueryError(`The query was refused: ${why}.${views}`, { cause: error })
 }

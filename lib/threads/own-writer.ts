@@ -1,23 +1,24 @@
-import { hostname } from 'node:os'
 import { basename } from 'node:path'
 import type { Settings } from '../config/options.js'
 import type { Account } from '../queue/account.js'
 import { nowMs } from '../queue/clock.js'
 import type { Control } from '../queue/control.js'
-import { startTicks } from '../queue/process-identity.js'
+import { hostName, startTicks } from '../queue/process-identity.js'
 import type { DrainTask, LaneHandle, WriterMessage } from '../writer/messages.js'
+import { rescueRings } from '../writer/ring-rescue.js'
 import { WriterSupervisor } from '../writer/supervisor.js'
 import type { LaneRegistry } from './lane-registry.js'
 import { OWN_VERSION } from './own-version.js'
 import { withoutHeir } from './process-link.js'
 import type { LaneOwner, RecordingLane } from './recording-lane.js'
-import { rescueRings } from './ring-rescue.js'
 import { poll, type WriterEnd } from './writer-end.js'
 
 /** A writer that dies while it is being stopped is started again this often before the rest goes to the journal. */
 const SHUTDOWN_REVIVALS = 2
-/** When the writer has used up the time of the end, saving the rings of other threads may still take this long. */
-const RESCUE_AT_LEAST_MS = 250
+/** A writer that has been stuck for long is given this time to come back at the end. */
+const STUCK_EXIT_MS = 100
+/** Of the time of the end, what is kept for saving the rings of other threads, should the writer not answer. */
+const RESCUE_MS = 250
 
 /**
  * The writer of the thread that owns it: the main thread, whose writer stores what all threads of the process record,
@@ -47,22 +48,34 @@ export class OwnWriter implements WriterEnd {
     this.#control = control
     this.#others = others
     this.#boot = boot
-    const { storePath, retentionMs, maxBytes, sweepIntervalMs, drainIntervalMs, breaker } = settings
-    const task: Omit<DrainTask, 'lanes' | 'inbox'> = {
+    const { storePath, retentionMs, maxBytes, sweepIntervalMs, drainIntervalMs, breaker, stallThresholdMs } =
+      settings
+    const task: Omit<DrainTask, 'lanes' | 'shelved' | 'inbox'> = {
       control: control.memory,
       boot,
       anchor,
       process: {
         pid: process.pid,
-        script: basename(process.argv[1] ?? 'node'),
-        host: hostname(),
+        script: basename(String(process.argv[1] ?? 'node')),
+        host: hostName(),
         nodeVersion: process.version,
         version: OWN_VERSION,
         startTicks: startTicks('self'),
       },
-      settings: { storePath, retentionMs, maxBytes, sweepIntervalMs, drainIntervalMs, breaker },
+      settings: {
+        storePath,
+        retentionMs,
+        maxBytes,
+        sweepIntervalMs,
+        drainIntervalMs,
+        breaker,
+        stallThresholdMs,
+      },
     }
-    const lanes = (): readonly LaneHandle[] => [lane.handle, ...(others()?.handles ?? [])]
+    const lanes = (): Pick<DrainTask, 'lanes' | 'shelved'> => ({
+      lanes: [lane.handle, ...(others()?.handles ?? [])],
+      shelved: others()?.shelved ?? [],
+    })
     this.#supervisor = new WriterSupervisor(task, lanes, control, onMessage)
   }
 
@@ -82,10 +95,11 @@ export class OwnWriter implements WriterEnd {
   tend(): void {
     this.#lane.producer.tend()
     this.#others()?.tend()
+    this.#supervisor.watch()
     const ticket = this.#control.flushRequested
     // Another thread waits for a writer that is dead, and only this thread can start it. Once for each request: a
     // writer that cannot start is not started again and again.
-    if (ticket !== this.#lastTicket && !this.#control.flushReached(ticket)) this.#supervisor.startNow()
+    if (ticket !== this.#lastTicket && !this.#control.flushReached(ticket)) this.#supervisor.startSoon()
     this.#lastTicket = ticket
   }
 
@@ -93,7 +107,7 @@ export class OwnWriter implements WriterEnd {
     this.#lane.producer.retryHeld()
     this.#others()?.receive()
     const ticket = this.#control.requestFlush()
-    this.#supervisor.startNow()
+    this.#supervisor.startSoon()
     await poll(() => this.#control.flushReached(ticket) || this.#control.over, timeoutMs)
   }
 
@@ -126,7 +140,7 @@ export class OwnWriter implements WriterEnd {
     const startedMs = nowMs()
     if (!this.#isShutDown) this.#stop()
     const leftMs = exitTimeoutMs - (nowMs() - startedMs)
-    rescueRings(this.#boot, this.#others()?.unsaved ?? [], Math.max(RESCUE_AT_LEAST_MS, leftMs))
+    rescueRings(this.#boot, this.#others()?.unsaved ?? [], Math.max(RESCUE_MS, leftMs))
   }
 
   #stop(): void {
@@ -135,7 +149,9 @@ export class OwnWriter implements WriterEnd {
     producer.retryHeld()
     this.#others()?.receive()
     this.#control.requestStop('processEnd')
-    this.#control.waitForEnd(this.#settings.exitTimeoutMs)
+    const rescueMs = (this.#others()?.unsaved ?? []).length > 0 ? RESCUE_MS : 0
+    const waitMs = Math.max(0, this.#settings.exitTimeoutMs - rescueMs)
+    this.#control.waitForEnd(this.#control.stuck ? Math.min(waitMs, STUCK_EXIT_MS) : waitMs)
     this.#saveUnstored()
     producer.route = 'journal'
     producer.endJournal()

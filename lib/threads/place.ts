@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { isMainThread } from 'node:worker_threads'
 import { readEnvironment } from '../config/environment.js'
+import { ConfigError } from '../config/errors.js'
 import { mergeOptions } from '../config/merge.js'
 import type { CallsightOptions, Settings } from '../config/options.js'
+import { renderValue } from '../config/render.js'
 import { resolveSettings } from '../config/resolve.js'
 import { onProcessEnd } from '../lifecycle/process-end.js'
 import { takeAnchor } from '../queue/clock.js'
@@ -13,6 +15,7 @@ import { LaneRegistry } from './lane-registry.js'
 import { OwnWriter } from './own-writer.js'
 import { bequeath, claimRing, type Inheritance, inherit, type ProcessRecorder } from './process-link.js'
 import { type LaneOwner, RecordingLane } from './recording-lane.js'
+import { SharedStorePath } from './shared-store-path.js'
 import { SharedWriter } from './shared-writer.js'
 import type { WriterEnd } from './writer-end.js'
 
@@ -24,6 +27,7 @@ export interface PlaceHooks {
 
 /** The parts of a recorder that depend on which thread it is in. */
 export interface Settled {
+  readonly settings: Settings
   readonly lane: RecordingLane
   readonly writer: WriterEnd
   readonly control: Control
@@ -40,9 +44,12 @@ export class Place {
   #owner: LaneOwner | null = null
   /** Main thread: the lanes of workers, from the start of the first worker on. */
   #others: LaneRegistry | null = null
-  /** Main thread: what all threads of the process write to, once that is settled. */
-  #storePath: string | null = null
+  /** Where the store of all threads is: the main thread's from the start of the first worker on, a worker's inherited. */
+  #storePath: SharedStorePath | null = null
+  /** Main thread: it records there, and no worker has been started yet. */
+  #settledPath: string | null = null
   #withdrawn = false
+  #forbidden = false
   /** `CALLSIGHT=off`, here or, unless this thread says otherwise, on the main thread. */
   readonly off: boolean
   #writer: OwnWriter | null = null
@@ -50,6 +57,8 @@ export class Place {
   constructor(hooks: PlaceHooks) {
     this.#hooks = hooks
     this.#inherited = isMainThread ? null : inherit()
+    const storePath = this.#inherited?.recorder?.storePath
+    if (storePath !== undefined) this.#storePath = new SharedStorePath(storePath)
     const { enabled } = readEnvironment(process.env)
     this.off = enabled === false || (enabled === null && this.#inherited?.off === true)
   }
@@ -61,12 +70,41 @@ export class Place {
 
   /** The options that hold here: a worker's own over those it inherits. */
   effective(options: CallsightOptions): CallsightOptions {
-    if (this.#inherited === null) return options
+    if (this.#inherited === null) return this.#storePath?.isSettled ? this.#inPlace(options) : options
     const merged = this.#withPredicate(mergeOptions(this.#inherited.options, options))
-    const { recorder } = this.#inherited
-    const named = merged.store?.path !== undefined || readEnvironment(process.env).storePath !== null
+    const { storePath } = readEnvironment(process.env)
+    const named =
+      options.store?.path !== undefined ||
+      (storePath !== null && storePath !== this.#inherited.storePathInEnvironment)
     // A worker whose environment was emptied still belongs to its process.
-    return named || recorder === null ? merged : mergeOptions(merged, { store: { path: recorder.storePath } })
+    return named ? merged : this.#inPlace(merged)
+  }
+
+  #inPlace(options: CallsightOptions): CallsightOptions {
+    return this.#storePath === null
+      ? options
+      : mergeOptions(options, { store: { path: this.#storePath.path } })
+  }
+
+  /**
+   * Main thread: the recorder is configured anew. Workers that have been started and do not record yet go with it.
+   *
+   * @throws {ConfigError} when one of them records, and the store would be somewhere else
+   */
+  move(options: CallsightOptions): void {
+    if (!isMainThread || this.#storePath === null) return
+    const path = resolveEnabled(options)?.storePath
+    if (path === undefined || this.#storePath.move(path)) return
+    throw new ConfigError(
+      `Callsight: option "store.path" must be set before the first monitored call, also of worker threads, and one ` +
+        `of them records into ${renderValue(this.#storePath.path)}; call configure() before new Worker()`,
+    )
+  }
+
+  /** Of these warnings, those that the main thread does not say anyhow: it starts when a worker shares its writer. */
+  ownWarnings(warnings: readonly string[]): readonly string[] {
+    const said = this.#inherited?.environmentWarnings ?? []
+    return warnings.filter(text => !said.includes(text))
   }
 
   /** What the main thread would be asked about cannot be judged here without a predicate of this thread: it is hidden. */
@@ -85,7 +123,18 @@ export class Place {
   /** Main thread: workers started from now on inherit what holds then. */
   publish(options: () => CallsightOptions): void {
     if (!isMainThread) return
-    bequeath(() => ({ off: this.off, options: options(), recorder: this.#recorder(options()) }))
+    bequeath(() => {
+      const off = this.off || this.#forbidden
+      const recorder = off ? null : this.#recorder(options())
+      const { storePath, warnings } = readEnvironment(process.env)
+      return {
+        off,
+        options: options(),
+        storePathInEnvironment: storePath,
+        environmentWarnings: recorder === null ? [] : warnings,
+        recorder,
+      }
+    })
   }
 
   /** Main thread: no writer will ever run here. Workers that count on it keep their errors in their journals. */
@@ -95,20 +144,41 @@ export class Place {
     this.#others?.close()
   }
 
+  /** As {@link withdraw}, and threads that are started later need not find out by themselves. */
+  forbid(): void {
+    this.#forbidden = true
+    this.withdraw()
+  }
+
   /** Builds this thread's lane and its end of the writer. */
   settle(settings: Settings): Settled {
     const recorder = this.#inherited?.recorder ?? null
-    if (recorder !== null && recorder.storePath === settings.storePath && claimRing(recorder.boot)) {
+    if (recorder !== null && this.#storePath?.settle(settings.storePath) && claimRing(recorder.boot)) {
       const { boot, anchor } = recorder
       const control = new Control(recorder.control)
       const lane = new RecordingLane(settings, { boot, anchor, control }, nativeThread())
-      return { lane, control, writer: new SharedWriter(settings, boot, lane, control) }
+      return { settings, lane, control, writer: new SharedWriter(settings, boot, lane, control) }
     }
+    return this.#settleOwn(isMainThread ? this.#whereWorkersRecord(settings) : settings)
+  }
+
+  #settleOwn(settings: Settings): Settled {
     const owner = this.#own()
     const lane = new RecordingLane(settings, owner, null)
-    this.#storePath = settings.storePath
     this.#writer = new OwnWriter(settings, lane, owner, () => this.#others, this.#hooks.onWriterMessage)
-    return { lane, control: owner.control, writer: this.#writer }
+    return { settings, lane, control: owner.control, writer: this.#writer }
+  }
+
+  /** A worker may have begun to record since the settings were made. */
+  #whereWorkersRecord(settings: Settings): Settings {
+    if (this.#storePath === null) {
+      this.#settledPath = settings.storePath
+      return settings
+    }
+    this.#storePath.move(settings.storePath)
+    const { path } = this.#storePath
+    this.#storePath.settle(path)
+    return { ...settings, storePath: path }
   }
 
   #own(): LaneOwner {
@@ -130,13 +200,15 @@ export class Place {
   }
 
   #recorder(options: CallsightOptions): ProcessRecorder | null {
-    if (this.off) return null
-    const storePath = this.#storePath ?? resolveEnabled(options)?.storePath ?? null
-    if (storePath === null) return null
+    const path = this.#settledPath ?? resolveEnabled(options)?.storePath ?? null
+    if (path === null) return null
+    this.#storePath ??= new SharedStorePath()
+    this.#storePath.move(path)
+    if (this.#settledPath !== null) this.#storePath.settle(path)
     const owner = this.#own()
     this.#listen(owner)
     const { boot, control, anchor } = owner
-    return { boot, anchor, control: control.memory, storePath }
+    return { boot, anchor, control: control.memory, storePath: this.#storePath.memory }
   }
 }
 

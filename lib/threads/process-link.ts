@@ -13,8 +13,8 @@ export interface ProcessRecorder {
   readonly boot: string
   readonly control: SharedArrayBuffer
   readonly anchor: ClockAnchor
-  /** Absolute path of the store. */
-  readonly storePath: string
+  /** Where the path of the store stands (shared-store-path.ts). */
+  readonly storePath: SharedArrayBuffer
 }
 
 /** What a worker thread inherits. */
@@ -25,6 +25,10 @@ export interface Inheritance {
   readonly options: CallsightOptions
   /** The main thread has a `redact.when`, which no other thread can be given. */
   readonly hasPredicate: boolean
+  /** What `CALLSIGHT_DB` says in the main thread; a worker whose own says the same has not been told anything else. */
+  readonly storePathInEnvironment: string | null
+  /** What the main thread found wrong in its environment, and says by itself. */
+  readonly environmentWarnings: readonly string[]
   /** `null`: the main thread has no writer to share. */
   readonly recorder: ProcessRecorder | null
 }

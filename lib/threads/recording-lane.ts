@@ -1,13 +1,14 @@
 import { threadId } from 'node:worker_threads'
 import type { Settings } from '../config/options.js'
 import { RemoteTraces } from '../monitor/remote-traces.js'
+import { shareRunning } from '../monitor/running.js'
 import { type Account, readAccount } from '../queue/account.js'
 import { type ClockAnchor, threadOriginUs } from '../queue/clock.js'
 import type { Control } from '../queue/control.js'
-import { Journal } from '../queue/journal.js'
+import { Journal, segmentBytes } from '../queue/journal.js'
 import { journalBufferBytes } from '../queue/journal-lane.js'
 import { LaneI32, LaneState } from '../queue/layout.js'
-import { type NativeThread, startTicks } from '../queue/process-identity.js'
+import { type NativeThread, pidSpace, startTicks } from '../queue/process-identity.js'
 import { newLaneMemory, Producer } from '../queue/producer.js'
 import { Capture } from '../serialize/capture.js'
 import { Totals } from '../totals/totals.js'
@@ -33,15 +34,25 @@ export class RecordingLane {
 
   /** @param thread `null` when this thread owns the writer */
   constructor(settings: Settings, { boot, anchor, control }: LaneOwner, thread: NativeThread | null) {
-    const { ringBytes, storePath, limits, fullErrorsPerSecond } = settings
+    const { ringBytes, storePath, limits, fullErrorsPerSecond, journalMaxBytes } = settings
     const originUnixUs = threadOriginUs(anchor)
     const totals = new Totals()
     const memory = newLaneMemory(ringBytes, originUnixUs)
+    shareRunning(memory, ringBytes)
     const journal = new Journal(
       storePath,
-      { boot, ring: threadId, pid: process.pid, startTicks: startTicks('self'), originUnixUs },
+      {
+        boot,
+        ring: threadId,
+        pid: process.pid,
+        startTicks: startTicks('self'),
+        pidSpace: pidSpace(),
+        originUnixUs,
+      },
       site => totals.name(site),
       journalBufferBytes(limits.bytes, limits.stackLength),
+      undefined,
+      segmentBytes(journalMaxBytes),
     )
     this.producer = new Producer({
       memory,
@@ -52,6 +63,7 @@ export class RecordingLane {
       capture: new Capture(limits),
       groupBytes: limits.bytes,
       fullErrorsPerSecond,
+      journalMaxBytes,
       remoteIds: trace => this.remoteTraces.ids(trace),
     })
     this.boot = boot

@@ -24,6 +24,7 @@
  *  112  NAME_BYTES      P    u16
  *  114  NAME            P    UTF-8, at most NAME_MAX_BYTES
  *  256  BUCKETS         P    u32 × BUCKET_COUNT
+ * 1408  ERROR_DROPS     P    u32 × 16: records of the error lane dropped by reason
  * ```
  *
  * Latency buckets are the exponent and the three top mantissa bits of the duration in nanoseconds as a float: eight
@@ -32,7 +33,7 @@
 export const SITE_COUNT_I32 = 0
 export const MAX_SLOT_I32 = 1
 export const HEADER_BYTES = 64
-export const BLOCK_BYTES = 1408
+export const BLOCK_BYTES = 1472
 export const MAX_SITES = 16_384
 
 /** Byte offsets inside a site block. */
@@ -48,6 +49,7 @@ export const Block = {
   NAME_BYTES: 112,
   NAME: 114,
   BUCKETS: 256,
+  ERROR_DROPS: 1408,
 } as const
 export const NAME_MAX_BYTES = Block.BUCKETS - Block.NAME
 

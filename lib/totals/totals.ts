@@ -118,6 +118,11 @@ export class Totals {
     this.#u32[((HEADER_BYTES + site * BLOCK_BYTES + Block.DROPS) >>> 2) + reason]++
   }
 
+  /** A record of the error lane was dropped. */
+  dropError(site: number, reason: number): void {
+    this.#u32[((HEADER_BYTES + site * BLOCK_BYTES + Block.ERROR_DROPS) >>> 2) + reason]++
+  }
+
   /** Calls that ended so far, for a look at one site without the store. */
   counts(site: number): { calls: number; errors: number; begun: number } {
     const word = (HEADER_BYTES + site * BLOCK_BYTES) >>> 2

@@ -1,8 +1,10 @@
+import type { JournalRecord } from '../queue/journal-reader.js'
 import { DROP_REASONS, Drop, Frame, Lane, LaneF64 } from '../queue/layout.js'
 import { BROKEN_RING } from '../queue/ring.js'
 import { MalformedPayloadError } from '../serialize/transcode.js'
 import { BadRowError } from '../store/errors.js'
-import type { StoreWriter } from '../store/insert.js'
+import type { JournalRange, StoreWriter } from '../store/insert.js'
+import { damageDetail, JOURNAL_DAMAGED } from './journal-damage.js'
 import type { JournalTail } from './journal-tail.js'
 import { emptyDelta, type LaneDelta, type LaneView } from './lane.js'
 import { BadFrameError, type RecordSink } from './record-sink.js'
@@ -45,23 +47,41 @@ export class LaneBatch {
   readonly #journal: JournalTail
   readonly #store: StoreWriter
   readonly #sink: RecordSink
+  readonly #onEnd: (call: number) => void
   #calls: LaneDelta = emptyDelta()
   #errors: LaneDelta = emptyDelta()
   /** The lane rows as they stand in the store, and as this batch writes them. */
   #committedRows = ''
   #writtenRows = ''
+  /** The segment of the journal under way, what the file says of it, and where this batch began with it. */
+  #segment = 0
+  #dealtWith: JournalRange = { first: 0, behind: 0 }
+  #firstOffset = 0
+  /** Errors that had been appended to the journal when the batch before was written. */
+  #journaledBefore = 0
 
-  constructor(lane: LaneView, journal: JournalTail, store: StoreWriter, sink: RecordSink) {
+  /** @param onEnd told the number of each call of which there is a record, before the record is written */
+  constructor(
+    lane: LaneView,
+    journal: JournalTail,
+    store: StoreWriter,
+    sink: RecordSink,
+    onEnd: (call: number) => void,
+  ) {
     this.#lane = lane
     this.#journal = journal
     this.#store = store
     this.#sink = sink
+    this.#onEnd = onEnd
   }
 
   /** Reads and writes a batch; `true` when a limit was reached and more is waiting. */
   write(limits: BatchLimits, nowUs: number): boolean {
     this.start()
+    const journaled = this.#lane.f64[LaneF64.ERRORS_JOURNALED]
     const moreErrors = this.#readJournal(limits.journalEntries, nowUs)
+    if (!moreErrors && !this.#journal.waiting) this.#countUnreadable(nowUs)
+    this.#journaledBefore = journaled
     const moreCalls = this.#readRing(limits.ringRecords, nowUs)
     // Rows that SQLite refuses are told now, while it is certain whose they are.
     this.#store.flushRows()
@@ -130,6 +150,8 @@ export class LaneBatch {
   rewind(): void {
     this.#lane.consumer.rewind()
     this.#journal.rewind()
+    // What the file says is asked for again.
+    this.#segment = 0
   }
 
   #readRing(limit: number, nowUs: number): boolean {
@@ -154,26 +176,79 @@ export class LaneBatch {
   }
 
   #readJournal(limit: number, nowUs: number): boolean {
-    for (let entries = 0; entries < limit; entries++) {
-      const entry = this.#journal.next()
-      if (entry === null) return false
-      if (entry.kind === 'site') continue
-      const { bytes, view, offset } = entry
-      if (((view.getUint32(offset + Frame.META, true) >>> 8) & 0xff) === Lane.errors) {
-        const { stored, poison } = this.#errors
-        this.#errors.replayed++
-        this.#storeError(bytes, view, offset, nowUs)
-        this.#errors.journalStored += this.#errors.stored - stored
-        this.#errors.journalPoison += this.#errors.poison - poison
-      } else {
-        this.#calls.replayed++
-        this.#storeCall(bytes, view, offset, nowUs)
-      }
-    }
+    let more = true
+    this.#firstOffset = this.#journal.offset
+    for (let entries = 0; more && entries < limit; entries++) more = this.#readEntry(nowUs)
+    this.#noteRange(this.#journal.offset)
+    return more
+  }
+
+  /** `false`: there is none (yet). */
+  #readEntry(nowUs: number): boolean {
+    const { offset: end } = this.#journal
+    const entry = this.#journal.next()
+    if (this.#journal.segment !== this.#segment) this.#beginSegment(end)
+    if (entry === null) return false
+    // Dealt with by a writer that ended before it could say so in shared memory.
+    const { first, behind } = this.#dealtWith
+    const known = this.#journal.offset > first && this.#journal.offset <= behind
+    if (entry.kind === 'record') this.#storeEntry(entry, known, nowUs)
+    else if (entry.kind === 'damage' && !known) this.#tellDamage(entry.bytes, entry.at, nowUs)
     return true
   }
 
+  #storeEntry({ bytes, view, offset }: JournalRecord, known: boolean, nowUs: number): void {
+    if (((view.getUint32(offset + Frame.META, true) >>> 8) & 0xff) === Lane.errors) {
+      const { stored, poison } = this.#errors
+      this.#errors.replayed++
+      if (known) return
+      this.#storeError(bytes, view, offset, nowUs)
+      this.#errors.journalStored += this.#errors.stored - stored
+      this.#errors.journalPoison += this.#errors.poison - poison
+    } else {
+      this.#calls.replayed++
+      if (!known) this.#storeCall(bytes, view, offset, nowUs)
+    }
+  }
+
+  /** @param end where reading ended in the segment before */
+  #beginSegment(end: number): void {
+    const { segment } = this.#journal
+    if (this.#segment > 0 && this.#segment !== segment) {
+      this.#noteRange(end)
+      this.#firstOffset = 0
+    }
+    this.#segment = segment
+    this.#dealtWith = this.#store.journalRange(this.#lane.processId, this.#lane.ring, segment)
+  }
+
+  #noteRange(behind: number): void {
+    if (behind <= this.#firstOffset) return
+    const range = { first: this.#firstOffset, behind }
+    this.#store.addJournalRange(this.#lane.processId, this.#lane.ring, this.#segment, range)
+  }
+
+  #tellDamage(bytes: number, at: number, nowUs: number): void {
+    const { segment } = this.#journal
+    const detail = damageDetail(this.#lane.ring, segment, bytes, at)
+    this.#store.incident(this.#lane.processId, JOURNAL_DAMAGED, nowUs, nowUs, detail)
+  }
+
+  /**
+   * The journal is read to its end. Errors that were appended to it before the batch before, and did not come out of it,
+   * are in what is damaged or removed: nobody can store them any more.
+   */
+  #countUnreadable(nowUs: number): void {
+    const replayed = this.#lane.f64[LaneF64.ERRORS_REPLAYED] + this.#errors.replayed
+    const missing = this.#journaledBefore - replayed
+    if (missing <= 0) return
+    this.#errors.replayed += missing
+    this.#errors.journalPoison += missing
+    this.#poison(this.#errors, Lane.errors, 0, nowUs, missing)
+  }
+
   #storeCall(bytes: Uint8Array, view: DataView, offset: number, nowUs: number): void {
+    this.#onEnd(view.getFloat64(offset + Frame.CALL, true))
     const seq = view.getFloat64(offset + Frame.SEQ, true)
     // Redelivered after a writer died between its COMMIT and the release of the ring.
     if (seq <= this.#lane.storedSeq) return
@@ -187,6 +262,7 @@ export class LaneBatch {
   }
 
   #storeError(bytes: Uint8Array, view: DataView, offset: number, nowUs: number): void {
+    this.#onEnd(view.getFloat64(offset + Frame.CALL, true))
     this.#errors.seq = Math.max(this.#errors.seq, view.getFloat64(offset + Frame.SEQ, true))
     try {
       if (this.#sink.error(this.#lane, bytes, view, offset)) this.#errors.stored++
@@ -203,11 +279,11 @@ export class LaneBatch {
     this.#poison(delta, lane, error instanceof BadRowError ? error.row.functionId : 0, nowUs)
   }
 
-  #poison(delta: LaneDelta, lane: Lane, functionId: number, nowUs: number): void {
-    delta.poison++
+  #poison(delta: LaneDelta, lane: Lane, functionId: number, nowUs: number, count = 1): void {
+    delta.poison += count
     const minute = Math.floor(nowUs / US_PER_MINUTE)
     const reason = DROP_REASONS[Drop.poison]
-    this.#store.addDrops(minute, functionId, this.#lane.processId, lane, reason, 1, nowUs, nowUs)
+    this.#store.addDrops(minute, functionId, this.#lane.processId, lane, reason, count, nowUs, nowUs)
   }
 
   /** Memory between HEAD and TAIL is no frame: nothing in it can be trusted, and its frames are counted as poison. */

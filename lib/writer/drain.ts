@@ -2,15 +2,20 @@ import type { CircuitBreaker } from '../breaker/circuit-breaker.js'
 import { closeLane } from '../queue/account.js'
 import { type AnchoredClock, anchoredClock, monotonicMs } from '../queue/clock.js'
 import type { Control } from '../queue/control.js'
-import { LaneState, type StopReason } from '../queue/layout.js'
-import { classify } from '../store/errors.js'
+import { ControlI32, LaneState, type StopReason } from '../queue/layout.js'
+import { classify, DiskFullError, STORE_FAILURES, type StoreFailure } from '../store/errors.js'
+import { setAside } from '../store/set-aside.js'
 import { FULL_BATCH, PROBE_BATCH } from './batch.js'
+import { Fault, faultPoint } from './faults.js'
 import { LaneInbox } from './lane-channel.js'
 import { LaneClosing } from './lane-closing.js'
 import { Lanes } from './lanes.js'
+import { LockWait } from './lock-wait.js'
 import type { DrainTask, LaneHandle, WriterMessage } from './messages.js'
 import { GivenUpError, Session } from './session.js'
-import { publishBreaker, restoreBreaker } from './shared-breaker.js'
+import { publishBreaker, restoreBreaker, retryNow } from './shared-breaker.js'
+import { StallWatch } from './stall-watch.js'
+import { Troubles } from './troubles.js'
 
 /** Totals of the running minute are written this often, and at every flush. */
 const TOTALS_INTERVAL_MS = 1_000
@@ -22,13 +27,17 @@ const TOUCH_INTERVAL_MS = 30_000
 const BATCHES_PER_TICK = 16
 /** Pauses after the first and the second failure in a row. */
 const BACK_OFF_MS = [10, 100]
-/** A store that other connections keep locked is tried for this long; then that counts as one failure. */
-const BUSY_LIMIT_MS = 1_000
 const BUSY_PAUSE_MS = 25
+/** Between two batches, when others wait for the lock as well: SQLite looks again after that. */
+const SHARED_PAUSE_MS = 10
 /** The end of the program does not wait for other connections longer than this; the journal keeps the rest. */
 const BUSY_LIMIT_AT_STOP_MS = 250
 /** Pause after a step of housekeeping has failed: a full disk, say, is not asked again and again. */
 const HOUSEKEEPING_PAUSE_MS = 10_000
+/** What dead processes left and could not be told from that of living ones is looked at again. */
+const LOOK_AGAIN_MS = 60_000
+/** How often it is looked whether a reader has let the write-ahead log go. */
+const LOG_LOOK_INTERVAL_MS = 250
 
 /** A program that always ends soon takes over what dead ones left too, a piece at each of its ends. */
 const RECOVERY_AT_STOP_MS = 300
@@ -44,16 +53,24 @@ type Outcome = 'drained' | 'more' | 'refused' | 'failed'
 export class Drain {
   readonly #task: DrainTask
   readonly #control: Control
-  readonly #post: (message: WriterMessage) => void
+  readonly #troubles: Troubles
   readonly #clock: AnchoredClock
   readonly #lanes: Lanes
   readonly #inbox: LaneInbox
   readonly #closing: LaneClosing
-  readonly #breaker: CircuitBreaker
+  #breaker: CircuitBreaker
+  readonly #stalls: StallWatch
+  readonly #lockWait: LockWait
   #session: Session | null = null
-  #warned = false
+  /** The first session looks more closely at what others have left. */
+  #thorough = true
+  /** A reader holds the log of the open session. */
+  #pinned = false
+  #logLookDueMs = 0
   #totalsDueMs = 0
   #inspectDueMs = 0
+  /** The files of the session were seen in their places then. */
+  #inPlaceUs = 0
   #touchDueMs: number
   #sweepDueMs: number
   #departedDueMs = 0
@@ -65,17 +82,28 @@ export class Drain {
   constructor(task: DrainTask, control: Control, post: (message: WriterMessage) => void) {
     this.#task = task
     this.#control = control
-    this.#post = post
     this.#clock = anchoredClock(task.anchor)
+    const isHeir = control.i32[ControlI32.WRITER_STARTS] > 1
+    const before = isHeir ? task.lanes.map(({ memory }) => new Float64Array(memory)) : []
+    this.#troubles = new Troubles(task.settings, this.#clock, post, before)
     // First of all: whoever is told that the writer runs may rely on being heard.
     this.#inbox = new LaneInbox(task.boot, task.inbox)
     this.#lanes = new Lanes(task.boot, control)
     for (const lane of task.lanes) this.#adopt(lane)
-    this.#closing = new LaneClosing(this.#lanes, control, {
+    this.#closing = new LaneClosing(this.#lanes, control, task.shelved, {
       session: () => this.#open(),
+      current: () => this.#session,
       confirm: session => this.#confirmPlace(session),
     })
+    this.#lockWait = new LockWait(task.settings.storePath)
     this.#breaker = restoreBreaker(control, task.settings.breaker)
+    this.#stalls = new StallWatch({
+      control,
+      clock: this.#clock,
+      thresholdMs: task.settings.stallThresholdMs,
+      pid: task.process.pid,
+      lane: () => [...this.#lanes].find(({ life }) => life.owner)?.lane ?? null,
+    })
     this.#sweepDueMs = monotonicMs() + task.settings.sweepIntervalMs
     this.#touchDueMs = monotonicMs() + TOUCH_INTERVAL_MS
   }
@@ -88,6 +116,8 @@ export class Drain {
       const flush = !this.#control.flushReached(ticket)
       // After both were read: a thread announces its lane before it asks for a flush, or for the end.
       for (const lane of this.#inbox.take()) this.#adopt(lane)
+      this.#troubles.watch(this.#lanes)
+      this.#lookAtLog(monotonicMs())
       const outcome = this.#drain(flush || stop !== null)
       if (flush && outcome === 'drained') this.#control.confirmFlush(ticket)
       if (stop !== null || this.#control.givenUp) {
@@ -95,14 +125,26 @@ export class Drain {
         this.#inbox.close()
         return
       }
+      faultPoint(this.#control.i32, Fault.exitBetweenTicks)
       const moreToDo = this.#housekeeping()
-      this.#control.sleep(outcome === 'more' || moreToDo ? 0 : this.#sleepMs(outcome))
+      this.#rest(outcome === 'more' || moreToDo ? 0 : this.#sleepMs(outcome))
     }
+  }
+
+  /** Sleeps, with an eye on the event loop of the main thread. */
+  #rest(ms: number): void {
+    const untilMs = monotonicMs() + ms
+    let woken = false
+    do {
+      const leftMs = Math.max(0, untilMs - monotonicMs())
+      woken = this.#control.sleep(Math.min(leftMs, this.#stalls.wakeMs))
+      this.#stalls.tick()
+    } while (!woken && !this.#stalls.isDirty && monotonicMs() < untilMs)
   }
 
   #adopt(lane: LaneHandle): void {
     try {
-      this.#lanes.adopt(lane, this.#clock.nowUs())
+      this.#lanes.adopt(lane)
     } catch {
       // No lane of this version: somebody else's message.
     }
@@ -127,6 +169,7 @@ export class Drain {
       if (outcome === 'drained') return outcome
       if (!completely) {
         if (batches >= BATCHES_PER_TICK) return outcome
+        if (this.#lockWait.isShared) pause(SHARED_PAUSE_MS)
         continue
       }
       // A producer that keeps flooding must not keep a flush waiting for ever.
@@ -139,15 +182,22 @@ export class Drain {
 
   /** One batch, if the breaker lets it through. */
   #guarded(withTotals: boolean): Outcome {
-    if (this.#session !== null && !withTotals && !this.#session.pending) return 'drained'
+    this.#stalls.tick()
+    if (this.#session !== null && !withTotals && !this.#session.pending && !this.#hasNews(this.#session)) {
+      return 'drained'
+    }
     const attempt = this.#breaker.tryAcquire()
     if (attempt === null) return 'refused'
     const probe = this.#breaker.state.kind === 'halfOpen'
     publishBreaker(this.#control, this.#breaker)
     try {
-      const more = this.#persistently(() => this.#open().write(probe ? PROBE_BATCH : FULL_BATCH, withTotals))
+      const more = this.#persistently(() => {
+        this.#troubles.requireReserve()
+        return this.#open().write(probe ? PROBE_BATCH : FULL_BATCH, withTotals)
+      })
       attempt.succeed()
-      this.#warned = false
+      this.#pinned = false
+      this.#troubles.recovered()
       return more || (probe && this.#session?.pending) ? 'more' : 'drained'
     } catch (error) {
       attempt.fail()
@@ -158,73 +208,137 @@ export class Drain {
     }
   }
 
+  #hasNews(session: Session): boolean {
+    try {
+      return session.hasNews()
+    } catch {
+      // Whatever is wrong with the file, the breaker is told by the attempt to write.
+      return true
+    }
+  }
+
   /** Repeats what a lock, a damaged or vanished file, or a full disk made fail, as long as that can help. */
   #persistently<T>(work: () => T): T {
-    const startedMs = monotonicMs()
-    let mended = false
-    for (;;) {
+    this.#lockWait.begin()
+    for (let mended = 0; ; ) {
       try {
         return work()
       } catch (error) {
         const failure = classify(error)
-        if (failure === 'busy' && this.#mayWaitForLock(startedMs)) {
+        if (failure === 'busy' && this.#mayWaitForLock()) {
           pause(BUSY_PAUSE_MS)
+          // It waits, and is not stuck.
+          Atomics.add(this.#control.i32, ControlI32.HEARTBEAT, 1)
+          this.#stalls.tick()
           continue
         }
-        if (mended) throw error
-        mended = true
-        if (failure === 'full' && this.#session !== null) this.#session.sweep(true)
-        else if (failure === 'corrupt' || failure === 'gone') this.#closeSession()
-        else throw error
+        if (mended > 0 || !this.#mend(failure)) throw error
+        mended++
       }
     }
   }
 
-  #mayWaitForLock(startedMs: number): boolean {
+  /** Does what can be done about a failure; `false`: nothing. */
+  #mend(failure: StoreFailure): boolean {
+    switch (failure) {
+      case 'full':
+        return this.#makeRoom()
+      case 'corrupt':
+        this.#setAsideDamaged()
+        return true
+      case 'gone':
+        this.#closeSession()
+        return true
+      default:
+        return false
+    }
+  }
+
+  /** On a full disk: what is due goes now. Even that needs room, which the reserve gives. */
+  #makeRoom(): boolean {
+    const given = this.#troubles.diskFull()
+    try {
+      this.#open().sweepNow()
+    } catch (error) {
+      if (!given) throw error
+    }
+    return true
+  }
+
+  /** What the open store says of itself cannot be: it is moved away, and the next session starts a new one. */
+  #setAsideDamaged(): void {
+    const session = this.#session
+    if (session === null) return
+    const { file, lost } = session
+    this.#closeSession(true)
+    // With its log under another name gone, the database itself may be sound: opened again, it says so.
+    if (lost !== null) return
+    const moved = setAside(this.#task.settings.storePath, file)
+    if (moved !== null) this.#troubles.setAside(moved)
+  }
+
+  #mayWaitForLock(): boolean {
+    const mayGoOn = this.#lockWait.mayGoOn()
+    if (!this.#control.stopRequested) return mayGoOn
     const nowMs = monotonicMs()
-    if (!this.#control.stopRequested) return nowMs - startedMs < BUSY_LIMIT_MS
     this.#stopSeenMs = Math.min(this.#stopSeenMs, nowMs)
     return nowMs - this.#stopSeenMs < BUSY_LIMIT_AT_STOP_MS
   }
 
   #open(): Session {
-    this.#session ??= new Session(this.#task, this.#control, this.#lanes, this.#clock, path =>
-      this.#post({
-        type: 'warning',
-        code: 'CALLSIGHT_STORE_SET_ASIDE',
-        text: `The store was damaged. It was moved to ${path} and a new one was started.`,
-      }),
-    )
+    if (this.#session !== null) return this.#session
+    const thorough = this.#thorough
+    this.#thorough = false
+    this.#session = new Session(this.#task, this.#control, this.#lanes, this.#clock, {
+      incidents: this.#troubles.incidents,
+      stalls: this.#stalls,
+      shelved: this.#closing.shelved,
+      thorough,
+      onSetAside: path => this.#troubles.setAside(path),
+    })
+    this.#inPlaceUs = this.#clock.nowUs()
     return this.#session
   }
 
   #failed(error: unknown): void {
-    // Whatever failed, the next attempt starts from what the file says.
-    this.#closeSession()
-    if (this.#breaker.state.kind !== 'open' || this.#warned) return
-    this.#warned = true
-    const reason = error instanceof Error ? error.message : String(error)
-    const seconds = Math.ceil(this.#breaker.retryInMs / 1000)
-    this.#post({
-      type: 'warning',
-      code: 'CALLSIGHT_STORE_FAILING',
-      text:
-        `The store ${this.#task.settings.storePath} cannot be written: ${reason.replace(/\.?$/, '.')} ` +
-        `Errors are kept in the journal beside it; the next try is in ${seconds} s.`,
-    })
+    const failure = classify(error)
+    Atomics.store(this.#control.i32, ControlI32.STORE_FAILURE, 1 + STORE_FAILURES.indexOf(failure))
+    this.#pinned = failure === 'pinned'
+    // Whatever failed, the next attempt starts from what the file says. A log that is held has not failed; and to close
+    // a store is to move its log, which on a full disk would use up what room the reserve gave.
+    if (!this.#pinned && !(error instanceof DiskFullError)) this.#closeSession()
+    this.#troubles.failed(error, this.#breaker.state.kind === 'open' ? this.#breaker.retryInMs : null)
+  }
+
+  /** A log that is let go need not wait for the breaker's time. */
+  #lookAtLog(nowMs: number): void {
+    if (!this.#pinned || this.#session === null || nowMs < this.#logLookDueMs) return
+    this.#logLookDueMs = nowMs + LOG_LOOK_INTERVAL_MS
+    try {
+      if (!this.#session.cutLog()) return
+      this.#pinned = false
+      if (this.#breaker.state.kind === 'open')
+        this.#breaker = retryNow(this.#control, this.#task.settings.breaker)
+    } catch {
+      // Not the log alone: the breaker's next attempt finds out.
+      this.#closeSession()
+    }
   }
 
   /** What has to be done now and then; `true` when there is more of it at once. */
   #housekeeping(): boolean {
-    if (this.#breaker.state.kind !== 'closed') return false
     const nowMs = monotonicMs()
+    if (this.#breaker.state.kind !== 'closed') {
+      this.#closing.shelve(this.#task.boot, nowMs)
+      return false
+    }
     try {
       if (nowMs >= this.#departedDueMs && this.#closing.step(nowMs)) return true
       if (this.#session !== null) return this.#lookAfter(this.#session, nowMs)
     } catch (error) {
       this.#moreToSweep = false
       // Locked by another process, or out of space: all can wait for the next round.
-      if (classify(error) !== 'busy') this.#closeSession()
+      this.#leaveHousekeeping(classify(error))
       this.#sweepDueMs = nowMs + this.#task.settings.sweepIntervalMs
       this.#recoverDueMs = nowMs + HOUSEKEEPING_PAUSE_MS
       this.#departedDueMs = nowMs + HOUSEKEEPING_PAUSE_MS
@@ -232,17 +346,34 @@ export class Drain {
     return false
   }
 
+  #leaveHousekeeping(failure: StoreFailure): void {
+    if (failure === 'busy' || failure === 'pinned') return
+    try {
+      if (failure === 'corrupt') this.#setAsideDamaged()
+      else if (failure === 'full') this.#troubles.diskFull()
+    } catch {
+      // Not even renamed: the next batch finds the damage too.
+    }
+    this.#closeSession()
+  }
+
   #lookAfter(session: Session, nowMs: number): boolean {
     if (nowMs >= this.#inspectDueMs) {
       this.#inspectDueMs = nowMs + INSPECT_INTERVAL_MS
       session.publishSizes()
       if (!this.#confirmPlace(session)) return true
+      this.#troubles.tend(nowMs)
     }
     if (nowMs >= this.#touchDueMs) {
       session.touch()
       this.#touchDueMs = nowMs + TOUCH_INTERVAL_MS
     }
-    if (this.#moreToRecover && nowMs >= this.#recoverDueMs) this.#moreToRecover = session.recover()
+    // What was shelved while the store failed is taken over in an open session too.
+    this.#moreToRecover ||= !this.#closing.shelved.isEmpty
+    if (this.#moreToRecover && nowMs >= this.#recoverDueMs) {
+      this.#moreToRecover = session.recover() || session.recoveryWaits
+      if (session.recoveryWaits) this.#recoverDueMs = nowMs + LOOK_AGAIN_MS
+    }
     if (this.#moreToSweep || nowMs >= this.#sweepDueMs) {
       this.#moreToSweep = session.sweep()
       if (!this.#moreToSweep) this.#sweepDueMs = nowMs + this.#task.settings.sweepIntervalMs
@@ -252,10 +383,12 @@ export class Drain {
 
   /** Whether the store is where its path says; if it is not, the session ends, and the next one sends errors again. */
   #confirmPlace(session: Session): boolean {
-    if (!session.inPlace) {
+    const { lost } = session
+    if (lost !== null) {
       this.#closeSession()
       return false
     }
+    this.#inPlaceUs = this.#clock.nowUs()
     for (const { journal } of this.#lanes) journal.confirm()
     return true
   }
@@ -275,6 +408,7 @@ export class Drain {
       this.#closing.lookNow()
       while (this.#closing.step(monotonicMs()));
       this.#recoverFor(RECOVERY_AT_STOP_MS)
+      this.#stalls.finish(reason)
       this.#session?.finish(reason === 'processEnd' ? 'dies' : 'stays')
       complete = true
     } catch {
@@ -310,15 +444,19 @@ export class Drain {
     while (this.#open().write(FULL_BATCH, true) && !this.#open().caughtUpWith(mark));
   }
 
-  #closeSession(): void {
+  /** @param damaged what it has stored is not to be relied on */
+  #closeSession(damaged = false): void {
     const session = this.#session
     this.#session = null
+    this.#pinned = false
     this.#moreToRecover = true
     if (session === null) return
     try {
-      const { inPlace } = session
+      const { lost } = session
+      if (lost !== null) this.#troubles.gone(lost, this.#inPlaceUs)
+      const sound = !damaged && lost === null
       for (const { lane, journal } of this.#lanes) {
-        if (inPlace) journal.confirm()
+        if (sound) journal.confirm()
         else lane.forget(journal.resend())
       }
     } catch {

@@ -2,6 +2,7 @@ import { existsSync, statSync, unlinkSync } from 'node:fs'
 import { JOURNAL_HEADER_BYTES, journalPath } from '../queue/journal-format.js'
 import { type JournalEntry, JournalReader } from '../queue/journal-reader.js'
 import { LaneF64, LaneI32 } from '../queue/layout.js'
+import { syncLog } from '../store/sync-log.js'
 import type { LaneView } from './lane.js'
 
 /** Where the reading of a journal stands; offset 0 = nothing of the segment is read. */
@@ -68,6 +69,8 @@ export class JournalTail {
     const newest = this.#newest()
     const first = this.#confirmed.segment
     this.close()
+    // Without it the next start finds the files, and every record of them stored.
+    if (newest < first || !syncLog(this.#storePath)) return
     for (let segment = first; segment <= newest; segment++) this.#remove(segment)
   }
 
@@ -76,6 +79,18 @@ export class JournalTail {
     this.#kept?.close()
     this.#reader = null
     this.#kept = null
+  }
+
+  /** The segment of the entry that was read last. */
+  get segment(): number {
+    return this.#segment
+  }
+
+  /** Where in its segment the entry ends that was read last; 0: nothing of the segment is read. */
+  get offset(): number {
+    if (this.#reader !== null) return this.#reader.position
+    const { segment, offset } = this.#committed
+    return segment === this.#segment ? offset : 0
   }
 
   /** Whether errors are in the journal that are not stored. */
@@ -109,9 +124,7 @@ export class JournalTail {
 
   /** What has been read is stored. */
   commit(delta: JournalDelta): void {
-    const { segment, offset } = this.#committed
-    const unread = segment === this.#segment ? offset : 0
-    this.#committed = { segment: this.#segment, offset: this.#reader?.position ?? unread }
+    this.#committed = { segment: this.#segment, offset: this.offset }
     this.#sinceConfirmed.replayed += delta.replayed
     this.#sinceConfirmed.stored += delta.stored
     this.#sinceConfirmed.poison += delta.poison
@@ -125,8 +138,10 @@ export class JournalTail {
 
   /** The store is where it should be: what is committed is safe, and segments before it are not needed any more. */
   confirm(): void {
-    for (let segment = this.#confirmed.segment; segment < this.#committed.segment; segment++) {
-      this.#remove(segment)
+    if (this.#committed.segment > this.#confirmed.segment && syncLog(this.#storePath)) {
+      for (let segment = this.#confirmed.segment; segment < this.#committed.segment; segment++) {
+        this.#remove(segment)
+      }
     }
     if (this.#kept !== null && this.#committed.segment !== this.#confirmed.segment) {
       this.#kept.close()
@@ -178,7 +193,8 @@ export class JournalTail {
     const path = this.#path(this.#segment)
     try {
       if (statSync(path).size === 0) return 'pass over'
-      this.#reader = JournalReader.open(path)
+      const name = { boot: this.#boot, ring: this.#lane.ring, segment: this.#segment }
+      this.#reader = JournalReader.open(path, { name })
     } catch (error) {
       // Passed over only when it is certain that it is gone: out of descriptors, say, it has to be tried again.
       return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'pass over' : 'wait'

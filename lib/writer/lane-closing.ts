@@ -1,8 +1,10 @@
-import { closeLane } from '../queue/account.js'
+import { completeClosing, prepareClosing } from '../queue/account.js'
 import type { Control } from '../queue/control.js'
 import { LaneState } from '../queue/layout.js'
+import { Fault, faultPoint } from './faults.js'
 import type { LaneSource, Lanes } from './lanes.js'
 import type { Session } from './session.js'
+import { Shelved, type ShelvedLane, shelve } from './shelving.js'
 
 /** How often the writer looks whether the threads it drains are still there. */
 const LOOK_INTERVAL_MS = 1_000
@@ -11,6 +13,8 @@ const LOOK_INTERVAL_MS = 1_000
 export interface ClosingHooks {
   /** The open store; opened when it is not. */
   session(): Session
+  /** The open store, if it is open. */
+  current(): Session | null
   /** Whether the store is where its path says. If it is not, the session has ended, and errors are sent again. */
   confirm(session: Session): boolean
 }
@@ -20,11 +24,14 @@ export class LaneClosing {
   readonly #lanes: Lanes
   readonly #control: Control
   readonly #hooks: ClosingHooks
+  /** Journals that wait until the store works again. */
+  readonly shelved: Shelved
   /** Lanes of threads that have ended and are not closed yet. */
   #departed: LaneSource[] = []
   #lookDueMs = 0
 
-  constructor(lanes: Lanes, control: Control, hooks: ClosingHooks) {
+  constructor(lanes: Lanes, control: Control, shelved: readonly ShelvedLane[], hooks: ClosingHooks) {
+    this.shelved = new Shelved(control, shelved)
     this.#lanes = lanes
     this.#control = control
     this.#hooks = hooks
@@ -54,10 +61,31 @@ export class LaneClosing {
     return this.#departed.length > 0
   }
 
+  /** While the store cannot be written: threads that have ended must not pile up in memory. */
+  shelve(boot: string, nowMs: number): void {
+    if (nowMs < this.#lookDueMs) return
+    this.#lookDueMs = nowMs + LOOK_INTERVAL_MS
+    this.#departed = []
+    const gone = this.#lanes.departed().filter(({ life }) => life.presence === 'gone')
+    const handles = gone.map(({ handle }) => handle)
+    const shelved = shelve(boot, this.#control, handles)
+    for (const source of gone) {
+      const lane = shelved.get(source.handle)
+      if (lane === undefined) continue
+      this.shelved.add(lane)
+      source.journal.close()
+      // A store that is full, or whose log is held, stays open.
+      this.#hooks.current()?.forget(source)
+      this.#lanes.remove(source)
+    }
+  }
+
   #release(session: Session, source: LaneSource): void {
     if (source.life.presence === 'gone') {
       source.journal.remove()
-      closeLane(this.#control, source.lane)
+      prepareClosing(this.#control, source.lane)
+      faultPoint(this.#control.i32, Fault.exitInClosing)
+      completeClosing(this.#control, source.lane)
     } else {
       source.journal.close()
       source.lane.state = LaneState.resting

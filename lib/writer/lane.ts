@@ -26,6 +26,7 @@ export interface LaneDelta {
 /** One recording thread, as the writer sees it: its ring, its counters, its directory of call sites. */
 export class LaneView implements RecordOrigin {
   readonly ring: number
+  readonly ringBytes: number
   readonly consumer: RingConsumer
   readonly bytes: Uint8Array
   readonly view: DataView
@@ -43,6 +44,7 @@ export class LaneView implements RecordOrigin {
 
   constructor(handle: Pick<LaneHandle, 'ring' | 'memory' | 'ringBytes' | 'totals'>) {
     this.ring = handle.ring
+    this.ringBytes = handle.ringBytes
     this.consumer = new RingConsumer(handle.memory, handle.ringBytes)
     this.bytes = new Uint8Array(handle.memory)
     this.view = new DataView(handle.memory)

@@ -1,3 +1,4 @@
+import { isClosed } from '../queue/account.js'
 import { monotonicMs } from '../queue/clock.js'
 import type { Control } from '../queue/control.js'
 import { LaneF64, LaneI32, LaneState } from '../queue/layout.js'
@@ -17,6 +18,7 @@ const ENDED_AFTER_MS = 1_000
 
 /** A recording thread and what the writer knows of it beyond one session. */
 export interface LaneSource {
+  readonly handle: LaneHandle
   readonly lane: LaneView
   readonly journal: JournalTail
   readonly totals: TotalsView
@@ -45,12 +47,12 @@ export class Lanes {
   }
 
   /** Takes a lane over. One that was announced twice, or is closed, stays as it is. */
-  adopt(handle: LaneHandle, nowUs: number): void {
+  adopt(handle: LaneHandle): void {
     const lane = new LaneView(handle)
-    if (this.#sources.has(handle.ring) || lane.state === LaneState.closed) return
+    if (this.#sources.has(handle.ring) || isClosed(this.#control, lane)) return
     const journal = new JournalTail(lane, handle.storePath, this.#boot)
     const life = new ThreadLife(handle.thread, lane)
-    this.#sources.set(handle.ring, { lane, journal, totals: new TotalsView(lane, nowUs), life })
+    this.#sources.set(handle.ring, { handle, lane, journal, totals: new TotalsView(lane), life })
     lane.state = LaneState.adopted
     this.#control.setLanes(this.#sources.size)
   }

@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads'
 import type { Settings } from '../config/options.js'
 import type { ClockAnchor } from '../queue/clock.js'
 import type { NativeThread } from '../queue/process-identity.js'
+import type { ShelvedLane } from './shelving.js'
 
 /** One recording thread's memory, as the writer sees it. */
 export interface LaneHandle {
@@ -33,6 +34,8 @@ export function isLaneHandle(value: unknown): value is LaneHandle {
 export interface DrainTask {
   readonly control: SharedArrayBuffer
   readonly lanes: readonly LaneHandle[]
+  /** Journals of threads that ended while no writer lived. */
+  readonly shelved: readonly ShelvedLane[]
   /** Lanes that the owner of the writer hears of later. */
   readonly inbox: MessagePort
   readonly boot: string
@@ -50,7 +53,13 @@ export interface DrainTask {
 
 export type WriterSettings = Pick<
   Settings,
-  'storePath' | 'retentionMs' | 'maxBytes' | 'sweepIntervalMs' | 'drainIntervalMs' | 'breaker'
+  | 'storePath'
+  | 'retentionMs'
+  | 'maxBytes'
+  | 'sweepIntervalMs'
+  | 'drainIntervalMs'
+  | 'breaker'
+  | 'stallThresholdMs'
 >
 
 /** What the writer tells the recording thread. Everything that is a figure goes through the control block instead. */

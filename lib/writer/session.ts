@@ -4,21 +4,44 @@ import { monotonicMs } from '../queue/clock.js'
 import type { Control } from '../queue/control.js'
 import { ControlF64, Lane, LaneF64 } from '../queue/layout.js'
 import { Transcoder } from '../serialize/transcode.js'
+import { CommonClock } from '../store/common-clock.js'
 import { type Database, prepared } from '../store/driver.js'
+import { classify } from '../store/errors.js'
 import { StoreWriter } from '../store/insert.js'
-import { identify } from '../store/inspect.js'
+import { InFlightRows } from '../store/insert-in-flight.js'
+import { StallRows } from '../store/insert-stalls.js'
 import { openForWriting } from '../store/open.js'
+import { OpenFiles } from '../store/open-files.js'
 import { Retention } from '../store/retention.js'
+import { WriteAheadLog, walCapBytes } from '../store/write-ahead-log.js'
 import { type BatchLimits, FULL_BATCH, LaneBatch, type Settlement, shareOf } from './batch.js'
-import { Fault, faultPoint } from './faults.js'
+import { FAULTS_IN_TRANSACTION, Fault, faultPoint } from './faults.js'
+import { InFlight } from './in-flight.js'
+import type { Incidents, OpenIncident } from './incidents.js'
+import type { LaneView } from './lane.js'
 import type { LaneSource, Lanes } from './lanes.js'
 import type { DrainTask } from './messages.js'
 import { RecordSink } from './record-sink.js'
 import { Recovery } from './recovery.js'
+import { SecondSums } from './seconds.js'
+import type { Shelved } from './shelving.js'
+import type { StallWatch } from './stall-watch.js'
 
 const SWEEP_ROWS = 4_000
-/** Rows an emergency sweep may delete to make room on a full disk. */
-const EMERGENCY_ROWS = 20_000
+/** On a full disk: deleting 1,000 rows writes 90 KiB to the log, and that has to fit into what the reserve gave. */
+const CRAMPED_SWEEP_ROWS = 2_000
+/** As many such slices as fit into this time. */
+const EMERGENCY_MS = 500
+
+/** What outlives a session. */
+interface SessionParts {
+  readonly incidents: Incidents
+  readonly stalls: StallWatch
+  readonly shelved: Shelved
+  /** Looks through a store that others have left, whether it is damaged. */
+  readonly thorough: boolean
+  readonly onSetAside: (path: string) => void
+}
 
 /** What a session adds to a lane. */
 interface LaneParts extends LaneSource {
@@ -42,10 +65,16 @@ export class Session {
   readonly #db: Database
   readonly #store: StoreWriter
   readonly #retention: Retention
+  readonly #commonClock: CommonClock
   readonly #recovery: Recovery
-  readonly #identity: string | null
+  readonly #files: OpenFiles
+  readonly #log: WriteAheadLog
+  readonly #incidents: Incidents
   readonly #sources: Lanes
   readonly #sink: RecordSink
+  readonly #inFlight: InFlight
+  readonly #stalls: StallWatch
+  readonly #stallRows: StallRows
   readonly #lanes = new Map<LaneSource, LaneParts>()
   /** Rings whose lanes are closed: what a restarted writer would have needed of them is deleted with the next batch. */
   #closedRings: number[] = []
@@ -59,16 +88,17 @@ export class Session {
     control: Control,
     sources: Lanes,
     clock: AnchoredClock,
-    onSetAside: (path: string) => void,
+    { incidents, stalls, shelved, thorough, onSetAside }: SessionParts,
   ) {
     this.#task = task
     this.#control = control
     this.#clock = clock
     this.#sources = sources
+    this.#incidents = incidents
+    this.#stalls = stalls
     const { storePath: path, retentionMs, maxBytes } = task.settings
-    this.#db = openForWriting(path, { onSetAside })
+    this.#db = openForWriting(path, { onSetAside, thorough })
     try {
-      this.#identity = identify(path)
       this.#store = new StoreWriter(this.#db, {
         onBadRow: error => this.#rowOwner?.refused(error.row.functionId, clock.nowUs()),
       })
@@ -81,13 +111,20 @@ export class Session {
         version: task.process.version,
         startedUs: task.anchor.unixUs,
       })
+      this.#files = new OpenFiles(path)
+      incidents.goOn(this.#files.database, this.#openIncidents())
+      this.#log = new WriteAheadLog(this.#db, path, walCapBytes(maxBytes))
       this.#sink = new RecordSink(this.#store, new Transcoder())
+      this.#inFlight = new InFlight(this.#store, new InFlightRows(this.#db, this.#processId))
+      this.#stallRows = new StallRows(this.#db, this.#processId)
       for (const source of sources) this.#parts(source)
+      this.#commonClock = new CommonClock(this.#db, this.#processId)
       this.#retention = new Retention(this.#db, { path, retentionMs, maxBytes })
       this.#recovery = new Recovery(this.#db, this.#store, new RecordSink(this.#store, new Transcoder()), {
         storePath: path,
         boot: task.boot,
         host: task.process.host,
+        shelved,
       })
     } catch (error) {
       // Nobody else knows this connection; while the store is locked there would be a new one with every try.
@@ -96,19 +133,44 @@ export class Session {
     }
   }
 
+  #openIncidents(): OpenIncident[] {
+    const sql = `SELECT incident_id AS id, kind, detail, started_us AS startedUs FROM incidents
+      WHERE process_id = ? AND ended_us IS NULL`
+    return prepared(this.#db, sql).all(this.#processId) as OpenIncident[]
+  }
+
   get processId(): number {
     return this.#processId
   }
 
-  /** Whether the path still names the file this session has open. */
-  get inPlace(): boolean {
-    return identify(this.#task.settings.storePath) === this.#identity
+  /** What has become of the files this session has open, or `null` when they are where they should be. */
+  get lost(): string | null {
+    return this.#files.lost
+  }
+
+  /** Which file this session has open. */
+  get file(): string {
+    return this.#files.database
+  }
+
+  /** Whether the write-ahead log could be cut: no reader holds it. */
+  cutLog(): boolean {
+    return this.#log.cutNow()
   }
 
   /** Whether any record waits. */
   get pending(): boolean {
     for (const { lane } of this.#sources) if (lane.pending) return true
     return false
+  }
+
+  /** Whether calls that are open, or a loop that is stuck, have to be written although no record waits. */
+  hasNews(): boolean {
+    return this.#stalls.isDirty || this.#inFlight.isNews(this.#views(), monotonicMs(), this.#clock.nowUs())
+  }
+
+  #views(): LaneView[] {
+    return [...this.#sources].map(({ lane }) => lane)
   }
 
   /**
@@ -120,8 +182,9 @@ export class Session {
     const lanes = [...this.#sources].filter(
       ({ lane, totals }) => lane.pending || (withTotals && totals.changed),
     )
-    if (lanes.length === 0) return false
-    const share = shareOf(limits, lanes.length)
+    const news = this.hasNews() || (withTotals && this.#incidents.pending(this.file))
+    if (lanes.length === 0 && !news) return false
+    const share = shareOf(limits, Math.max(1, lanes.length))
     let more = false
     this.#transaction(
       lanes.map(source => this.#parts(source)),
@@ -129,6 +192,7 @@ export class Session {
       ({ batch }, nowUs) => {
         more = batch.write(share, nowUs) || more
       },
+      () => this.#inFlight.write(this.#views(), monotonicMs(), this.#clock.nowUs(), lanes.length === 0),
     )
     return more
   }
@@ -139,17 +203,21 @@ export class Session {
    */
   close(source: LaneSource): 'more' | 'waiting' | 'closed' {
     let left: 'more' | 'waiting' | 'closed' = 'closed'
-    this.#transaction([this.#parts(source)], true, ({ batch, journal }, nowUs) => {
+    const write = ({ batch, journal }: LaneParts, nowUs: number): void => {
       if (batch.write(FULL_BATCH, nowUs)) left = 'more'
       else if (journal.waiting) left = 'waiting'
       else batch.settle('gone', nowUs)
-    })
+    }
+    // What the thread left open stays open: nothing can end it any more.
+    const look = (): void => this.#inFlight.writeNow([source.lane], this.#clock.nowUs())
+    this.#transaction([this.#parts(source)], true, write, look)
     return left
   }
 
   /** Forgets a lane that is closed. */
   forget(source: LaneSource): void {
     this.#lanes.delete(source)
+    this.#inFlight.forget(source.lane)
     this.#closedRings.push(source.lane.ring)
   }
 
@@ -160,7 +228,10 @@ export class Session {
       batch.start()
       batch.settle(settlement, nowUs)
     }
-    this.#transaction(lanes, true, settle, nowUs => this.#store.endProcess(this.#processId, nowUs, 'clean'))
+    this.#transaction(lanes, true, settle, nowUs => {
+      this.#inFlight.writeNow(this.#views(), this.#clock.nowUs())
+      this.#store.endProcess(this.#processId, nowUs, 'clean')
+    })
   }
 
   #transaction(
@@ -169,6 +240,7 @@ export class Session {
     write: (lane: LaneParts, nowUs: number) => void,
     atLast: (nowUs: number) => void = () => {},
   ): void {
+    this.#log.requireRoom()
     const nowUs = this.#clock.nowUs()
     const totals = withTotals ? lanes.filter(({ totals }) => totals.changed) : []
     this.#store.begin()
@@ -177,7 +249,11 @@ export class Session {
         this.#rowOwner = lane.batch
         write(lane, nowUs)
       }
-      for (const { totals: view } of totals) view.write(this.#store, nowUs)
+      const seconds = new SecondSums()
+      for (const { totals: view } of totals)
+        view.write(this.#store, nowUs, seconds, () => this.#clock.nowUs())
+      seconds.write(this.#store, this.#processId, nowUs)
+      this.#incidents.write(this.#store, this.#processId, this.file)
       for (const ring of this.#closedRings) {
         prepared(this.#db, 'DELETE FROM reported WHERE process_id = ? AND ring = ?').run(
           this.#processId,
@@ -185,18 +261,23 @@ export class Session {
         )
       }
       if (!this.#store.touchProcess(this.#processId, nowUs)) throw new Error('the process row is gone')
+      this.#stalls.write(this.#store, this.#stallRows)
       atLast(nowUs)
-      faultPoint(this.#control.i32, Fault.exitInTransaction)
-      faultPoint(this.#control.i32, Fault.throwInDrain)
+      for (const fault of FAULTS_IN_TRANSACTION) faultPoint(this.#control.i32, fault)
       this.#commit()
     } catch (error) {
       this.#store.rollback()
       for (const { batch } of lanes) batch.rewind()
+      this.#inFlight.rollback()
+      this.#stalls.rollback()
       throw error
     }
     faultPoint(this.#control.i32, Fault.exitAfterCommit)
     for (const { batch } of lanes) batch.commit()
     for (const { totals: view } of totals) view.commit(nowUs)
+    this.#incidents.commit()
+    this.#inFlight.commit()
+    this.#stalls.commit()
     this.#closedRings = []
     this.#control.f64[ControlF64.BATCHES]++
     this.#control.f64[ControlF64.LAST_COMMIT_MS] = monotonicMs()
@@ -209,23 +290,53 @@ export class Session {
     this.#store.commit()
   }
 
-  /** Says in the file that this process lives, for when nothing else is written. */
+  /** Says in the file that this process lives, and what is open in it, for when nothing else is written. */
   touch(): void {
-    this.#store.touchProcess(this.#processId, this.#clock.nowUs())
+    this.#transaction(
+      [],
+      false,
+      () => {},
+      nowUs => this.#inFlight.writeNow(this.#views(), nowUs),
+    )
   }
 
   /** One step of taking over what dead processes left; `true` when there is more to do. */
   recover(): boolean {
+    this.#log.requireRoom()
     this.#rowOwner = this.#recovery
     return this.#recovery.step(this.#clock.nowUs())
   }
 
+  /** Whether {@link recover} has left something for later, because its owner may live. */
+  get recoveryWaits(): boolean {
+    return this.#recovery.waits
+  }
+
   /** One slice of retention; `true` when there is more to do. */
-  sweep(emergency = false): boolean {
-    const { more, expired } = this.#retention.sweepSlice(
-      this.#clock.nowUs(),
-      emergency ? EMERGENCY_ROWS : SWEEP_ROWS,
-    )
+  sweep(): boolean {
+    this.#log.requireRoom()
+    const more = this.#sweepSlice(SWEEP_ROWS, false)
+    // Threads come and go as long as the process lives, and segments with them.
+    if (!more) this.#recovery.forgetRanges()
+    return more
+  }
+
+  /** On a full disk, with what room the reserve gave: everything goes that is due. */
+  sweepNow(): void {
+    const deadlineMs = monotonicMs() + EMERGENCY_MS
+    while (monotonicMs() < deadlineMs) {
+      try {
+        if (!this.#sweepSlice(CRAMPED_SWEEP_ROWS, true)) return
+      } catch (error) {
+        // What was deleted so far may have made the database small enough to take its log in.
+        if (classify(error) !== 'full' || !this.#retention.emptyLog()) throw error
+      }
+    }
+  }
+
+  #sweepSlice(rows: number, cramped: boolean): boolean {
+    const now = this.#commonClock.earliestUs(this.#clock.nowUs(), monotonicMs())
+    const { more, expired } = this.#retention.sweepSlice(now, rows, cramped)
     this.#control.addExpired(expired)
     return more
   }
@@ -233,7 +344,7 @@ export class Session {
   publishSizes(): void {
     const path = this.#task.settings.storePath
     this.#control.f64[ControlF64.STORE_BYTES] = sizeOf(path)
-    this.#control.f64[ControlF64.WAL_BYTES] = sizeOf(`${path}-wal`)
+    this.#control.f64[ControlF64.WAL_BYTES] = this.#log.bytes
   }
 
   end(): void {
@@ -245,7 +356,9 @@ export class Session {
     let parts = this.#lanes.get(source)
     if (parts === undefined) {
       this.#restore(source)
-      parts = { ...source, batch: new LaneBatch(source.lane, source.journal, this.#store, this.#sink) }
+      const { lane, journal } = source
+      const onEnd = this.#inFlight.endsOf(lane)
+      parts = { ...source, batch: new LaneBatch(lane, journal, this.#store, this.#sink, onEnd) }
       this.#lanes.set(source, parts)
     }
     return parts

@@ -20,6 +20,15 @@ export function restoreBreaker(control: Control, options: BreakerOptions): Circu
   return breaker
 }
 
+/** A breaker that is open lets its probe through now: what it waits for is known to be over. */
+export function retryNow(
+  control: Control,
+  options: BreakerOptions & { resetTimeoutMs: number },
+): CircuitBreaker {
+  control.f64[ControlF64.BREAKER_OPENED_AT] = monotonicMs() - options.resetTimeoutMs
+  return restoreBreaker(control, options)
+}
+
 export function publishBreaker(control: Control, breaker: CircuitBreaker): void {
   const { i32, f64 } = control
   const { state, failures, successes, openedAtMs } = breaker.snapshot()

@@ -1,41 +1,67 @@
 import { createRequire } from 'node:module'
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
 import type { Piscina } from 'piscina'
-import { nowMs } from '../queue/clock.js'
+import { addressSpaceShortage } from '../lifecycle/address-space.js'
+import { monotonicMs, nowMs } from '../queue/clock.js'
 import type { Control } from '../queue/control.js'
-import { ControlI32 } from '../queue/layout.js'
+import { ControlF64, ControlI32 } from '../queue/layout.js'
 import { type DrainTask, isWriterMessage, type LaneHandle, type WriterMessage } from './messages.js'
 
 /** Waits before the writer is started again after its 1st, 2nd, … death in a row. */
 const RESTART_BACK_OFF_MS = [100, 1_000, 10_000, 30_000]
 /** A writer that lived this long starts the row again. */
 const HEALTHY_AFTER_MS = 60_000
+/** One that dies whenever it has lived that long is not spoken of each time. */
+const WARNING_PAUSE_MS = 600_000
+/** Somebody who flushes again and again starts a writer that cannot live at most this often. */
+const WANTED_START_PAUSE_MS = 1_000
+/** Looks, a second apart, at which a running writer may stand where it stood at the last one. */
+const STUCK_AFTER_LOOKS = 10
+/** Two looks that are closer together count as one: an app that fakes its timers may let a minute pass in one step. */
+const LOOK_AT_LEAST_MS = 500
+/**
+ * Heap of the writer thread: many times what it needs (20 MiB under full load), and little enough that a leak in it
+ * ends this thread, not the app. Rings and files are no part of the heap.
+ */
+const WRITER_HEAP_MIB = 512
 /** A start that has not come to life by then has failed; piscina would let its task wait for ever. */
 const BOOT_TIMEOUT_MS = 15_000
 
 const require = createRequire(import.meta.url)
 
 /**
- * Keeps one writer thread running: a piscina pool of one, started again after its death with growing pauses. It
- * never terminates a writer that may be inside SQLite, and never keeps the process alive.
+ * Keeps one writer thread running: a piscina pool of one, started again after its death with growing pauses. It never
+ * keeps the process alive.
+ *
+ * A writer that is stuck is reported and left alone. It is inside SQLite, or inside a call of the system that nothing
+ * can interrupt: to terminate it would wait for that call as well, could make a COMMIT that fails look like one that
+ * succeeded, and a second writer beside it would store twice what the first one brings to its end after all. Meanwhile
+ * errors go to the journal, and the end of the program does not wait for it.
  */
 export class WriterSupervisor {
-  readonly #task: Omit<DrainTask, 'lanes' | 'inbox'>
-  readonly #lanes: () => readonly LaneHandle[]
+  readonly #task: Omit<DrainTask, 'lanes' | 'shelved' | 'inbox'>
+  readonly #lanes: () => Pick<DrainTask, 'lanes' | 'shelved'>
   readonly #control: Control
   readonly #onMessage: (message: WriterMessage) => void
   #pool: Piscina | null = null
   #port: MessagePort | null = null
   #restart: NodeJS.Timeout | null = null
+  #restartDueMs = 0
   #watchdog: NodeJS.Timeout | null = null
   #startedMs = 0
   #deaths = 0
+  #warnedMs = Number.NEGATIVE_INFINITY
+  /** Where the writer stood at the last look, and how many looks found it there. */
+  #progress = 0
+  #looksWithoutProgress = 0
+  #lookedMs = Number.NEGATIVE_INFINITY
+  #warnedStuck = false
   #closed = false
 
   /** @param lanes the lanes a writer that is started now has to know */
   constructor(
-    task: Omit<DrainTask, 'lanes' | 'inbox'>,
-    lanes: () => readonly LaneHandle[],
+    task: Omit<DrainTask, 'lanes' | 'shelved' | 'inbox'>,
+    lanes: () => Pick<DrainTask, 'lanes' | 'shelved'>,
     control: Control,
     onMessage: (message: WriterMessage) => void,
   ) {
@@ -49,9 +75,13 @@ export class WriterSupervisor {
   start(): void {
     this.#restart = null
     this.#startedMs = nowMs()
+    this.#looksWithoutProgress = 0
     this.#control.i32[ControlI32.WRITER_STARTS]++
     this.#control.setWriterState('booting')
     try {
+      // Asked before the first one too, by the recorder. The app has grown since: V8 would end the whole process.
+      const shortage = this.#deaths === 0 ? null : addressSpaceShortage()
+      if (shortage !== null) throw new Error(shortage)
       this.#pool = this.#newPool()
     } catch (error) {
       this.#died(error)
@@ -67,7 +97,7 @@ export class WriterSupervisor {
     const { port1, port2 } = new MessageChannel()
     port1.unref()
     this.#port = port1
-    const task: DrainTask = { ...this.#task, lanes: this.#lanes(), inbox: port2 }
+    const task: DrainTask = { ...this.#task, ...this.#lanes(), inbox: port2 }
     pool.run(task, { transferList: [port2] }).catch((error: unknown) => this.#diedIn(pool, error))
     this.#watchdog = setTimeout(() => {
       if (this.#control.writerState === 'booting') this.#diedIn(pool, new Error('the thread did not start'))
@@ -79,11 +109,54 @@ export class WriterSupervisor {
     this.#port?.postMessage(lane)
   }
 
-  /** A writer that waits for its restart is started now: somebody waits for it. */
+  /** A writer that waits for its restart is started now: the program is about to end. */
   startNow(): void {
-    if (this.#restart === null) return
+    this.#startWithin(0)
+  }
+
+  /** As {@link startNow} for somebody who waits for the writer, and may do so again and again. */
+  startSoon(): void {
+    this.#startWithin(Math.max(0, WANTED_START_PAUSE_MS - (nowMs() - this.#startedMs)))
+  }
+
+  #startWithin(waitMs: number): void {
+    if (this.#restart === null || this.#restartDueMs <= nowMs() + waitMs) return
     clearTimeout(this.#restart)
-    this.start()
+    if (waitMs === 0) this.start()
+    else this.#startIn(waitMs)
+  }
+
+  #startIn(waitMs: number): void {
+    this.#restartDueMs = nowMs() + waitMs
+    this.#restart = setTimeout(() => this.start(), waitMs).unref()
+  }
+
+  /** Once a second: whether the running writer still gets on. A main thread that was blocked has looked once. */
+  watch(): void {
+    const now = monotonicMs()
+    if (now - this.#lookedMs < LOOK_AT_LEAST_MS) return
+    this.#lookedMs = now
+    const { i32, f64 } = this.#control
+    const progress = this.#control.heartbeat + f64[ControlF64.BATCHES]
+    const stands = this.#control.writerState === 'running' && progress === this.#progress
+    this.#progress = progress
+    this.#looksWithoutProgress = stands ? this.#looksWithoutProgress + 1 : 0
+    const patience = STUCK_AFTER_LOOKS + (2 * this.#task.settings.drainIntervalMs) / 1_000
+    const stuck = this.#looksWithoutProgress >= patience
+    Atomics.store(i32, ControlI32.WRITER_STUCK, stuck ? 1 : 0)
+    if (!stuck) this.#warnedStuck = false
+    else if (!this.#warnedStuck) this.#warnOfStuckWriter()
+  }
+
+  #warnOfStuckWriter(): void {
+    this.#warnedStuck = true
+    this.#onMessage({
+      type: 'warning',
+      code: 'CALLSIGHT_WRITER_STUCK',
+      text:
+        `The writer thread has not come back from its work for ${this.#looksWithoutProgress} s; a disk that does ` +
+        'not answer does that. Errors are kept in the journal beside the store, and it goes on by itself.',
+    })
   }
 
   /** Frees the thread. Only after it has stopped, or when the process ends anyway. */
@@ -113,6 +186,7 @@ export class WriterSupervisor {
       atomics: 'disabled',
       // Loaders and preloads of the app are not needed in the writer, and would slow its start.
       execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: WRITER_HEAP_MIB },
       env: { ...process.env, NODE_OPTIONS: '' },
     })
   }
@@ -139,18 +213,24 @@ export class WriterSupervisor {
     this.#cancelTimers()
     this.#closePort()
     this.#control.setWriterState('failed')
-    if (nowMs() - this.#startedMs > HEALTHY_AFTER_MS) this.#deaths = 0
-    const waitMs = RESTART_BACK_OFF_MS[Math.min(this.#deaths, RESTART_BACK_OFF_MS.length - 1)]
+    const diedMs = nowMs()
+    if (diedMs - this.#startedMs > HEALTHY_AFTER_MS) this.#deaths = 0
+    const waitMs = RESTART_BACK_OFF_MS[Math.min(this.#deaths, RESTART_BACK_OFF_MS.length - 1)] ?? 0
     this.#deaths++
-    const reason = error instanceof Error ? error.message : String(error)
-    if (this.#deaths === 1) {
-      this.#onMessage({
-        type: 'warning',
-        code: 'CALLSIGHT_WRITER_DIED',
-        text: `The writer thread died (${reason}). It is started again; errors are kept in the journal meanwhile.`,
-      })
-    }
-    this.#restart = setTimeout(() => this.start(), waitMs).unref()
+    this.#control.i32[ControlI32.WRITER_DEATHS] = this.#deaths
+    if (this.#deaths === 1 && diedMs - this.#warnedMs > WARNING_PAUSE_MS) this.#warnOfDeath(error)
+    this.#startIn(waitMs)
+  }
+
+  #warnOfDeath(error: unknown): void {
+    this.#warnedMs = nowMs()
+    // What follows in the message of a missing module is a list of files.
+    const [reason] = (error instanceof Error ? error.message : String(error)).split('\n', 1)
+    this.#onMessage({
+      type: 'warning',
+      code: 'CALLSIGHT_WRITER_DIED',
+      text: `The writer thread died (${reason}). It is started again; errors are kept in the journal meanwhile.`,
+    })
   }
 
   #closePort(): void {

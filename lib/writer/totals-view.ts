@@ -2,6 +2,7 @@ import { DROP_REASONS, Lane } from '../queue/layout.js'
 import type { StoreWriter } from '../store/insert.js'
 import { BLOCK_BYTES, Block, BUCKET_COUNT, HEADER_BYTES, MAX_SLOT_I32 } from '../totals/layout.js'
 import type { LaneView } from './lane.js'
+import type { SecondSums } from './seconds.js'
 
 /** Cumulative counters of one call site at one moment; 32-bit ones modulo 2^32. */
 interface Counters {
@@ -11,6 +12,9 @@ interface Counters {
   readonly timed: number
   readonly durationSumMs: number
   readonly drops: readonly number[]
+  readonly errorDrops: readonly number[]
+  /** When this was read: what comes later has happened since. 0 = nothing was read. */
+  readonly readUs: number
   readonly buckets: Readonly<Record<number, number>>
 }
 
@@ -21,8 +25,15 @@ const ZERO: Counters = {
   timed: 0,
   durationSumMs: 0,
   drops: [],
+  errorDrops: [],
+  readUs: 0,
   buckets: {},
 }
+/** Where the drops of each lane stand. */
+const DROP_BLOCKS = [
+  { lane: Lane.calls, offset: Block.DROPS, of: ({ drops }: Counters) => drops },
+  { lane: Lane.errors, offset: Block.ERROR_DROPS, of: ({ errorDrops }: Counters) => errorDrops ?? [] },
+] as const
 const US_PER_MINUTE = 60_000_000
 
 /**
@@ -42,14 +53,14 @@ export class TotalsView {
   #pending: { site: number; counters: Counters; raisedMs: number }[] = []
   /** By site, the maximum that the last snapshot has reported and that still stands in the idle slot. */
   #reportedMaxMs = new Map<number, number>()
-  #lastSnapshotUs: number
+  /** 0 = none yet: then the file knows when the writer before this one read the counters. */
+  #lastSnapshotUs = 0
 
-  constructor(lane: LaneView, nowUs: number) {
+  constructor(lane: LaneView) {
     this.#lane = lane
     this.#u32 = new Uint32Array(lane.totals)
     this.#f64 = new Float64Array(lane.totals)
     this.#i32 = new Int32Array(lane.totals)
-    this.#lastSnapshotUs = nowUs
   }
 
   /** Whether any call has ended or been dropped since the last snapshot. */
@@ -59,17 +70,23 @@ export class TotalsView {
     return false
   }
 
-  /** Adds what has changed; part of the batch's transaction. */
-  write(store: StoreWriter, nowUs: number): void {
+  /**
+   * Adds what has changed to the minute, and to `seconds`; part of the batch's transaction.
+   *
+   * @param nowUs begin of the transaction
+   * @param clockUs asked when the counters have been read: until then they were counted
+   */
+  write(store: StoreWriter, nowUs: number, seconds: SecondSums, clockUs: () => number = () => nowUs): void {
     this.#pending = []
     const minute = Math.floor(nowUs / US_PER_MINUTE)
     const sites = this.#lane.siteCount
     for (let site = 0; site < sites; site++) {
       if (!this.#hasChanged(site)) continue
       const before = this.#reported[site] ?? this.#restore(store, site)
-      const counters = this.#read(site, before)
+      const counters = this.#read(site, before, nowUs)
+      const readUs = Math.max(nowUs, clockUs())
       const { maxMs, raisedMs } = this.#maxima(site)
-      this.#writeSite(store, site, before, counters, minute, nowUs, maxMs)
+      this.#writeSite(store, seconds, site, before, counters, minute, readUs, maxMs)
       this.#pending.push({ site, counters, raisedMs })
     }
   }
@@ -109,38 +126,49 @@ export class TotalsView {
 
   #writeSite(
     store: StoreWriter,
+    seconds: SecondSums,
     site: number,
     before: Counters,
     after: Counters,
     minute: number,
-    nowUs: number,
+    readUs: number,
     maxMs: number,
   ): void {
     const { processId, ring } = this.#lane
     const functionId = store.functionId(this.#lane.siteName(site))
     const calls = difference(after.calls, before.calls)
-    if (calls > 0) {
+    const errors = difference(after.errors, before.errors)
+    const kept = difference(after.kept, before.kept)
+    const timed = difference(after.timed, before.timed)
+    // Not for calls alone: of one that ended while the last snapshot was taken, that may have seen the call only.
+    if (calls > 0 || errors > 0 || kept > 0 || timed > 0) {
       const buckets = new Map<number, number>()
       for (const [bucket, count] of Object.entries(after.buckets)) {
         const added = difference(count, before.buckets[Number(bucket)] ?? 0)
         if (added > 0) buckets.set(Number(bucket), added)
       }
-      store.addTotals(minute, functionId, processId, {
+      const delta = {
         calls,
-        errors: difference(after.errors, before.errors),
-        kept: difference(after.kept, before.kept),
-        timed: difference(after.timed, before.timed),
-        durationSumNs: (after.durationSumMs - before.durationSumMs) * 1e6,
+        errors,
+        kept,
+        timed,
+        // A whole number: rounded once, the same in every sum it goes into.
+        durationSumNs: Math.round((after.durationSumMs - before.durationSumMs) * 1e6),
         durationMaxNs: maxMs * 1e6,
         buckets,
+      }
+      store.addTotals(minute, functionId, processId, delta)
+      seconds.add(functionId, delta)
+    }
+    const sinceUs = this.#sinceUs(before)
+    for (const { lane, of } of DROP_BLOCKS) {
+      of(after).forEach((count, reason) => {
+        const added = difference(count, of(before)[reason] ?? 0)
+        const name = DROP_REASONS[reason]
+        if (added === 0 || name === undefined) return
+        store.addDrops(minute, functionId, processId, lane, name, added, sinceUs, Math.ceil(readUs))
       })
     }
-    after.drops.forEach((count, reason) => {
-      const added = difference(count, before.drops[reason] ?? 0)
-      const name = DROP_REASONS[reason]
-      if (added === 0 || name === undefined) return
-      store.addDrops(minute, functionId, processId, Lane.calls, name, added, this.#lastSnapshotUs, nowUs)
-    })
     store.setReported(processId, ring, site, JSON.stringify(after))
   }
 
@@ -148,11 +176,21 @@ export class TotalsView {
     const before = this.#reported[site] ?? ZERO
     const word = this.#word(site)
     if (this.#u32[word] !== before.calls || this.#u32[word + (Block.KEPT >>> 2)] !== before.kept) return true
-    const drops = word + (Block.DROPS >>> 2)
-    return DROP_REASONS.some((_, reason) => this.#u32[drops + reason] !== (before.drops[reason] ?? 0))
+    if (this.#u32[word + (Block.ERRORS >>> 2)] !== before.errors) return true
+    if (this.#u32[word + (Block.TIMED >>> 2)] !== before.timed) return true
+    return DROP_BLOCKS.some(({ offset, of }) => {
+      const drops = word + (offset >>> 2)
+      return DROP_REASONS.some((_, reason) => this.#u32[drops + reason] !== (of(before)[reason] ?? 0))
+    })
   }
 
-  #read(site: number, before: Counters): Counters {
+  /** What is new since `before` has happened after this moment. */
+  #sinceUs({ readUs }: Counters): number {
+    if (this.#lastSnapshotUs > 0) return this.#lastSnapshotUs
+    return readUs > 0 ? readUs : this.#lane.originUnixUs
+  }
+
+  #read(site: number, before: Counters, nowUs: number): Counters {
     const word = this.#word(site)
     const bucketWord = word + (Block.BUCKETS >>> 2)
     const buckets: Record<number, number> = { ...before.buckets }
@@ -166,9 +204,15 @@ export class TotalsView {
       kept: this.#u32[word + (Block.KEPT >>> 2)],
       timed: this.#u32[word + (Block.TIMED >>> 2)],
       durationSumMs: this.#f64[(word >>> 1) + (Block.DURATION_SUM >>> 3)],
-      drops: DROP_REASONS.map((_, reason) => this.#u32[word + (Block.DROPS >>> 2) + reason]),
+      drops: this.#readDrops(word, Block.DROPS),
+      errorDrops: this.#readDrops(word, Block.ERROR_DROPS),
+      readUs: nowUs,
       buckets,
     }
+  }
+
+  #readDrops(word: number, offset: number): number[] {
+    return DROP_REASONS.map((_, reason) => this.#u32[word + (offset >>> 2) + reason])
   }
 
   /**

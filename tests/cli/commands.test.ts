@@ -1,17 +1,26 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { run } from '../../lib/cli/program.js'
-import type { Screen } from '../../lib/cli/screen.js'
 import { displayWidth } from '../../lib/cli/text.js'
 import { FrameFlag } from '../../lib/queue/layout.js'
 import { hex16, OTHER_BOOT, scratch, T0_MS, TestStore, traceIdOf } from '../store-read/fixture.js'
 import { callsight, NODE_ARGS } from './child.js'
+import { onTerminal } from './terminal.js'
 
 const EVIL = '\x1b[2J\x1b]0;owned\x07\u009b31m\u202e\r\n\u200b漢字'
 const EVIL_KEY = JSON.stringify(EVIL).slice(1, -1)
-const VIEWS = ['errors', 'calls', 'top', 'losses']
+const VIEWS = ['errors', 'calls', 'top', 'losses', 'stalls', 'crash']
 const cleanups: (() => void)[] = []
 let home: string
 let db: string
@@ -38,6 +47,7 @@ beforeAll(() => {
   made.totals(T0_MS, 'Orders.place', { calls: 98_312, kept: 101 })
   made.drop(T0_MS, 'Orders.place', 'queue_full', 12)
   made.expired('calls', 1_204, T0_MS)
+  made.stall({ atMs: T0_MS, seenMs: T0_MS + 900, endedMs: T0_MS + 950 })
   made.close()
 
   const hostile = new TestStore((evil = join(home, 'evil.db')))
@@ -66,6 +76,19 @@ beforeAll(() => {
   hostile.error({ atMs: T0_MS, call: 82, trace: -5, ...hidden, message: `[redacted]${EVIL}` })
   hostile.error({ atMs: T0_MS, call: 83, trace: -5, cuts: EVIL, shape: EVIL })
   hostile.lane(1, 5, 0, { [EVIL]: 5 })
+  hostile.run("UPDATE processes SET ending = 'lost', host = ?, node_version = ?", EVIL, EVIL)
+  hostile.look(T0_MS, { open: 9, listed: 3 })
+  hostile.look(-1e13, { open: -5, listed: 1e15, ring: 2 ** 40 })
+  hostile.open({ atMs: T0_MS, fn: EVIL, args: EVIL, depth: -3 })
+  hostile.open({ atMs: -1e13, fn: EVIL, shape: EVIL, depth: 1e12, timed: false })
+  hostile.open({ atMs: T0_MS, ring: 77, trace: -5, depth: null })
+  const stack = [[EVIL, -1, 1, 1, EVIL] as const, [EVIL, 9, 5, 5] as const]
+  hostile.stall({ atMs: T0_MS, seenMs: T0_MS - 1_000, looks: -1, onCpu: 99, calls: stack })
+  hostile.stall({ atMs: 4e15, seenMs: -4e15, looks: 0, onCpu: 0 })
+  hostile.incident(T0_MS, 'store_gone', EVIL)
+  hostile.incident(4e15, EVIL, EVIL, -4e15)
+  hostile.second(T0_MS, EVIL, { calls: -1, errors: 5 })
+  hostile.run('INSERT INTO in_flight SELECT 1, 5, 2, 404, 3, 1, 1, NULL, NULL, NULL, NULL')
   hostile.run('UPDATE processes SET script = ?, boot = ?', EVIL, EVIL)
   hostile.totals(T0_MS, EVIL, { calls: 1 })
   hostile.drop(T0_MS, EVIL, EVIL, 1)
@@ -75,22 +98,17 @@ afterAll(() => {
   for (const clean of cleanups) clean()
 })
 
-/** Runs in this process on a terminal of some width, with marks in the place of colours. */
-function onTerminal(args: string[], width: number, colours = false) {
-  let out = ''
-  let err = ''
-  const screen: Screen = {
-    width,
-    isTerminal: true,
-    style: (style, text) => (colours && style !== null ? `<${style}>${text}</${style}>` : text),
-    write: text => {
-      out += text
-    },
-    writeError: text => {
-      err += text
-    },
+const NOBODY = 65_534
+
+/** Modes mean nothing to root. */
+function asNobody<T>(work: () => T): T {
+  if (process.getuid?.() !== 0) return work()
+  process.seteuid?.(NOBODY)
+  try {
+    return work()
+  } finally {
+    process.seteuid?.(0)
   }
-  return { code: run(args, screen), out, err }
 }
 
 describe('an answer in a pipe', () => {
@@ -116,7 +134,7 @@ describe('an answer in a pipe', () => {
 
   it('is one JSON object of rows and coverage with --json', () => {
     for (const args of [
-      ...VIEWS.map(view => [view]),
+      ...VIEWS.filter(view => view !== 'crash').map(view => [view]),
       ['doctor'],
       ['trace', hex16(root)],
       ['errors', hex16(failed)],
@@ -211,12 +229,37 @@ describe('filters of the command line', () => {
     ['--outcome', 'maybe'],
     ['--function', ''],
     ['--colour', 'x'],
+    ['--sinc', '5m'],
     ['extra', 'x'],
   ])('refuse %s %j with exit code 2 and one line', (...args) => {
     const { code, out, err } = onTerminal(['calls', ...args, '--db', db], 80)
     expect([code, out]).toEqual([2, ''])
     expect(err.trimEnd().split('\n').length).toBe(1)
     expect(err).toMatch(/^(error|callsight): /)
+    expect(err).toMatch(/Use |Did you mean|Allowed choices|is not a text of|See "callsight|Give it/)
+  })
+
+  it.each([
+    [['erors'], "unknown command 'erors' (Did you mean errors?)"],
+    [['qqq'], 'unknown command \'qqq\'. See "callsight --help".'],
+    [['errors', '--since', '--db', 'x'], "option '--since' argument missing. Give it a value."],
+    [['errors', '--since'], 'argument missing. See "callsight errors --help".'],
+    [['errors', 'a', 'b'], 'Expected 1 argument but got 2. See "callsight errors --help".'],
+    [['crash', 'x'], 'Expected 0 arguments but got 1. See "callsight crash --help".'],
+    [['sql'], 'missing required argument \'query\'. See "callsight sql --help".'],
+    [['errors', '--since', '5m', '--until', '10m'], 'Exchange them'],
+    [['top', '--since', '2026-11-20', '--until', '2026-11-19'], 'Exchange them'],
+    [['sql', 'SELECT * FROM recent_eror'], 'The views are recent_errors, recent_calls, '],
+    [['errors', '--db', ''], '--db names no file.'],
+    [['crash', '--process', '9'], 'No process 9 in '],
+    [['crash', '--process', ''], 'process "" is not a text'],
+  ])('answer %j with one line that says the fix', (args, fix) => {
+    const { code, out, err } = onTerminal(args.includes('--db') ? args : [...args, '--db', db], 80)
+    // Commander takes an option without its value for the last one.
+    const missing = args.at(-1) === '--since' ? onTerminal(args, 80) : { code, out, err }
+    expect([missing.code, missing.out]).toEqual([2, ''])
+    expect(missing.err).toContain(fix)
+    expect(missing.err.trimEnd().split('\n')).toHaveLength(1)
   })
 
   it('refuse an unknown command, and a missing one with the help', () => {
@@ -242,20 +285,55 @@ describe('a path that holds no recording', () => {
       mkdirSync(place)
       writeFileSync(join(place, 'text'), 'hello '.repeat(1_000))
       writeFileSync(join(place, 'zero'), '')
-      const paths = ['missing', 'no/such/folder/calls.db', 'text', 'zero', '.']
-      for (const path of paths) {
+      symlinkSync('loop', join(place, 'loop'))
+      const unwhole = new TestStore(join(place, 'unwhole'), { wal: false })
+      for (const { name } of unwhole.db
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        .all() as {
+        name: string
+      }[])
+        if (name !== 'sqlite_sequence') unwhole.db.exec(`DROP TABLE IF EXISTS ${name}`)
+      unwhole.close()
+      const paths = {
+        missing: 'No recording at',
+        'no/such/folder/calls.db': 'No recording at',
+        'text/below': 'No recording at',
+        text: 'Point --db',
+        zero: 'Point --db',
+        '.': 'Point --db',
+        loop: 'Check that you may read',
+        ...(args[1] === 'SELECT 1' ? {} : { unwhole: 'is not a whole one' }),
+      }
+      for (const [path, fix] of Object.entries(paths)) {
         const { code, out, err } = onTerminal([...args, '--db', join(place, path)], 80)
         expect(code, path).toBe(2)
         expect(out, path).toBe('')
-        expect(err, path).toContain(
-          path.startsWith('missing') || path.startsWith('no/') ? 'No recording at' : 'Point --db',
-        )
+        expect(err, path).toContain(fix)
         expect(err.trimEnd().split('\n').length).toBe(1)
       }
-      expect(readdirSync(place).sort()).toEqual(['text', 'zero'])
+      expect(readdirSync(place).sort()).toEqual(['loop', 'text', 'unwhole', 'zero'])
       expect(readFileSync(join(place, 'text'), 'utf8')).toBe('hello '.repeat(1_000))
     },
   )
+
+  it.each([
+    ['the file', 0o755, 0o000],
+    ['its folder', 0o000, 0o644],
+  ])('is one where %s may not be read', (_, folderMode, fileMode) => {
+    const folder = scratch(clean => cleanups.push(clean))
+    const file = join(folder, 'calls.db')
+    copyFileSync(db, file)
+    chmodSync(file, fileMode)
+    chmodSync(folder, folderMode)
+    for (const view of VIEWS) {
+      const { code, out, err } = asNobody(() => onTerminal([view, '--db', file], 80))
+      expect([code, out], view).toEqual([2, ''])
+      expect(err, view).toContain('Check that you may read the file and its folder.')
+      expect(err.trimEnd().split('\n')).toHaveLength(1)
+    }
+    chmodSync(folder, 0o700)
+    expect(readdirSync(folder)).toEqual(['calls.db'])
+  })
 
   it('is the default in an empty working directory, which stays empty', () => {
     const cwd = scratch(clean => cleanups.push(clean))
@@ -287,6 +365,9 @@ describe('captured text', () => {
     ['doctor', '--secrets'],
     ['sql', 'SELECT * FROM recent_errors'],
     ['sql', 'SELECT * FROM recent_calls'],
+    ['sql', 'SELECT * FROM open_calls'],
+    ['sql', 'SELECT * FROM recent_stalls'],
+    ['crash', '--process', EVIL],
     ['sql', `SELECT 1 AS "${EVIL}"`],
     ['calls', '--since', EVIL],
     ['calls', '--db', `/nowhere/${EVIL}`],
@@ -327,6 +408,9 @@ describe('a terminal', () => {
         ['calls'],
         ['top'],
         ['losses'],
+        ['stalls'],
+        ['crash'],
+        ['crash', '--process', '101'],
         ['trace', '1'],
         ['doctor', '--secrets'],
         ['sql', 'SELECT * FROM recent_calls'],
@@ -458,7 +542,7 @@ describe('a trace of several programs', () => {
 
 describe('help', () => {
   it('has examples for every command, and the version is that of the package', () => {
-    for (const name of ['errors', 'calls', 'top', 'sql', 'losses', 'trace', 'doctor']) {
+    for (const name of ['errors', 'calls', 'top', 'sql', 'losses', 'trace', 'crash', 'stalls', 'doctor']) {
       const { code, out } = onTerminal([name, '--help'], 80)
       expect(code).toBe(0)
       expect(out).toContain(`$ callsight ${name}`)

@@ -79,6 +79,11 @@ describe('settings', () => {
     expect(isAbsolute(settings.storePath)).toBe(true)
   })
 
+  it('watch no event loop when that is turned off', () => {
+    expect(settingsOf({ stalls: { threshold: false } }).stallThresholdMs).toBe(Number.POSITIVE_INFINITY)
+    expect(settingsOf({ stalls: {} }).stallThresholdMs).toBe(DEFAULTS.stallThresholdMs)
+  })
+
   it('take every option, units fixed', () => {
     const when = () => false
     const settings = settingsOf({
@@ -86,6 +91,7 @@ describe('settings', () => {
       store: { path: 'x/y.db', retention: '10m', maxBytes: 1e6, sweepInterval: '2s' },
       writer: { drainIntervalMs: 7, ringBytes: 65_536, exitTimeoutMs: 9 },
       breaker: { resetTimeoutMs: 11 },
+      stalls: { threshold: '2s' },
       errors: { fullPerSecond: 12 },
       redact: { keys: ['a', /x/gi], allow: ['b'], when },
       limits: { depth: 1 },
@@ -99,12 +105,14 @@ describe('settings', () => {
       enabled: false,
       storePath: join(process.cwd(), 'x', 'y.db'),
       retentionMs: 600_000,
+      journalMaxBytes: 1_048_576,
       maxBytes: 1e6,
       sweepIntervalMs: 2_000,
       drainIntervalMs: 7,
       ringBytes: 65_536,
       exitTimeoutMs: 9,
       breaker: { ...DEFAULTS.breaker, resetTimeoutMs: 11 },
+      stallThresholdMs: 2_000,
       fullErrorsPerSecond: 12,
       redactKeys: ['a', /x/i],
       allowKeys: ['b'],

@@ -1,6 +1,7 @@
 import vm from 'node:vm'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
+import { DURATION_ALLOWED } from '../../lib/config/duration.js'
 import {
   ConfigError,
   validateCallsightOptions,
@@ -30,6 +31,7 @@ const EVERYTHING = {
   store: { path: 'a.db', retention: '6h', maxBytes: 2 ** 30, sweepInterval: 500 },
   writer: { drainIntervalMs: 50, ringBytes: 65_536, exitTimeoutMs: 0 },
   breaker: { failureThreshold: 1, resetTimeoutMs: 5, successThreshold: 2 },
+  stalls: { threshold: '100ms' },
   errors: { fullPerSecond: Number.POSITIVE_INFINITY },
   redact: { keys: ['pin'], allow: [] },
   limits: {
@@ -135,6 +137,10 @@ describe('wrong values', () => {
     [
       { breaker: { failureThreshold: 0 } },
       'option "breaker.failureThreshold" must be a whole number from 1 to 1,000,000, but is 0',
+    ],
+    [
+      { stalls: { threshold: 99 } },
+      `option "stalls.threshold" must be ${DURATION_ALLOWED}, at least 100 ms, or false, but is 99`,
     ],
     [{ redact: ['pin'] }, 'option "redact" must be a plain object, but is a list of 1'],
     [{ redact: { keys: 'pin' } }, 'option "redact.keys" must be a list of at most 1,000 items, but is "pin"'],

@@ -79,7 +79,7 @@ describe('README', () => {
       { cwd: folder },
     ).toString()
     const views = (JSON.parse(rows) as { rows: { view: string; columns: string }[] }).rows
-    expect(views).toHaveLength(4)
+    expect(views).toHaveLength(8)
     for (const { view, columns } of views) expect(readme).toContain(`| \`${view}\` | \`${columns}\` |`)
   })
 

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Ending, Plan } from '../fixtures/src/victim.js'
+import { injected } from '../support/figures.js'
+import { SEED } from '../support/seed.js'
 import { imbalances, readStore } from '../support/store-account.js'
 import { expectAllKept, expectErrorsKept, Scene, sorted } from './harness.js'
 
@@ -95,7 +97,8 @@ describe('row 2: polite signals', () => {
 describe('row 3: SIGKILL at a random moment', () => {
   const kills = Number(process.env['CALLSIGHT_KILLS'] ?? 40)
   it(`${kills} kills: no error lost, none twice, lost calls counted`, async () => {
-    let seed = Number(process.env['CALLSIGHT_SEED'] ?? 20_261_120)
+    let seed = SEED
+    injected(kills)
     const random = (): number => {
       seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0
       return seed / 2 ** 32
@@ -129,7 +132,7 @@ describe('row 3: SIGKILL at a random moment', () => {
   }
 })
 
-describe('rows 4 and 5: ends that no code of ours sees', () => {
+describe('row 4: ends that no code of ours sees', () => {
   const endings: (readonly [Ending, string[]])[] = [
     ['abort', []],
     ['segv', []],
@@ -150,8 +153,10 @@ describe('rows 4 and 5: ends that no code of ours sees', () => {
     expect(sorted(account.errors)).toEqual(sorted(scene.seen().errors))
     expect(imbalances(account)).toEqual(account.lanes.map(() => 0))
   })
+})
 
-  it('the main thread blocked for ever: what was recorded before is stored while it is blocked', async () => {
+describe('row 5: the main thread is blocked for ever', () => {
+  it('and then killed: what was recorded before is stored while it is blocked', async () => {
     const victim = scene.start({ calls: 200, ending: 'block' })
     await victim.says('blocked')
     // The program is in an endless loop; only its writer can do anything now.

@@ -5,7 +5,8 @@ import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
 import type { Plan } from '../fixtures/src/victim.js'
-import { imbalances, readStore, type StoreAccount } from '../support/store-account.js'
+import { noteLosses, noteRecovery } from '../support/figures.js'
+import { imbalances, readStore, repeated, type StoreAccount } from '../support/store-account.js'
 
 const VICTIM = fileURLToPath(new URL('../.build/standard/victim.js', import.meta.url))
 
@@ -18,6 +19,8 @@ export interface Ended {
 
 /** Starts of a program in a row until everything that dead ones left is taken over. */
 const MAX_RECOVERIES = 10
+/** How often the folder is looked at while a program takes over what dead ones left. */
+const LOOK_INTERVAL_MS = 5
 
 /** One folder with a store and a truth log, and the processes that use them. */
 export class Scene {
@@ -66,18 +69,36 @@ export class Scene {
 
   /** A healthy start that takes over what dead processes left, then says what the file holds. */
   async recover(): Promise<StoreAccount> {
+    const waiting = this.journals().length > 0
+    const startedMs = performance.now()
+    let tookMs: number | null = null
+    const look = setInterval(() => {
+      if (this.journals().length === 0) tookMs ??= performance.now() - startedMs
+    }, LOOK_INTERVAL_MS)
+    try {
+      await this.#takeOver()
+    } finally {
+      clearInterval(look)
+      if (waiting) noteRecovery(tookMs ?? performance.now() - startedMs)
+    }
+    expect(this.journals()).toEqual([])
+    return readStore(this.store)
+  }
+
+  async #takeOver(): Promise<void> {
     // A program that ends soon takes over a piece at each of its ends; on a busy machine the pieces are small.
     for (let starts = 0; starts === 0 || (this.journals().length > 0 && starts < MAX_RECOVERIES); starts++) {
       const ended = await this.run({ calls: 0, ending: 'recover' }, { truth: false })
       expect(ended.stderr).toBe('')
       expect(ended.code).toBe(0)
     }
-    expect(this.journals()).toEqual([])
-    return readStore(this.store)
   }
 
   journals(): string[] {
-    return readdirSync(dirname(this.store)).filter(name => name.startsWith(`${basename(this.store)}.errors-`))
+    const folder = dirname(this.store)
+    // Killed before it made its folder, a program has left nothing.
+    if (!existsSync(folder)) return []
+    return readdirSync(folder).filter(name => name.startsWith(`${basename(this.store)}.errors-`))
   }
 
   /** What the app saw: numbers of calls that returned, and of errors that reached it. */
@@ -138,8 +159,10 @@ export const unique = (numbers: readonly number[]): number[] => sorted([...new S
 /** Every error the app saw is stored, once; every account in the file adds up; the file is whole. */
 export function expectErrorsKept(scene: Scene, account: StoreAccount): void {
   const stored = sorted(account.errors)
+  const known = new Set(stored)
+  const missing = scene.seen().errors.filter(n => !known.has(n))
+  noteLosses(missing.length, repeated(account.errors) + repeated(account.calls))
   expect(stored, 'no error is stored twice').toEqual(unique(stored))
-  const missing = scene.seen().errors.filter(n => !stored.includes(n))
   expect(missing, 'no error is lost').toEqual([])
   expect(imbalances(account), 'produced = stored + dropped in every lane').toEqual(account.lanes.map(() => 0))
   expect(account.integrity).toBe('ok')

@@ -1,8 +1,9 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Health } from '../../lib/health.js'
 import type { Account } from '../../lib/queue/account.js'
 import { expectAllKept, expectErrorsKept, Scene } from './harness.js'
 
@@ -63,6 +64,65 @@ describe('row 24: out of descriptors', () => {
     expect(most).toBeLessThanOrEqual(2)
     expectAllKept(scene, await scene.recover())
   })
+})
+
+describe('row 24: out of processes', () => {
+  // Root is never refused a thread.
+  const NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
+  const canBeNobody = canLimit && has(NOBODY[0] ?? '', ...NOBODY.slice(1), process.execPath, '-e', '')
+  const why = canBeNobody ? '' : ' (skipped: needs root, and setpriv and prlimit of the package util-linux)'
+
+  it.skipIf(!canBeNobody)(
+    `the app lives with as many threads as it needs, and one is missing to the writer${why}`,
+    async () => {
+      chmodSync(scene.folder, 0o777)
+      const limit = (nproc: number, env: NodeJS.ProcessEnv) =>
+        scene.run(
+          { calls: 40, print: 'health now' },
+          { wrap: [...NOBODY, 'prlimit', `--nproc=${nproc}`], env, truth: false },
+        )
+      // The least that will do is found out from above: with less still, Node itself hangs at its start.
+      let nproc = 24
+      while ((await limit(nproc - 1, { CALLSIGHT: 'off' })).code === 0) nproc--
+      const ended = await limit(nproc, {})
+      expect(ended.code).toBe(0)
+      expect(ended.stderr.match(/\[CALLSIGHT_\w+\]/g)).toEqual(['[CALLSIGHT_WRITER_DIED]'])
+      expect(JSON.parse(ended.stdout)).toMatchObject({
+        state: 'degraded',
+        reason: expect.stringContaining('the writer thread is being restarted') as string,
+        account: { balanced: true, errors: { inJournal: 10 } },
+      })
+      const account = await scene.recover()
+      expect(account.errors).toHaveLength(10)
+    },
+  )
+})
+
+describe('row 24: out of address space', () => {
+  const MIB = 2 ** 20
+  it.skipIf(!canLimit).each([800, 1_000, 1_200, 1_400, 1_600, 1_800, 2_500, 4_000])(
+    'with %i MiB the app is none the wiser',
+    async mebibytes => {
+      const limit = (env: NodeJS.ProcessEnv) =>
+        scene.run({ calls: 40, print: 'health now' }, { wrap: ['prlimit', `--as=${mebibytes * MIB}`], env })
+      const without = await limit({ CALLSIGHT: 'off' })
+      if (without.code !== 0) return
+      const before = scene.seen()
+      const withUs = await limit({})
+      expect(withUs.code).toBe(0)
+      const { calls, errors } = scene.seen()
+      expect([calls.length, errors.length]).toEqual([2 * before.calls.length, 2 * before.errors.length])
+      const { state, reason } = JSON.parse(withUs.stdout) as Health
+      const said = withUs.stderr.match(/\[CALLSIGHT_\w+\]/g) ?? []
+      if (state === 'off') {
+        expect(reason).toMatch(/limited to \d+ MiB, of which \d+ are left and \d+ are needed/)
+        expect(said).toEqual(['[CALLSIGHT_NO_MEMORY]'])
+      } else {
+        expect([state, said]).toEqual(['recording', []])
+      }
+      if (mebibytes === 4_000) expect(state).toBe('recording')
+    },
+  )
 })
 
 describe('a store that fails', () => {

@@ -1,5 +1,7 @@
 import type { Account } from 'callsight'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { PENDING_SLOTS } from '../../lib/queue/layout.js'
+import { SEED } from '../support/seed.js'
 import { Place } from './fixtures.js'
 
 interface Answer {
@@ -53,5 +55,23 @@ describe.each(['1', '0'])('30,000 calls at the end of the stack, sample rate %s'
     // Calls that passed through because they could not be begun are counted, not recorded.
     const missed = answer.calls.dropped['serialize_failed'] ?? 0
     expect((refused?.count ?? 0) + missed).toBeGreaterThanOrEqual(answer.thrown)
+  })
+})
+
+describe.each(['1', '0'])('10,000 random calls, many at the end of the stack, sample rate %s', sample => {
+  it.each([1, 2])('seed %i: nothing runs any more, and every slot of a pending call is free', async seed => {
+    const ended = await place.run('standard', 'slot-storm', [sample, String(SEED + seed)])
+    expect(ended.code).toBe(0)
+    const { done, ...left } = JSON.parse(ended.stdout) as { done: number }
+    expect(done).toBeGreaterThanOrEqual(10_000)
+    expect(left).toEqual({
+      depth: 0,
+      unsettled: 0,
+      free: PENDING_SLOTS,
+      listed: [],
+      unslotted: 0,
+      unended: expect.any(Number),
+      balanced: true,
+    })
   })
 })

@@ -18,7 +18,9 @@ const { limits } = DEFAULTS
 function scene() {
   const memory = newLaneMemory(RING_BYTES, 0)
   const totals = new Totals(2)
+  let asked = 0
   const refuse = (): never => {
+    asked++
     throw Object.assign(new Error('too many open files'), { code: 'EMFILE' })
   }
   const journal = new Journal(
@@ -55,6 +57,7 @@ function scene() {
     totals,
     site,
     fail,
+    asked: () => asked,
     consumer: new RingConsumer(memory, RING_BYTES),
     f64: new Float64Array(memory),
     memory,
@@ -81,6 +84,14 @@ describe('errors while the disk refuses the journal', () => {
     }
     expect(seqs.sort((a, b) => a - b)).toEqual(Array.from({ length: total }, (_, index) => index + 1))
     expect(lane().inMemory).toBe(0)
+  })
+
+  it('do not ask it every time', () => {
+    const { fail, asked } = scene()
+    const startedMs = performance.now()
+    for (let n = 0; n < 3_000; n++) fail()
+    // Three times in a row, then once in 10 ms.
+    expect(asked()).toBeLessThanOrEqual(3 + (performance.now() - startedMs) / 10 + 1)
   })
 })
 

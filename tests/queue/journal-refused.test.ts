@@ -3,10 +3,11 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { JOURNAL_FRAME_OFFSET, Journal, type JournalFiles } from '../../lib/queue/journal.js'
+import { JOURNAL_FRAME_OFFSET, Journal, type JournalFiles, segmentBytes } from '../../lib/queue/journal.js'
 import { journalPath } from '../../lib/queue/journal-format.js'
 import { JournalReader } from '../../lib/queue/journal-reader.js'
 import { Frame, FrameKind } from '../../lib/queue/layout.js'
+import { keepReserve, reservePath } from '../../lib/store/reserve.js'
 
 const BOOT = '0123456789abcdef'
 let folder: string
@@ -95,6 +96,58 @@ describe('a journal the disk refuses', () => {
     expect(append(journal, 4)).toBe(true)
     expect(nextSeq(reader)).toBe(4)
     reader.close()
+  })
+
+  it('gives the reserve of the store for its errors, with no writer at hand', () => {
+    expect(keepReserve(store, 4_096)).toBe('there')
+    const journal = newJournal({
+      write: (fd, bytes, offset, length, position) =>
+        fs.existsSync(reservePath(store)) ? noSpace() : fs.writeSync(fd, bytes, offset, length, position),
+    })
+    expect(append(journal, 1)).toBe(true)
+    expect(fs.existsSync(reservePath(store))).toBe(false)
+  })
+
+  it('whose file has failed goes on in a new one: the old one may never be written again', () => {
+    let opened = -1
+    let failed = -1
+    const journal = newJournal({
+      open: path => {
+        opened = files.open(path)
+        return opened
+      },
+      write: (fd, bytes, offset, length, position) => {
+        if (fd === failed) throw Object.assign(new Error('input/output error'), { code: 'EIO' })
+        return fs.writeSync(fd, bytes, offset, length, position)
+      },
+      close: fd => {
+        // Kept open, so that its number is not given to the next file.
+        if (fd !== failed) fs.closeSync(fd)
+      },
+    })
+    expect(append(journal, 1)).toBe(true)
+    failed = opened
+    expect(append(journal, 2)).toBe(false)
+    expect(append(journal, 3)).toBe(true)
+    expect(journal.segment).toBe(2)
+    fs.closeSync(failed)
+  })
+
+  it('counts what its files take, and forgets the segments that are covered', () => {
+    const journal = new Journal(
+      store,
+      { boot: BOOT, ring: 0, pid: 1, startTicks: 0, originUnixUs: 0 },
+      () => 'site',
+      32 * 1024,
+      files,
+      segmentBytes(64 * 1024),
+    )
+    for (let seq = 1; seq <= 40; seq++) append(journal, seq, 1_024)
+    const sizes = readdirSync(folder).map(name => fs.statSync(join(folder, name)).size)
+    expect(sizes.length).toBeGreaterThan(4)
+    expect(journal.bytes).toBe(sizes.reduce((sum, size) => sum + size, 0))
+    journal.coveredBefore(journal.segment)
+    expect(journal.bytes).toBe(fs.statSync(journalPath(store, BOOT, 0, journal.segment)).size)
   })
 
   it('whose file was removed goes on in a new one', () => {

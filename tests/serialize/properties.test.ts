@@ -1,6 +1,8 @@
 import { types } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { injected } from '../support/figures.js'
+import { givenSeed } from '../support/seed.js'
 import { anyValue } from './generated-values.js'
 import { captureArguments, captureError, captureValue } from './harness.js'
 import { traps } from './hostile-values.js'
@@ -53,8 +55,9 @@ function fingerprint(value: unknown, seen = new Map<unknown, number>()): string 
   return `{${Object.isExtensible(value)} ${own.join()} ${members.join()}}`
 }
 
-describe('any value', () => {
+describe('row 21: any value', () => {
   it('is captured within its room, readable by everyone, and left as it was', () => {
+    injected(Math.ceil(RUNS * 0.75))
     fc.assert(
       fc.property(fc.array(anyValue, { maxLength: 4 }), setup, (makes, options) => {
         const args = makes.map(make => make())
@@ -65,11 +68,12 @@ describe('any value', () => {
         expect(traps.fired).toBe(0)
         expect(fingerprint(args)).toBe(before)
       }),
-      { numRuns: Math.ceil(RUNS * 0.75) },
+      { numRuns: Math.ceil(RUNS * 0.75), ...givenSeed },
     )
   }, 600_000)
 
   it('can be thrown', () => {
+    injected(Math.ceil(RUNS * 0.25))
     fc.assert(
       fc.property(anyValue, setup, fc.boolean(), (make, { room, limits }, header) => {
         const thrown = make()
@@ -77,11 +81,12 @@ describe('any value', () => {
         captureError(thrown, { room, limits, header })
         expect(traps.fired).toBe(0)
       }),
-      { numRuns: Math.ceil(RUNS * 0.25) },
+      { numRuns: Math.ceil(RUNS * 0.25), ...givenSeed },
     )
   }, 600_000)
 
   it('says every cut in the text and in the summary', () => {
+    injected(Math.ceil(RUNS / 10))
     fc.assert(
       fc.property(anyValue, make => {
         const { text: json, cuts } = captureValue(make())
@@ -96,7 +101,7 @@ describe('any value', () => {
           expect(json).toMatch(inline[reason] ?? new RegExp(`: ${reason}]`))
         }
       }),
-      { numRuns: Math.ceil(RUNS / 10) },
+      { numRuns: Math.ceil(RUNS / 10), ...givenSeed },
     )
   }, 600_000)
 })

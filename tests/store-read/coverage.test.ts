@@ -35,6 +35,8 @@ describe('coverage', () => {
       dropped: { calls: {}, errors: {} },
       expired: { calls: null, errors: null },
       processes: { writing: 0, ended: 1, endedUncleanly: 0 },
+      neverEnded: 0,
+      lostFiles: 0,
       unaccounted: 0,
     })
   })
@@ -75,7 +77,13 @@ describe('coverage', () => {
     made.lane(0, 9, 7, { queue_full: 2 })
     made.lane(1, 9, 3, { queue_full: 5, poison: 1 })
     made.lane(1, 9, 2, { queue_full: 3, serialize_failed: 2, writer_lost: 2 }, 2)
-    const unknown = { minute: '2026-11-20T10:02Z', function: '(unknown)' }
+    const unknown = {
+      minute: '2026-11-20T10:02Z',
+      function: '(unknown)',
+      first_at: '2026-11-20T10:00:00.000Z',
+      last_at: '2026-11-20T10:02:00.000Z',
+      detail: null,
+    }
     expect(store.losses()).toEqual(store.sql('SELECT * FROM losses'))
     expect(store.losses().slice(0, 2)).toEqual([
       { ...unknown, reason: 'queue_full', count: 3 },
@@ -109,7 +117,7 @@ describe('coverage', () => {
     made.process(2, OTHER_BOOT, { ending: 'lost' })
     made.process(3, '3'.repeat(16), { lastSeenMs: nowMs - 1_000 })
     made.process(4, '4'.repeat(16), { lastSeenMs: nowMs - 120_000 })
-    made.process(5, '5'.repeat(16), { lastSeenMs: nowMs - 120_000, host: hostname(), pid: process.pid })
+    made.process(5, '5'.repeat(16), { lastSeenMs: Date.now(), host: hostname(), pid: process.pid })
     made.process(6, '6'.repeat(16), { lastSeenMs: nowMs - 120_000, host: hostname(), pid: 0 })
     made.process(7, '7'.repeat(16), { lastSeenMs: nowMs - 120_000, host: hostname(), pid: -1 })
     expect(store.processes().map(process => process.state)).toEqual([

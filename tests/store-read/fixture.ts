@@ -32,6 +32,30 @@ export interface ErrorSeed extends CallSeed {
   details?: string | null
 }
 
+export interface OpenSeed extends Omit<CallSeed, 'atMs' | 'durationMs' | 'weight' | 'flags' | 'result'> {
+  /** When it began. */
+  atMs: number
+  ring?: number
+  timed?: boolean
+  depth?: number | null
+}
+
+export interface StallSeed {
+  atMs: number
+  seenMs: number
+  endedMs?: number | null
+  process?: number
+  looks?: number
+  onCpu?: number | null
+  calls?: readonly (readonly [
+    fn: string,
+    depth: number,
+    looks: number,
+    innermost: number,
+    args?: string | null,
+  ])[]
+}
+
 type Connection = InstanceType<ReturnType<typeof loadDriver>>
 
 /** A store made by plain INSERTs, so that reading is tested against the file format and not against the writer. */
@@ -61,15 +85,23 @@ export class TestStore {
   process(
     id: number,
     boot: string,
-    options: { ended?: boolean; ending?: string; lastSeenMs?: number; host?: string; pid?: number } = {},
+    options: {
+      ended?: boolean
+      ending?: string
+      lastSeenMs?: number
+      host?: string
+      pid?: number
+      script?: string
+    } = {},
   ): void {
     const lastSeenUs = (options.lastSeenMs ?? T0_MS) * 1000
     const ended = options.ended === true || options.ending !== undefined
     this.run(
-      `INSERT INTO processes VALUES (?, ?, ?, 'app.ts', ?, 'v20', '0.1.0', ?, ?, ?, ?)`,
+      `INSERT INTO processes VALUES (?, ?, ?, ?, ?, 'v20', '0.1.0', ?, ?, ?, ?)`,
       id,
       boot,
       options.pid ?? 100 + id,
+      options.script ?? 'app.ts',
       options.host ?? 'elsewhere',
       T0_MS * 1000,
       lastSeenUs,
@@ -198,6 +230,96 @@ export class TestStore {
 
   expired(kind: 'calls' | 'errors', rows: number, upToMs: number): void {
     this.run('INSERT INTO expired VALUES (?, ?, ?)', kind, rows, upToMs * 1000)
+  }
+
+  /** A look at the calls of one thread. */
+  look(atMs: number, row: { open: number; listed?: number; process?: number; ring?: number }): void {
+    const { process = 1, ring = 0, open, listed = open } = row
+    this.run(
+      'INSERT INTO in_flight_looks VALUES (?, ?, ?, ?, ?)',
+      process,
+      ring,
+      Math.round(atMs * 1000),
+      open,
+      listed,
+    )
+  }
+
+  open(seed: OpenSeed): number {
+    const call = seed.call ?? this.#next++
+    this.run(
+      'INSERT INTO in_flight VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      seed.process ?? 1,
+      seed.ring ?? 0,
+      call,
+      this.fn(seed.fn ?? 'Orders.place'),
+      Math.round(seed.atMs * 1000),
+      seed.timed === false ? 0 : 1,
+      seed.trace ?? call,
+      seed.parent ?? null,
+      seed.depth === undefined ? 0 : seed.depth,
+      seed.shape ?? null,
+      seed.args ?? null,
+    )
+    return call
+  }
+
+  second(
+    atMs: number,
+    fn: string | null,
+    row: { calls: number; errors?: number; sumMs?: number; process?: number },
+  ): void {
+    this.run(
+      'INSERT INTO seconds VALUES (?, ?, ?, ?, ?, ?, ?)',
+      row.process ?? 1,
+      Math.floor(atMs / 1000),
+      fn === null ? 0 : this.fn(fn),
+      row.calls,
+      row.errors ?? 0,
+      row.calls,
+      Math.round((row.sumMs ?? row.calls) * 1e6),
+    )
+  }
+
+  /** `calls`: [function, depth, looks, looks that found it innermost] */
+  stall(seed: StallSeed): number {
+    const stall = this.#next++
+    const { process = 1, atMs, seenMs, endedMs = null, looks = 1, onCpu = null } = seed
+    this.run(
+      'INSERT INTO stalls VALUES (?, ?, 0, ?, ?, ?, ?, ?)',
+      stall,
+      process,
+      Math.round(atMs * 1000),
+      Math.round(seenMs * 1000),
+      endedMs === null ? null : Math.round(endedMs * 1000),
+      looks,
+      onCpu,
+    )
+    for (const [fn, depth, seen, inner, args = null] of seed.calls ?? []) {
+      this.run(
+        'INSERT INTO stall_calls VALUES (?, ?, ?, ?, ?, 1, 1, ?, ?, NULL, ?)',
+        stall,
+        this.#next++,
+        this.fn(fn),
+        depth,
+        atMs * 1000,
+        seen,
+        inner,
+        args,
+      )
+    }
+    return stall
+  }
+
+  incident(atMs: number, kind: string, detail = '', untilMs: number | null = null, process = 1): void {
+    this.run(
+      'INSERT INTO incidents(process_id, kind, started_us, ended_us, detail) VALUES (?, ?, ?, ?, ?)',
+      process,
+      kind,
+      Math.round(atMs * 1000),
+      untilMs === null ? null : Math.round(untilMs * 1000),
+      detail,
+    )
   }
 
   close(): void {

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { loadDriver } from '../../lib/store/driver.js'
 import { classify, SchemaTooNewError, StoreSetupError } from '../../lib/store/errors.js'
 import { migrate } from '../../lib/store/migrate.js'
+import { MIGRATIONS } from '../../lib/store/schema.js'
+import { VIEW_NAMES } from '../../lib/store/sql.js'
 import { column, kept, tempFolder } from './temp-store.js'
 
 const STEPS = [
@@ -60,6 +62,23 @@ describe('migrations', () => {
     const { path, db } = database()
     migrate(db, path, STEPS)
     expect(() => migrate(db, path, STEPS.slice(0, 2))).toThrow(SchemaTooNewError)
+  })
+})
+
+describe('a file of version 1', () => {
+  it('gets the new tables and views, and its old view of losses in the new form', () => {
+    const { path, db } = database()
+    migrate(db, path, MIGRATIONS.slice(0, 1))
+    db.exec('CREATE VIEW losses AS SELECT minute, reason FROM drops')
+    db.exec(
+      "INSERT INTO drops VALUES (29000000, 0, 1, 0, 'queue_full', 3, 1740000000000000, 1740000001000000)",
+    )
+    migrate(db, path)
+    expect(column(db, 'PRAGMA user_version')).toEqual([MIGRATIONS.length])
+    expect(column(db, 'SELECT last_at FROM losses')).toEqual(['2025-02-19T21:20:01.000Z'])
+    const views = column(db, "SELECT name FROM sqlite_schema WHERE type = 'view' ORDER BY name")
+    expect(views).toEqual([...VIEW_NAMES].sort())
+    for (const view of VIEW_NAMES) expect(column(db, `SELECT count(*) FROM ${view}`)).toHaveLength(1)
   })
 })
 

@@ -9,11 +9,12 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { journalPath } from '../../lib/queue/journal-format.js'
 import { type Driver, loadDriver } from '../../lib/store/driver.js'
 import { DriverError, ForeignStoreError, SchemaTooNewError, StoreSetupError } from '../../lib/store/errors.js'
 import { StoreWriter } from '../../lib/store/insert.js'
@@ -339,4 +340,17 @@ it('columns of the tables are what the statements expect', () => {
   const db = kept(openForWriting(join(tempFolder(), 'calls.db')))
   expect(all(db, 'PRAGMA table_info(calls)')).toHaveLength(13)
   expect(all(db, 'PRAGMA table_info(errors)')).toHaveLength(18)
+})
+
+describe('a name that leaves no room for those of the files beside it', () => {
+  it('is refused, and nothing is made', () => {
+    const folder = tempFolder()
+    expect(() => openForWriting(join(folder, `${'c'.repeat(201)}`))).toThrow(/too long.*CALLSIGHT_DB/)
+    expect(readdirSync(folder)).toEqual([])
+    const longest = join(folder, 'c'.repeat(200))
+    kept(openForWriting(longest))
+    const journal = `${journalPath(longest, '0'.repeat(16), 999_999_999, 999_999_999)}.unreadable`
+    writeFileSync(journal, '')
+    expect(readdirSync(folder)).toContain(basename(journal))
+  })
 })

@@ -3,7 +3,15 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Database } from '../../lib/store/driver.js'
 import type { StoreWriter } from '../../lib/store/insert.js'
-import { DELETE_TRACES, Retention, type SweepResult } from '../../lib/store/retention.js'
+import { InFlightRows } from '../../lib/store/insert-in-flight.js'
+import { StallRows } from '../../lib/store/insert-stalls.js'
+import {
+  DELETE_TRACES,
+  MAX_IN_FLIGHT,
+  MAX_STALLS,
+  Retention,
+  type SweepResult,
+} from '../../lib/store/retention.js'
 import { all, column, errorRow, integrity, registerProcess, T0_US, tempStore } from './temp-store.js'
 
 const MINUTE_US = 60_000_000
@@ -290,5 +298,128 @@ describe('the size limit', () => {
     reader.close()
     sweep(retention, T0_US + 10_000, 500)
     expect(statSync(path).size + statSync(`${path}-wal`).size).toBeLessThanOrEqual(2_000_000)
+  })
+})
+
+describe('calls in flight, stalls and incidents', () => {
+  const open = { functionId: 1, timed: true, trace: 1, parent: 0, depth: 0, shape: null, args: null }
+  const stall = { ring: 0, endedUs: null, looks: 1, onCpu: null }
+  const called = { functionId: 1, depth: 0, startedUs: T0_US, timed: true, trace: 1, looks: 1, innerLooks: 1 }
+
+  function fillAt(db: Database, processId: number, us: number, ring = 0): void {
+    const rows = new InFlightRows(db, processId)
+    rows.put(ring, { ...open, call: us - T0_US + 1, startedUs: us })
+    rows.look(ring, us, 1, 1)
+    const stalls = new StallRows(db, processId)
+    const stallId = stalls.put({ ...stall, startedUs: us, seenUs: us })
+    stalls.putCall(stallId, { ...called, call: 1, shape: null, args: null })
+  }
+  const tables = ['in_flight', 'in_flight_looks', 'stalls', 'stall_calls', 'incidents', 'processes']
+  const counts = (db: Database): number[] => tables.map(table => count(db, table))
+
+  it('go with the window, in slices of any size; their process stays as long as they do', () => {
+    const { path, db, writer } = tempStore()
+    const [old, young] = [registerProcess(writer, 'a'.repeat(16)), registerProcess(writer, 'b'.repeat(16))]
+    // The newest process stays anyway.
+    registerProcess(writer, 'c'.repeat(16), T0_US + 10_000)
+    fillAt(db, old, T0_US + 1)
+    fillAt(db, young, T0_US + 2_000)
+    for (const [process, ended] of [
+      [old, T0_US + 1],
+      [young, T0_US + 2_000],
+      [old, null],
+    ])
+      db.prepare("INSERT INTO incidents VALUES (NULL, ?, 'x', ?, ?, '')").run(process, T0_US, ended)
+    expect(counts(db)).toEqual([2, 2, 2, 2, 3, 3])
+    const retention = new Retention(db, { path, retentionMs: 1, maxBytes: NO_LIMIT })
+    sweep(retention, T0_US + 1_001, 1)
+    expect(counts(db), 'a row exactly at the limit stays').toEqual([2, 2, 2, 2, 2, 3])
+    sweep(retention, T0_US + 1_002, 1)
+    expect(counts(db)).toEqual([1, 1, 1, 1, 1, 2])
+    expect(column(db, 'SELECT process_id FROM in_flight')).toEqual([young])
+    sweep(retention, T0_US + 3_001)
+    expect(counts(db)).toEqual([0, 0, 0, 0, 0, 1])
+  })
+
+  it('an incident that goes on is as old as the last sign of life of its process', () => {
+    const { path, db, writer } = tempStore()
+    const process = registerProcess(writer)
+    db.prepare("INSERT INTO incidents VALUES (NULL, ?, 'x', ?, NULL, '')").run(process, T0_US)
+    writer.touchProcess(process, T0_US + 5_000)
+    const retention = new Retention(db, { path, retentionMs: 1, maxBytes: NO_LIMIT })
+    sweep(retention, T0_US + 5_500)
+    expect(count(db, 'incidents')).toBe(1)
+    sweep(retention, T0_US + 6_001)
+    expect(count(db, 'incidents')).toBe(0)
+  })
+
+  it('of one process no more are kept than there is room for, the youngest', () => {
+    const { path, db, writer } = tempStore()
+    const [one, other] = [registerProcess(writer, 'a'.repeat(16)), registerProcess(writer, 'b'.repeat(16))]
+    writer.begin()
+    const perRing = 100
+    for (let n = 0; n < MAX_STALLS + 10; n++) {
+      new StallRows(db, one).put({ ...stall, startedUs: T0_US + n, seenUs: T0_US + n })
+    }
+    const rings = MAX_IN_FLIGHT / (perRing + 1) + 3
+    for (let ring = 0; ring < rings; ring++) {
+      const rows = new InFlightRows(db, one)
+      for (let call = 1; call <= perRing; call++) rows.put(ring, { ...open, call, startedUs: T0_US })
+      rows.look(ring, T0_US + ring, perRing, perRing)
+    }
+    writer.commit()
+    fillAt(db, other, T0_US)
+    sweep(new Retention(db, { path, retentionMs: 1e6, maxBytes: NO_LIMIT }), T0_US + 1_000)
+    expect(column(db, 'SELECT count(*) FROM stalls GROUP BY process_id ORDER BY process_id')).toEqual([
+      MAX_STALLS,
+      1,
+    ])
+    expect(column(db, 'SELECT min(started_us) FROM stalls')).toEqual([T0_US])
+    expect(column(db, `SELECT min(started_us) FROM stalls WHERE process_id = ${one}`)).toEqual([T0_US + 10])
+    const [kept] = column(db, `SELECT count(*) FROM in_flight WHERE process_id = ${one}`) as number[]
+    expect(kept).toBeLessThanOrEqual(MAX_IN_FLIGHT)
+    expect(kept).toBeGreaterThan(MAX_IN_FLIGHT - 2 * (perRing + 1) - MAX_IN_FLIGHT / perRing)
+    expect(column(db, `SELECT max(ring) FROM in_flight WHERE process_id = ${one}`)).toEqual([
+      Math.ceil(rings) - 1,
+    ])
+    expect(count(db, 'in_flight') - kept!).toBe(1)
+  })
+})
+
+describe('every table of the store', () => {
+  /** These hold no records: names, constants, and what has been deleted. */
+  const KEPT = ['functions', 'latency_buckets', 'expired', 'sqlite_stat1']
+  const OLD_US = T0_US
+  const TIMES = /^(minute|second|id)$|_us$/
+
+  it('is cleaned of what is older than the window', () => {
+    const { path, db, writer } = tempStore()
+    const [old, newest] = [registerProcess(writer, 'a'.repeat(16)), registerProcess(writer, 'b'.repeat(16))]
+    const tables = column(
+      db,
+      "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'",
+    ).filter(name => !KEPT.includes(String(name)))
+    expect(tables).toContain('journal_ranges')
+    for (const table of tables.filter(name => name !== 'processes')) {
+      const columns = db.prepare(`SELECT name, type FROM pragma_table_info('${String(table)}')`).all() as {
+        name: string
+        type: string
+      }[]
+      const value = ({ name, type }: { name: string; type: string }): string => {
+        if (name === 'process_id') return String(old)
+        if (name === 'id') return String(BigInt(OLD_US) << 11n)
+        if (name === 'minute') return String(Math.floor(OLD_US / MINUTE_US))
+        if (name === 'second') return String(Math.floor(OLD_US / 1e6))
+        if (TIMES.test(name)) return String(OLD_US)
+        return type === 'TEXT' ? "'{}'" : '1'
+      }
+      db.exec(`INSERT INTO ${String(table)} VALUES (${columns.map(value).join(', ')})`)
+    }
+    for (const table of tables) expect(count(db, String(table)), String(table)).toBeGreaterThan(0)
+    writer.touchProcess(newest, OLD_US + 100 * MINUTE_US)
+    sweep(new Retention(db, { path, retentionMs: 60_000, maxBytes: NO_LIMIT }), OLD_US + 100 * MINUTE_US, 3)
+    const left = tables.filter(table => count(db, String(table)) > 0)
+    expect(left).toEqual(['processes'])
+    expect(column(db, 'SELECT process_id FROM processes')).toEqual([newest])
   })
 })

@@ -19,7 +19,17 @@ describe('the views are the contract', () => {
       'at function outcome duration_ms args result weight trace_id parent_id call_id process shape recorded cuts',
     ],
     ['function_totals', 'function calls errors mean_ms p50_ms p95_ms p99_ms max_ms'],
-    ['losses', 'minute function reason count'],
+    ['losses', 'minute function reason count first_at last_at detail'],
+    [
+      'open_calls',
+      'seen_at function started_at age_ms timed depth args shape trace_id parent_id call_id process process_ended',
+    ],
+    [
+      'died_in_flight',
+      'seen_at function started_at age_ms timed depth args shape trace_id parent_id call_id process process_ended',
+    ],
+    ['recent_stalls', 'at duration_ms ended function share on_cpu calls process'],
+    ['recent_incidents', 'at until kind detail process'],
   ])('%s has its columns in order', (view, columns) => {
     const { db } = tempStore()
     expect(all(db, `PRAGMA table_info(${view})`).map(c => c['name'])).toEqual(columns.split(' '))
@@ -234,18 +244,35 @@ describe('losses', () => {
     const a = registerProcess(writer, '00000000000000aa')
     const b = registerProcess(writer, '00000000000000bb')
     const f = writer.functionId('f')
-    writer.addDrops(29_000_000, f, a, 0, 'queue_full', 3, 50, 60)
-    writer.addDrops(29_000_000, f, a, 0, 'queue_full', 4, 40, 55)
-    writer.addDrops(29_000_000, f, b, 0, 'queue_full', 10, 1, 2)
-    writer.addDrops(29_000_001, 0, a, 0, 'oversize', 1, 7, 7)
+    const us = 29_000_000 * 60_000_000
+    writer.addDrops(29_000_000, f, a, 0, 'queue_full', 3, us + 50_000, us + 60_000)
+    writer.addDrops(29_000_000, f, a, 0, 'queue_full', 4, us + 40_000, us + 55_000)
+    writer.addDrops(29_000_000, f, b, 0, 'queue_full', 10, us + 1_000, us + 2_000)
+    writer.addDrops(29_000_001, 0, a, 0, 'oversize', 1, us + 60_007_000, us + 60_007_000)
     writer.commit()
     expect(all(db, 'SELECT * FROM losses')).toEqual([
-      { minute: '2025-02-19T21:21Z', function: '(unknown)', reason: 'oversize', count: 1 },
-      { minute: '2025-02-19T21:20Z', function: 'f', reason: 'queue_full', count: 17 },
+      {
+        minute: '2025-02-19T21:21Z',
+        function: '(unknown)',
+        reason: 'oversize',
+        count: 1,
+        first_at: '2025-02-19T21:21:00.007Z',
+        last_at: '2025-02-19T21:21:00.007Z',
+        detail: null,
+      },
+      {
+        minute: '2025-02-19T21:20Z',
+        function: 'f',
+        reason: 'queue_full',
+        count: 17,
+        first_at: '2025-02-19T21:20:00.001Z',
+        last_at: '2025-02-19T21:20:00.060Z',
+        detail: null,
+      },
     ])
     expect(
       all(db, 'SELECT count, first_us, last_us FROM drops WHERE process_id = ? AND function_id = ?', a, f),
-    ).toEqual([{ count: 7, first_us: 40, last_us: 60 }])
+    ).toEqual([{ count: 7, first_us: us + 40_000, last_us: us + 60_000 }])
   })
 
   it('tells what only the account of the error lane knows, at the last sign of life, and nothing twice', () => {
@@ -260,11 +287,71 @@ describe('losses', () => {
     // Both are given to the minutes as well, where retention may have deleted them.
     writer.addDrops(29_000_001, 0, p, 1, 'poison', 1, 1, 2)
     writer.commit()
-    expect(all(db, 'SELECT * FROM losses')).toEqual([
+    expect(all(db, 'SELECT minute, function, reason, count FROM losses')).toEqual([
       { minute: '2025-02-19T21:25Z', function: '(unknown)', reason: 'queue_full', count: 7 },
       { minute: '2025-02-19T21:25Z', function: '(unknown)', reason: 'serialize_failed', count: 1 },
       { minute: '2025-02-19T21:21Z', function: '(unknown)', reason: 'poison', count: 1 },
       { minute: '2025-02-19T21:20Z', function: '(unknown)', reason: 'queue_full', count: 9 },
+    ])
+  })
+
+  it('name the files that were set aside or are gone, of which nobody knows what was in them', () => {
+    const { db, writer } = tempStore()
+    writer.begin()
+    const p = registerProcess(writer)
+    const us = 29_000_000 * 60_000_000
+    writer.addDrops(29_000_000, 0, p, 0, 'queue_full', 3, us, us)
+    const aside = writer.incident(p, 'store_set_aside', us + 5_000_000.7, null, '/tmp/calls.db.corrupt-1')
+    writer.incident(p, 'journal_set_aside', us + 65_000_000, us + 66_000_000, '/tmp/journal')
+    writer.incident(p, 'breaker_open', us + 6_000_000, us + 7_000_000, 'locked')
+    writer.incident(p, 'store_gone', us - 1_000_000, us, '/tmp/calls.db')
+    writer.commit()
+    const taken = { function: '(all)', count: null }
+    const rows = [
+      {
+        ...taken,
+        minute: '2025-02-19T21:21Z',
+        reason: 'journal_set_aside',
+        first_at: '2025-02-19T21:21:05.000Z',
+        last_at: '2025-02-19T21:21:06.000Z',
+        detail: '/tmp/journal',
+      },
+      {
+        minute: '2025-02-19T21:20Z',
+        function: '(unknown)',
+        reason: 'queue_full',
+        count: 3,
+        first_at: '2025-02-19T21:20:00.000Z',
+        last_at: '2025-02-19T21:20:00.000Z',
+        detail: null,
+      },
+      {
+        ...taken,
+        minute: '2025-02-19T21:20Z',
+        reason: 'store_set_aside',
+        first_at: '2025-02-19T21:20:05.000Z',
+        last_at: '2025-02-19T21:20:05.000Z',
+        detail: '/tmp/calls.db.corrupt-1',
+      },
+      {
+        ...taken,
+        minute: '2025-02-19T21:19Z',
+        reason: 'store_gone',
+        first_at: '2025-02-19T21:19:59.000Z',
+        last_at: '2025-02-19T21:20:00.000Z',
+        detail: '/tmp/calls.db',
+      },
+    ]
+    expect(all(db, 'SELECT * FROM losses')).toEqual(rows)
+    writer.endIncident(aside, us + 8_000_000)
+    expect(column(db, "SELECT last_at FROM losses WHERE reason = 'store_set_aside'")).toEqual([
+      '2025-02-19T21:20:08.000Z',
+    ])
+    expect(all(db, 'SELECT * FROM recent_incidents').map(row => [row['kind'], row['until']])).toEqual([
+      ['journal_set_aside', '2025-02-19T21:21:06.000Z'],
+      ['breaker_open', '2025-02-19T21:20:07.000Z'],
+      ['store_set_aside', '2025-02-19T21:20:08.000Z'],
+      ['store_gone', '2025-02-19T21:20:00.000Z'],
     ])
   })
 })

@@ -5,7 +5,8 @@ import Database from 'better-sqlite3'
 import { expect } from 'vitest'
 import { Scene, sorted, unique, type Victim } from '../faults/harness.js'
 import type { CrewPlan } from '../fixtures/src/crew.js'
-import { imbalances, type LaneRow, type StoreAccount, sumOf } from './store-account.js'
+import { noteLosses } from './figures.js'
+import { imbalances, type LaneRow, repeated, type StoreAccount, sumOf } from './store-account.js'
 
 const CREW = fileURLToPath(new URL('../.build/standard/crew.js', import.meta.url))
 
@@ -22,6 +23,14 @@ export class CrewScene extends Scene {
     expect(ended.stderr).toBe('')
     expect(ended.code).toBe(0)
     return (ended.stdout === '' ? null : JSON.parse(ended.stdout)) as T
+  }
+
+  /** As above, with one warning of the recorder. */
+  async crewEndsWithWarning<T>(scenario: string, plan: CrewPlan = {}): Promise<T> {
+    const ended = await this.crew(scenario, plan).ended
+    expect(ended.stderr.match(/\[CALLSIGHT_\w+\]/g)).toHaveLength(1)
+    expect(ended.code).toBe(0)
+    return JSON.parse(ended.stdout) as T
   }
 
   /** What all workers saw together, or those whose number fits. */
@@ -48,6 +57,7 @@ export class CrewScene extends Scene {
 
 /** Nothing twice, and every lane of every thread adds up. */
 export function expectSound(account: StoreAccount): void {
+  noteLosses(0, repeated(account.calls) + repeated(account.errors))
   expect(imbalances(account), 'produced = stored + dropped in every lane').toEqual(account.lanes.map(() => 0))
   expect(account.integrity).toBe('ok')
   expect(sorted(account.calls), 'no call is stored twice').toEqual(unique(account.calls))
@@ -57,10 +67,9 @@ export function expectSound(account: StoreAccount): void {
 /** Every error and call that these workers saw is stored. */
 export function expectStored(account: StoreAccount, seen: { calls: number[]; errors: number[] }): void {
   const stored = { calls: new Set(account.calls), errors: new Set(account.errors) }
-  expect(
-    seen.errors.filter(n => !stored.errors.has(n)),
-    'no error is lost',
-  ).toEqual([])
+  const missing = seen.errors.filter(n => !stored.errors.has(n))
+  noteLosses(missing.length, 0)
+  expect(missing, 'no error is lost').toEqual([])
   expect(
     seen.calls.filter(n => !stored.calls.has(n)),
     'no call is lost',

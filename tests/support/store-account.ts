@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import Database from 'better-sqlite3'
+import { noteStore } from './figures.js'
 
 export interface LaneRow {
   readonly boot: string
@@ -28,23 +29,44 @@ export function readStore(path: string): StoreAccount {
   if (!existsSync(path)) throw new Error(`there is no store at ${path}`)
   const db = new Database(path, { fileMustExist: true })
   try {
-    const lanes = db
-      .prepare(
-        'SELECT boot, ring, lane, produced, stored, dropped, ending FROM lanes JOIN processes USING (process_id)',
-      )
-      .all() as (Omit<LaneRow, 'dropped'> & { dropped: string })[]
+    const { lanes, integrity } = describe(db)
     const column = (sql: string): (string | null)[] => db.prepare(sql).pluck().all() as (string | null)[]
     return {
-      lanes: lanes.map(row => ({ ...row, dropped: JSON.parse(row.dropped) as Record<string, number> })),
+      lanes,
       calls: column('SELECT args FROM calls').map(firstArgument).filter(Number.isInteger),
       // The message, because an error above the rate of full records has no arguments.
       errors: column('SELECT message FROM errors').map(numberInMessage).filter(Number.isInteger),
-      integrity: db.pragma('integrity_check', { simple: true }) as string,
+      integrity,
     }
   } finally {
     db.close()
   }
 }
+
+/** The lanes alone, and whether the file is whole: for stores with too many rows to look at each. */
+export function readLanes(path: string): Pick<StoreAccount, 'lanes' | 'integrity'> {
+  const db = new Database(path, { fileMustExist: true })
+  try {
+    return describe(db)
+  } finally {
+    db.close()
+  }
+}
+
+function describe(db: Database.Database): Pick<StoreAccount, 'lanes' | 'integrity'> {
+  const rows = db
+    .prepare(
+      'SELECT boot, ring, lane, produced, stored, dropped, ending FROM lanes JOIN processes USING (process_id)',
+    )
+    .all() as (Omit<LaneRow, 'dropped'> & { dropped: string })[]
+  const lanes = rows.map(row => ({ ...row, dropped: JSON.parse(row.dropped) as Record<string, number> }))
+  const integrity = db.pragma('integrity_check', { simple: true }) as string
+  noteStore(lanes, integrity)
+  return { lanes, integrity }
+}
+
+/** Numbers that stand in a list more than once. */
+export const repeated = (numbers: readonly number[]): number => numbers.length - new Set(numbers).size
 
 export const sumOf = (counts: Readonly<Record<string, number>>): number =>
   Object.values(counts).reduce((sum, count) => sum + count, 0)

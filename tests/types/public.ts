@@ -15,6 +15,7 @@ import {
   type ClassOptions,
   ConfigError,
   type Coverage,
+  type CrashReport,
   configure,
   type DropReason,
   type Duration,
@@ -23,6 +24,7 @@ import {
   type flush,
   type Health,
   health,
+  type IncidentRow,
   type LaneAccount,
   type Limits,
   type LossRow,
@@ -32,10 +34,12 @@ import {
   type MonitorOptions,
   type monitor,
   type monitorAll,
+  type OpenCallRow,
   type openStore,
   type ProcessInfo,
   type RedactContext,
   type RedactPredicate,
+  type StallRow,
   type Store,
   type shutdown,
   type TraceRow,
@@ -72,11 +76,13 @@ type Shapes = [
   ClassMonitorDecorator,
   ClassOptions,
   Coverage,
+  CrashReport,
   DropReason,
   Duration,
   ErrorRow,
   FunctionTotals,
   Health,
+  IncidentRow,
   LaneAccount,
   Limits,
   LossRow,
@@ -84,7 +90,9 @@ type Shapes = [
   MonitorAllOptions,
   MonitorDecorator,
   MonitorOptions,
+  OpenCallRow,
   ProcessInfo,
+  StallRow,
   Store,
   TraceRow,
   TuneOptions,
@@ -132,6 +140,7 @@ holds<
     | 'writer_lost'
     | 'shutdown'
     | 'throttled'
+    | 'journal_full'
   >
 >()
 declare const account: Account

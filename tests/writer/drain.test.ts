@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { DEFAULTS } from '../../lib/config/defaults.js'
 import { readAccount, readProcessAccount } from '../../lib/queue/account.js'
@@ -9,7 +10,7 @@ import { takeAnchor } from '../../lib/queue/clock.js'
 import { Control } from '../../lib/queue/control.js'
 import { Journal } from '../../lib/queue/journal.js'
 import { journalBufferBytes } from '../../lib/queue/journal-lane.js'
-import { LaneF64, LaneI32, LaneState } from '../../lib/queue/layout.js'
+import { CELLS_PER_CALL, LaneF64, LaneI32, LaneState, OpenCell, openCallsAt } from '../../lib/queue/layout.js'
 import { nativeThread } from '../../lib/queue/process-identity.js'
 import { newLaneMemory, type ProducedSite, Producer } from '../../lib/queue/producer.js'
 import { Capture } from '../../lib/serialize/capture.js'
@@ -50,16 +51,25 @@ beforeEach(() => {
   control = new Control()
   const { port1, port2 } = new MessageChannel()
   port = port1
-  const { retentionMs, maxBytes, sweepIntervalMs, breaker } = DEFAULTS
+  const { retentionMs, maxBytes, sweepIntervalMs, breaker, stallThresholdMs } = DEFAULTS
   drain = (...lanes) => {
     const task = {
       control: control.memory,
       lanes,
+      shelved: [],
       inbox: port2,
       boot: BOOT,
       anchor: takeAnchor(),
       process: { pid: process.pid, script: '', host: '', nodeVersion: '', version: '', startTicks: 0 },
-      settings: { storePath: store, retentionMs, maxBytes, sweepIntervalMs, drainIntervalMs: 1, breaker },
+      settings: {
+        storePath: store,
+        retentionMs,
+        maxBytes,
+        sweepIntervalMs,
+        drainIntervalMs: 1,
+        breaker,
+        stallThresholdMs,
+      },
     }
     new Drain(task, control, () => {}).run()
   }
@@ -197,6 +207,22 @@ describe('threads the system does not tell about', () => {
 })
 
 describe('threads the system tells about', () => {
+  it('what a thread had just begun when it ended stays listed as open', () => {
+    const gone = thread(1, { id: nativeThread().id, startTicks: 1 })
+    const cells = new Float64Array(gone.handle.memory, openCallsAt(RING_BYTES).stack, CELLS_PER_CALL)
+    cells[OpenCell.CALL] = 7
+    cells[OpenCell.MARK] = -1
+    // So young that it is not worth a look by itself, however long the writer takes.
+    cells[OpenCell.START] = 1e9
+    gone.i32[LaneI32.OPEN_DEPTH] = 1
+    script([() => gone.state() === LaneState.closed, () => control.requestStop('shutdown')])
+    drain(thread(0, null).handle, gone.handle)
+    const db = new Database(store, { readonly: true })
+    const rows = db.prepare('SELECT ring, call, depth FROM in_flight').all()
+    db.close()
+    expect(rows).toEqual([{ ring: 1, call: 7, depth: 0 }])
+  })
+
   it('a lane is not closed while its thread lives, and is closed for good once it is gone', () => {
     const alive = thread(1, nativeThread())
     // No thread ever had these.

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -8,7 +8,7 @@ import { Control } from '../../lib/queue/control.js'
 import { JournalReader } from '../../lib/queue/journal-reader.js'
 import { Frame, LaneI32 } from '../../lib/queue/layout.js'
 import { RecordingLane } from '../../lib/threads/recording-lane.js'
-import { rescueRings } from '../../lib/threads/ring-rescue.js'
+import { rescueRing, rescueRings } from '../../lib/writer/ring-rescue.js'
 
 const boot = 'fedcba9876543210'
 let folder: string
@@ -29,6 +29,7 @@ function rescued(): (number | string)[] {
   for (const name of readdirSync(folder)) {
     const reader = JournalReader.open(join(folder, name))
     for (let entry = reader?.next(); entry; entry = reader?.next()) {
+      if (entry.kind === 'damage') throw new Error('nothing is damaged')
       expect(entry.callsProduced).toBe(5)
       found.push(entry.kind === 'site' ? entry.name : entry.view.getFloat64(entry.offset + Frame.SEQ, true))
     }
@@ -44,6 +45,14 @@ describe('the ring of a thread that cannot save it any more', () => {
     expect(rescued()).toEqual(['rescued', 1, 2, 3, 4, 5])
     const number = Number(/-(\d+)$/.exec(readdirSync(folder).map(name => basename(name))[0] ?? '')?.[1])
     expect(number).toBeGreaterThan(1_000)
+  })
+
+  it('a second time, after a full disk has ended the first one: into another file', () => {
+    const filled = join(folder, `calls.db.errors-${boot}-${lane.handle.ring}-1001`)
+    writeFileSync(filled, 'what came of the first try')
+    expect(rescueRing(boot, lane.handle, Number.POSITIVE_INFINITY).complete).toBe(true)
+    rmSync(filled)
+    expect(rescued()).toEqual(['rescued', 1, 2, 3, 4, 5])
   })
 
   it('out of time: its newest record, which tells how many there were', () => {

@@ -1,0 +1,121 @@
+import type { StoreWriter } from '../store/insert.js'
+
+/** What can happen to the recording itself. Part of the file format: append only. */
+export type IncidentKind =
+  /** Disk or quota refused: from the first refusal until there was room for the reserve again. */
+  | 'disk_full'
+  /** A reader held the write-ahead log, which had reached its cap. */
+  | 'wal_pinned'
+  /** The journals had reached their limit: errors were counted only. */
+  | 'journal_full'
+  /** Neither the store nor a journal could be written. */
+  | 'memory_only'
+  /** The store was damaged; the detail is the path it was moved to. */
+  | 'store_set_aside'
+  /** The store, or a file that belongs to it, was removed or replaced while it was open. */
+  | 'store_gone'
+
+interface Incident {
+  readonly kind: IncidentKind
+  readonly detail: string
+  readonly startedUs: number
+  /** `null` while it goes on. */
+  endedUs: number | null
+  /** Where it is written: in which file, under which id, and whether with its end. */
+  row: Row | null
+}
+
+/** An incident without an end, as a file has it. */
+export interface OpenIncident {
+  readonly id: number
+  readonly kind: IncidentKind
+  readonly detail: string
+  readonly startedUs: number
+}
+
+interface Row {
+  readonly file: string
+  readonly id: number
+  readonly ended: boolean
+}
+
+/** More than this wait only when the store cannot be written; the newest are kept. */
+const MAX_WAITING = 100
+
+/**
+ * Incidents on their way to the store. They happen while it cannot be written, so they wait here, over sessions and
+ * files, until a batch takes them along.
+ */
+export class Incidents {
+  #waiting: Incident[] = []
+  #staged: { readonly incident: Incident; readonly row: Row }[] = []
+
+  /** Begins an incident, unless one of this kind goes on. */
+  begin(kind: IncidentKind, detail: string, startedUs: number): void {
+    if (this.isOpen(kind)) return
+    this.#waiting.push({ kind, detail, startedUs, endedUs: null, row: null })
+    if (this.#waiting.length > MAX_WAITING) this.#waiting.shift()
+  }
+
+  /** Ends the incident of this kind, if one goes on. */
+  end(kind: IncidentKind, endedUs: number): void {
+    const incident = this.#open(kind)
+    if (incident !== undefined) incident.endedUs = endedUs
+  }
+
+  /** Notes an incident that is over. */
+  note(kind: IncidentKind, detail: string, startedUs: number, endedUs: number): void {
+    this.#waiting.push({ kind, detail, startedUs, endedUs, row: null })
+    if (this.#waiting.length > MAX_WAITING) this.#waiting.shift()
+  }
+
+  /**
+   * A store was opened: what an earlier writer of this process has begun in it goes on here, under its row. Of a kind
+   * that has begun here as well it is one incident.
+   */
+  goOn(file: string, rows: readonly OpenIncident[]): void {
+    for (const { id, kind, detail, startedUs } of rows) {
+      if (this.#waiting.some(({ row }) => row?.file === file && row.id === id)) continue
+      const known = this.#waiting.find(incident => incident.kind === kind && incident.row === null)
+      if (known !== undefined) known.row = { file, id, ended: false }
+      else this.#waiting.push({ kind, detail, startedUs, endedUs: null, row: { file, id, ended: false } })
+    }
+  }
+
+  isOpen(kind: IncidentKind): boolean {
+    return this.#open(kind) !== undefined
+  }
+
+  /** Whether there is something that this file does not say. */
+  pending(file: string): boolean {
+    return this.#waiting.some(incident => isNews(incident, file))
+  }
+
+  /** Part of a batch's transaction. */
+  write(store: StoreWriter, processId: number, file: string): void {
+    this.#staged = []
+    for (const incident of this.#waiting) {
+      if (!isNews(incident, file)) continue
+      const { kind, detail, startedUs, endedUs, row } = incident
+      const known = row?.file === file ? row.id : null
+      if (known !== null && endedUs !== null) store.endIncident(known, endedUs)
+      const id = known ?? store.incident(processId, kind, startedUs, endedUs, detail)
+      this.#staged.push({ incident, row: { file, id, ended: endedUs !== null } })
+    }
+  }
+
+  /** The batch is committed. */
+  commit(): void {
+    for (const { incident, row } of this.#staged) incident.row = row
+    this.#staged = []
+    this.#waiting = this.#waiting.filter(({ row }) => row?.ended !== true)
+  }
+
+  #open(kind: IncidentKind): Incident | undefined {
+    return this.#waiting.find(incident => incident.kind === kind && incident.endedUs === null)
+  }
+}
+
+function isNews({ row, endedUs }: Incident, file: string): boolean {
+  return row === null || row.file !== file || (endedUs !== null && !row.ended)
+}

@@ -1,0 +1,152 @@
+import { cpSync, mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Health } from '../../lib/health.js'
+import { MAX_WAITING_THREADS } from '../../lib/writer/shelving.js'
+import type { CrewPlan } from '../fixtures/src/crew.js'
+import type { Plan } from '../fixtures/src/victim.js'
+import { imbalances } from '../support/store-account.js'
+import { type Ended, expectErrorsKept, Scene } from './harness.js'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const packages = join(realpathSync(join(root, 'node_modules')))
+
+/** A scene with an installation of the package of its own, in which something can be missing. */
+class InstalledScene extends Scene {
+  readonly installed = join(this.folder, 'installed')
+
+  install(): void {
+    mkdirSync(join(this.installed, 'node_modules'), { recursive: true })
+    for (const part of ['dist', 'package.json', 'tests/.build/standard']) {
+      cpSync(join(root, part), join(this.installed, part), { recursive: true })
+    }
+    for (const name of ['bindings', 'file-uri-to-path', 'piscina', 'reflect-metadata']) {
+      symlinkSync(join(packages, name), join(this.installed, 'node_modules', name))
+    }
+    for (const part of ['package.json', 'lib', 'build/Release/better_sqlite3.node']) {
+      const own = join('better-sqlite3', part)
+      cpSync(join(packages, own), join(this.installed, 'node_modules', own), { recursive: true })
+    }
+  }
+
+  remove(part: string): void {
+    rmSync(join(this.installed, part), { recursive: true })
+  }
+
+  write(part: string, text: string): void {
+    this.remove(part)
+    mkdirSync(join(this.installed, part, '..'), { recursive: true })
+    writeFileSync(join(this.installed, part), text)
+  }
+
+  runInstalled(plan: Partial<Plan>, env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+    const complete = {
+      calls: 200,
+      errorEvery: 4,
+      chunk: 10,
+      pauseMs: 90,
+      endAfterMs: -1,
+      ending: 'natural',
+      truth: this.truth,
+      ...plan,
+    }
+    const victim = join(this.installed, 'tests/.build/standard/victim.js')
+    return this.spawn(victim, [JSON.stringify(complete)], { env }).ended
+  }
+
+  crewInstalled(scenario: string, plan: CrewPlan): Promise<Ended> {
+    const crew = join(this.installed, 'tests/.build/standard/crew.js')
+    return this.spawn(crew, [scenario, JSON.stringify(plan)], {}).ended
+  }
+}
+
+let scene: InstalledScene
+beforeEach(() => {
+  scene = new InstalledScene()
+  scene.install()
+})
+afterEach(() => scene.dispose())
+
+/** The app saw what it would have seen without us, was told once, and nothing is lost in the end. */
+async function expectLivedWithout(warning: string, starts: number): Promise<void> {
+  const ended = await scene.runInstalled({ print: 'health now' })
+  expect(ended.code).toBe(0)
+  expect(scene.seen()).toMatchObject({ calls: { length: 150 }, errors: { length: 50 } })
+  expect(ended.stderr.match(/\[CALLSIGHT_\w+\]/g)).toEqual([`[${warning}]`])
+  // The warning and the line in which Node says how to see more of it.
+  expect(ended.stderr.trim().split('\n').length).toBeLessThanOrEqual(2)
+  const health = JSON.parse(ended.stdout) as Health
+  expect(health).toMatchObject({ state: 'degraded', account: { balanced: true, errors: { dropped: {} } } })
+  expect(health.writer.restarts + 1).toBe(starts)
+  expect(scene.journals().length).toBeGreaterThan(0)
+  expectErrorsKept(scene, await scene.recover())
+}
+
+describe('row 7: the writer cannot start', () => {
+  /** Within the 2 seconds that the program runs: at 0, 0.1 and 1.1 seconds. */
+  const STARTS = 3
+
+  it('the binding of better-sqlite3 is missing', async () => {
+    scene.remove('node_modules/better-sqlite3/build')
+    // The thread lives, the store cannot be opened: a matter of the circuit breaker.
+    await expectLivedWithout('CALLSIGHT_STORE_FAILING', 1)
+  })
+
+  it('better-sqlite3 is not installed', async () => {
+    scene.remove('node_modules/better-sqlite3')
+    await expectLivedWithout('CALLSIGHT_STORE_FAILING', 1)
+  })
+
+  it('piscina is not installed', async () => {
+    scene.remove('node_modules/piscina')
+    await expectLivedWithout('CALLSIGHT_WRITER_DIED', STARTS)
+  })
+
+  it.each([
+    ['its constructor throws', 'exports.Piscina = class { constructor() { throw new Error("no threads") } }'],
+    ['it starts no thread', 'exports.Piscina = class { threads = []; on() {} async destroy() {} }'],
+  ])('piscina fails: %s', async (_, source) => {
+    scene.write('node_modules/piscina', '')
+    scene.remove('node_modules/piscina')
+    mkdirSync(join(scene.installed, 'node_modules/piscina'))
+    writeFileSync(join(scene.installed, 'node_modules/piscina/index.js'), source)
+    await expectLivedWithout('CALLSIGHT_WRITER_DIED', STARTS)
+  })
+
+  it.each([
+    ['is missing', null],
+    ['throws when it is loaded', 'throw new Error("not today")'],
+    ['ends its thread when it is loaded', 'process.exit(3)'],
+    ['is no function', 'export default 5'],
+  ])("the writer's own file %s", async (_, source) => {
+    if (source === null) scene.remove('dist/writer/thread.js')
+    else scene.write('dist/writer/thread.js', source)
+    await expectLivedWithout('CALLSIGHT_WRITER_DIED', STARTS)
+  })
+
+  it('the rings of threads that end meanwhile are let go, all but the newest', async () => {
+    scene.remove('dist/writer/thread.js')
+    const ended = await scene.crewInstalled('end in trouble', { workers: 40, calls: 50, errorEvery: 7 })
+    expect(ended.code).toBe(0)
+    const { account } = (JSON.parse(ended.stdout) as { health: Health }).health
+    expect(account).toMatchObject({ balanced: true, calls: { stored: 0, dropped: {} } })
+    expect(account.calls.inRing).toBe(MAX_WAITING_THREADS * 43 + 1)
+    expect(account.calls.inJournal).toBe((40 - MAX_WAITING_THREADS) * 43)
+    const stored = await scene.recover()
+    expect(imbalances(stored)).toEqual(stored.lanes.map(() => 0))
+    expect(stored.calls.length + stored.errors.length).toBe(40 * 50)
+  })
+
+  it('healthy again, the same installation stores what it could not', async () => {
+    scene.remove('node_modules/better-sqlite3/build')
+    await scene.runInstalled({ pauseMs: 0 })
+    expect(scene.journals()).toHaveLength(1)
+    const part = 'better-sqlite3/build/Release/better_sqlite3.node'
+    cpSync(join(packages, part), join(scene.installed, 'node_modules', part))
+    const ended = await scene.runInstalled({ calls: 0, ending: 'recover' })
+    expect(ended).toMatchObject({ code: 0, stderr: '' })
+    expect(scene.journals()).toEqual([])
+    expectErrorsKept(scene, await scene.recover())
+  })
+})

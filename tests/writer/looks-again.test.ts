@@ -1,0 +1,107 @@
+import { existsSync, mkdtempSync, rmSync, utimesSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MessageChannel } from 'node:worker_threads'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { DEFAULTS } from '../../lib/config/defaults.js'
+import { resolveSettings } from '../../lib/config/resolve.js'
+import { takeAnchor } from '../../lib/queue/clock.js'
+import { Control } from '../../lib/queue/control.js'
+import { journalPath } from '../../lib/queue/journal-format.js'
+import { RecordingLane } from '../../lib/threads/recording-lane.js'
+import { Drain } from '../../lib/writer/drain.js'
+import { rescueRings } from '../../lib/writer/ring-rescue.js'
+import { readStore } from '../support/store-account.js'
+
+const THEIRS = 'fedcba9876543210'
+const OURS = '0123456789abcdef'
+
+/** The writer's clock, and what happens when it is looked at: its loop never returns to the event loop. */
+const clock = vi.hoisted(() => ({ aheadMs: 0, onLook: () => {} }))
+vi.mock('../../lib/queue/clock.js', async original => {
+  const real = await original<typeof import('../../lib/queue/clock.js')>()
+  return {
+    ...real,
+    monotonicMs: () => {
+      clock.onLook()
+      return real.monotonicMs() + clock.aheadMs
+    },
+  }
+})
+/** The journal says that its owner ran under another kernel. */
+vi.mock('../../lib/queue/process-identity.js', async original => ({
+  ...(await original<typeof import('../../lib/queue/process-identity.js')>()),
+  pidSpace: () => ({ kernel: 1, namespace: 1 }),
+}))
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'callsight-later-'))
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+it('a journal whose owner may live is looked at again, and taken over when it has been silent for long', () => {
+  const path = join(folder, 'calls.db')
+  const { settings } = resolveSettings({ store: { path } })
+  const owner = (boot: string) => ({ boot, control: new Control(), anchor: takeAnchor() })
+  const left = new RecordingLane(settings, owner(THEIRS), null)
+  const site = left.totals.register('left')
+  for (let n = 0; n < 5; n++) {
+    left.producer.recordHeader(site, { flags: 0, startMs: 1, durationMs: 1, call: 1, trace: 1, parent: 0 })
+  }
+  rescueRings(THEIRS, [left.handle], 60_000)
+  const journal = journalPath(path, THEIRS, left.handle.ring, 1_001)
+  expect(existsSync(journal)).toBe(true)
+
+  const ours = owner(OURS)
+  const { port1, port2 } = new MessageChannel()
+  let looks = 0
+  clock.onLook = () => {
+    looks++
+    if (looks === 200) {
+      expect(existsSync(journal)).toBe(true)
+      const then = new Date(Date.now() - 600_000)
+      utimesSync(journal, then, then)
+    }
+    // Not before a minute is over.
+    if (looks === 400) {
+      expect(existsSync(journal)).toBe(true)
+      clock.aheadMs += 61_000
+    }
+    if (looks > 400 && !existsSync(journal)) ours.control.requestStop('shutdown')
+    if (looks > 20_000) throw new Error('it is not taken over')
+  }
+  const lane = new RecordingLane(settings, ours, null)
+  lane.producer.recordHeader(lane.totals.register('ours'), {
+    flags: 0,
+    startMs: 1,
+    durationMs: 1,
+    call: 1,
+    trace: 1,
+    parent: 0,
+  })
+  const { retentionMs, maxBytes, sweepIntervalMs, breaker, stallThresholdMs } = DEFAULTS
+  const task = {
+    control: ours.control.memory,
+    lanes: [lane.handle],
+    shelved: [],
+    inbox: port2,
+    boot: OURS,
+    anchor: ours.anchor,
+    process: { pid: process.pid, script: '', host: '', nodeVersion: '', version: '', startTicks: 0 },
+    settings: {
+      storePath: path,
+      retentionMs,
+      maxBytes,
+      sweepIntervalMs,
+      drainIntervalMs: 1,
+      breaker,
+      stallThresholdMs,
+    },
+  }
+  new Drain(task, ours.control, () => {}).run()
+  port1.close()
+  expect(ours.control.writerState).toBe('stopped')
+  const theirs = readStore(path).lanes.filter(({ boot, lane: which }) => boot === THEIRS && which === 0)
+  expect(theirs).toMatchObject([{ produced: 5, stored: 5 }])
+})
