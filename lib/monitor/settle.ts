@@ -59,27 +59,31 @@ export function settleThrow(
   args: ArrayLike<unknown>,
   thrown: unknown,
 ): void {
-  // Below the call that has run out of stack there are callers with more of it: an attempt too early is a record lost.
+  const { cells } = running
+  const cell = at * CELLS_PER_CALL
+  // Below the call that has run out of stack there are callers with more of it.
   if ((at > 0 && isStackOverflow(thrown)) || !hasStackRoom()) {
-    wait(recording, site, at, { thrown })
+    wait(recording, site, cells, cell, { thrown })
     return
   }
   const endMs = nowMs()
+  const startMs = cells[cell + Cell.START]
+  let owes = false
   try {
     if (isWaiting()) settleWaiting(recording)
-    const { cells } = running
-    const cell = at * CELLS_PER_CALL
-    const startMs = cells[cell + Cell.START]
     if (!isReentrant(recording, site)) {
+      owes = recording.producer.owed = true
       fillFrom(cells, cell, endMs - startMs, 0)
       keepThrow(recording, site, cells[cell + Cell.MARK], null, args, thrown, endMs)
     }
-    recording.totals.end(site.id, startMs < 0 ? -1 : endMs - startMs, true)
   } catch (error) {
+    if (owes && recording.producer.owed && isStackOverflow(error)) {
+      wait(recording, site, cells, cell, { thrown })
+      return
+    }
     contain(recording, error)
-    // What runs for the first time is compiled then, and that takes more room than is asked for above.
-    if (isStackOverflow(error)) wait(recording, site, at, { thrown })
   }
+  recording.totals.end(site.id, startMs < 0 ? -1 : endMs - startMs, true)
 }
 
 /**
@@ -136,16 +140,24 @@ export function settleUnstarted(call: PendingHandle, returnedMs: number): void {
 export function settlePendingThrow(pending: PendingCall, thrown: unknown): void {
   const { recording, site, cells, cell } = pending
   const endMs = nowMs()
+  const startMs = cells[cell + Cell.START]
+  const callId = cells[cell + Cell.CALL]
+  let owes = false
   try {
-    const startMs = cells[cell + Cell.START]
     if (isWaiting()) settleWaiting(recording)
+    if (!isReentrant(recording, site)) {
+      owes = recording.producer.owed = true
+      fillFrom(cells, cell, endMs - startMs, cells[cell + Cell.FLAGS] | 0)
+      cells[cell + Cell.CALL] = 0
+      keepThrow(recording, site, cells[cell + Cell.MARK], pending.held, pending.args, thrown, endMs)
+    }
     recording.totals.end(site.id, startMs < 0 ? -1 : endMs - startMs, true)
-    if (isReentrant(recording, site)) return
-    fillFrom(cells, cell, endMs - startMs, cells[cell + Cell.FLAGS] | 0)
-    cells[cell + Cell.CALL] = 0
-    keepThrow(recording, site, cells[cell + Cell.MARK], pending.held, pending.args, thrown, endMs)
   } catch (error) {
     contain(recording, error)
+    if (owes && recording.producer.owed && isStackOverflow(error)) {
+      cells[cell + Cell.CALL] = callId
+      wait(recording, site, cells, cell, { thrown })
+    }
   } finally {
     releasePending(pending)
   }

@@ -37,8 +37,12 @@ const waiting: Waiting[] = []
 /** Call sites with calls that could not even be begun; they hang together by themselves, for this runs at the end of the stack. */
 let missedSites: CallSite | null = null
 
-/** Frames of {@link descend}: 20 to 40 KiB, more than writing a record to the journal takes. */
-const ROOM_FRAMES = 500
+/**
+ * Frames of {@link descend}: 16 to 24 KiB, what writing a record to the journal takes. A function that runs for the
+ * first time takes more: V8 compiles nothing with less than 40 KiB left. Asking for that of every error would cost as
+ * much as a short record of it; where the stack ends all the same, the error is recorded later.
+ */
+const ROOM_FRAMES = 250
 
 /** Whether there is room on the stack to record something. */
 export function hasStackRoom(): boolean {
@@ -66,21 +70,25 @@ export function settleLeft(recording: Recording, depth: number): void {
     if (mark !== -1) recording.producer.scratch.release(mark)
     if (site !== null) {
       const end = leftEnds[at]
-      wait(recording, site, at, end === undefined ? { thrown: new RangeError(STACK_ENDED) } : end)
+      wait(recording, site, cells, cell, end === undefined ? { thrown: new RangeError(STACK_ENDED) } : end)
       leftEnds[at] = undefined
     }
     running.unsettled = at
   }
 }
 
-/** The call at this depth has ended, and is recorded when there is room. */
-export function wait(recording: Recording, site: CallSite, at: number, end: LeftEnd): void {
+/** The call of these cells has ended, and is recorded when there is room. */
+export function wait(
+  recording: Recording,
+  site: CallSite,
+  cells: Float64Array,
+  cell: number,
+  end: LeftEnd,
+): void {
   if (waiting.length >= MAX_WAITING) {
     missCall(site)
     return
   }
-  const { cells } = running
-  const cell = at * CELLS_PER_CALL
   waiting.push({
     recording,
     site,
@@ -108,14 +116,20 @@ export function isWaiting(): boolean {
 
 /** Records what waits, if there is room by now. Where the room ends after all, the rest goes on waiting. */
 export function settleWaiting(recording: Recording): void {
-  if (recording.producer.busy || !hasStackRoom()) return
+  const { producer } = recording
+  if (producer.busy || !hasStackRoom()) return
+  let settles = false
   try {
     countMissed(recording)
+    settles = true
     while (waiting.length > 0) {
+      producer.owed = true
       settle(waiting[0])
       waiting.shift()
     }
   } catch (error) {
+    // It is recorded, only what led to it is not.
+    if (settles && !producer.owed) waiting.shift()
     contain(recording, error)
   }
 }

@@ -46,6 +46,11 @@ export class JournalLane {
   readonly #other: OtherWays
   readonly #held = new HeldErrors()
   readonly #budget: JournalBudget
+  /**
+   * Where the error under construction is by now, `null` = nowhere. Set with the store that follows the last step,
+   * for the stack of the app may end in anything that is called after it.
+   */
+  handed: Handed | null = null
   #savedRing = false
   #refusals = 0
   #askAgainMs = 0
@@ -90,10 +95,18 @@ export class JournalLane {
 
   /** Appends the completed frame to the disk, or nowhere. */
   append(frameBytes: number, site: number): boolean {
-    if (!this.#journal.append(frameBytes, site, this.#f64[LaneF64.CALLS_PRODUCED])) return false
+    if (!this.#appendToDisk(frameBytes, site)) return false
+    this.#written()
+    return true
+  }
+
+  #appendToDisk(frameBytes: number, site: number): boolean {
+    return this.#journal.append(frameBytes, site, this.#f64[LaneF64.CALLS_PRODUCED])
+  }
+
+  #written(): void {
     this.#refusals = 0
     this.#publish()
-    return true
   }
 
   /** What the journals of the process may still take. */
@@ -108,15 +121,22 @@ export class JournalLane {
   /** Hands the completed error frame on, by whatever way is open. */
   appendError(frameBytes: number, site: number): Handed {
     if (this.#mayAsk()) {
-      if ((this.#held.count === 0 || this.retryHeld()) && this.append(frameBytes, site)) {
+      if ((this.#held.count === 0 || this.retryHeld()) && this.#appendToDisk(frameBytes, site)) {
+        this.handed = 'journaled'
+        this.#written()
         this.#other.wakeWriter()
         return 'journaled'
       }
       if (++this.#refusals >= PATIENCE) this.#askAgainMs = nowMs() + REFUSED_PAUSE_MS
     }
     const frame = this.buffer.subarray(JOURNAL_FRAME_OFFSET, JOURNAL_FRAME_OFFSET + frameBytes)
-    if (this.#held.count === 0 && this.#other.toRing(frame)) return 'in ring'
-    return this.#held.add(frame, site) ? 'held' : 'refused'
+    if (this.#held.count === 0 && this.#other.toRing(frame)) {
+      this.handed = 'in ring'
+      this.#other.wakeWriter()
+      return 'in ring'
+    }
+    this.handed = this.#held.add(frame, site) ? 'held' : 'refused'
+    return this.handed
   }
 
   #mayAsk(): boolean {
@@ -150,7 +170,7 @@ export class JournalLane {
     building.copy(this.buffer)
     this.#f64[LaneF64.ERRORS_HELD] = left
     this.#publish()
-    if (left === 0) this.#other.wakeWriter()
+    this.#other.wakeWriter()
     return left === 0
   }
 

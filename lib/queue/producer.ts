@@ -73,6 +73,8 @@ export class Producer {
    */
   #unfinished = 0
   #unfinishedSite = 0
+  /** Whether the error that is being recorded has yet to arrive somewhere. Whoever finds it still so may try again. */
+  owed = false
   /** The recorder itself is at work: a monitored call that happens now is of its doing, and not recorded. */
   busy = false
 
@@ -161,11 +163,18 @@ export class Producer {
 
   /** The stack ended in the middle of a record. */
   #countUnfinished(): void {
-    const word = (this.#unfinished - 1) * DROP_WORDS_PER_LANE + Drop.serializeFailed
-    if (this.#unfinished === Lane.calls + 1) this.#totals.drop(this.#unfinishedSite, Drop.serializeFailed)
-    else this.#totals.dropError(this.#unfinishedSite, Drop.serializeFailed)
-    this.#f64[LaneF64.PRODUCER_DROPS + word]++
-    this.#unfinished = 0
+    const { handed } = this.#journal
+    if (this.#unfinished === Lane.calls + 1) {
+      this.#countDrop(this.#unfinishedSite, Drop.serializeFailed)
+    } else if (handed === null) {
+      // The error comes again, and nothing bears its number.
+      this.#f64[LaneF64.ERRORS_PRODUCED]--
+      this.#unfinished = 0
+    } else if (handed === 'refused') {
+      this.#dropError(this.#unfinishedSite, Drop.queueFull)
+    } else {
+      this.#finishError(HANDED_WORD[handed])
+    }
   }
 
   /** The record under construction has arrived where the counter `word` counts. */
@@ -353,7 +362,10 @@ export class Producer {
     return this.#journal.append(frameBytes, site.id)
   }
 
-  /** Hands on the record of a call that threw or rejected. It is on disk when this returns, unless the disk refuses. */
+  /**
+   * Hands on the record of a call that threw or rejected. It is on disk when this returns, unless the disk refuses.
+   * When the stack ends in here, {@link owed} says whether the same error is to be handed on again.
+   */
   recordError(
     site: ProducedSite,
     facts: CallFacts,
@@ -364,9 +376,10 @@ export class Producer {
     nowMs: number,
   ): void {
     this.busy = true
+    this.owed = true
     try {
       const seq = this.#begin(Lane.errors, site.id)
-      this.#totals.keep(site.id)
+      this.#journal.handed = null
       const { room } = this.#journal
       if (room === 'none') {
         this.#dropError(site.id, Drop.journalFull)
@@ -382,15 +395,23 @@ export class Producer {
       const frameBytes = this.#journal.complete(Lane.errors, facts, seq, 1, site.id, end, after)
       const handed = this.#journal.appendError(frameBytes, site.id)
       if (handed === 'refused') this.#dropError(site.id, Drop.queueFull)
-      else this.#finish(HANDED_WORD[handed])
+      else this.#finishError(HANDED_WORD[handed])
     } finally {
+      // Plain loads and stores, for the stack may have ended.
+      if (this.#journal.handed !== null) this.owed = false
       this.busy = false
     }
   }
 
+  #finishError(word: number): void {
+    this.#totals.keep(this.#unfinishedSite)
+    this.#finish(word)
+  }
+
   #dropError(site: number, reason: number): void {
+    this.#journal.handed = 'refused'
     this.#totals.dropError(site, reason)
-    this.#finish(LaneF64.PRODUCER_DROPS + Lane.errors * DROP_WORDS_PER_LANE + reason)
+    this.#finishError(LaneF64.PRODUCER_DROPS + Lane.errors * DROP_WORDS_PER_LANE + reason)
   }
 
   #writeError(
@@ -433,7 +454,6 @@ export class Producer {
     if (offset === -1) return false
     this.#bytes.set(frame, offset)
     this.#ring.publish(frame.byteLength)
-    this.#wake()
     return true
   }
 
