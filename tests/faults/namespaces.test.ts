@@ -6,6 +6,7 @@ import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { JournalReader } from '../../lib/queue/journal-reader.js'
 import { lifeOf, pidSpace } from '../../lib/queue/process-identity.js'
+import { rowsOf, until } from '../support/disk.js'
 import { expectErrorsKept, Scene, sorted } from './harness.js'
 
 const UNSHARE = ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc']
@@ -68,7 +69,7 @@ describe(`row 14: two containers on one volume${why}`, () => {
   it('what another host left is settled when that host has been silent for long', async () => {
     const victim = scene.start({ calls: 40, ending: 'block' })
     await victim.says('blocked')
-    await new Promise(resolve => setTimeout(resolve, 500))
+    await until(() => rowsOf(scene.store, 'SELECT ring FROM lanes').length >= 2, 'a row for each lane')
     victim.child.kill('SIGKILL')
     await victim.ended
     const db = new Database(scene.store)
