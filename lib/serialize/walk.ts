@@ -11,22 +11,29 @@ import {
   isArray,
   isProxy,
   lastIndexOf,
+  lookupGetter,
   min,
   ObjectPrototype,
   ownKeys,
   setAdd,
   stringSlice,
 } from './intrinsics.js'
+import { KeyTrait, type KnownKey } from './known-keys.js'
 import { CLASS_KEY, type Cut, REST_KEY, Cut as Reason, SHAPED_ARGUMENTS, SILENT, Word } from './markers.js'
 import { MARKER_TEXT_UNITS } from './msgpack-writer.js'
 import { ownData } from './own-data.js'
-import { KeyTrait, PAIR_NAMES, type PathNode } from './redaction.js'
+import { PAIR_NAMES, type PathNode } from './redaction.js'
 import { renderSpecial } from './renderers.js'
 import { isCardInteger } from './secret-cards.js'
 import { COSTLY_KEYS, functionText, listShape, symbolText } from './shapes.js'
 import { type CaptureSite, NO_SITE, TextWriter } from './text-writer.js'
 
 export const MAX_DEPTH = 16
+const HIDING = KeyTrait.secret | KeyTrait.pairValue
+
+/** What stands at an index of a list that is no Proxy. */
+const Item = { data: 0, empty: 1, getter: 2 } as const
+type Item = (typeof Item)[keyof typeof Item]
 
 /**
  * One bounded walk over one group of values. Every method that writes returns `false`, with `at` where it was,
@@ -54,7 +61,7 @@ export class Walk extends TextWriter {
   }
 
   begin(bytes: Uint8Array, offset: number, end: number, site: CaptureSite): void {
-    this.bytes = bytes
+    this.target(bytes)
     this.at = offset
     this.limit = end
     this.nodes = this.limits.nodes
@@ -71,25 +78,17 @@ export class Walk extends TextWriter {
     this.path = null
   }
 
+  // Not a switch: the compiler turns each of these comparisons into a check, and only these.
   value(value: unknown): boolean {
-    switch (typeof value) {
-      case 'string':
-        return this.text(value, this.limits.stringLength)
-      case 'number':
-        return this.anyNumber(value)
-      case 'object':
-        return value === null ? this.nil() : this.object(value)
-      case 'boolean':
-        return this.boolean(value)
-      case 'undefined':
-        return this.word(Word.undefined)
-      case 'bigint':
-        return this.bigint(value)
-      case 'symbol':
-        return this.label(Reason.none, symbolText(value))
-      case 'function':
-        return isProxy(value) ? this.word(Word.proxy) : this.label(Reason.none, functionText(value))
-    }
+    if (typeof value === 'number') return this.anyNumber(value)
+    if (typeof value === 'string') return this.text(value, this.limits.stringLength)
+    if (typeof value === 'object') return value === null ? this.nil() : this.object(value)
+    if (typeof value === 'boolean') return this.boolean(value)
+    if (typeof value === 'undefined') return this.word(Word.undefined)
+    if (typeof value === 'bigint') return this.bigint(value)
+    if (typeof value === 'symbol') return this.label(Reason.none, symbolText(value))
+    if (isProxy(value)) return this.word(Word.proxy)
+    return this.label(Reason.none, functionText(value as object))
   }
 
   anyNumber(value: number): boolean {
@@ -145,6 +144,8 @@ export class Walk extends TextWriter {
     const planned = classEntries + shown + (total > shown ? 1 : 0)
     if (!this.openMap(planned)) return false
     if (classEntries === 1 && !this.classEntry(className)) return this.undo(headerAt, outer)
+    const { redaction } = this.site
+    let known = redaction.keys.start(this.position, this.level, total)
     this.enter(value)
     let reason: Cut = total > shown ? Reason.fields : Reason.none
     let done = 0
@@ -155,7 +156,14 @@ export class Walk extends TextWriter {
       }
       this.nodes--
       const entryAt = this.at
-      if (!this.field(value, keys[done] as string)) {
+      const key = keys[done] as string
+      let next = known.next
+      if (next.key !== key) {
+        next = redaction.knownKey(key)
+        if (next.isKept) known.next = next
+      }
+      known = next
+      if (!this.#field(value, known)) {
         this.at = entryAt
         reason = Reason.bytes
         break
@@ -184,15 +192,20 @@ export class Walk extends TextWriter {
   }
 
   field(owner: object, key: string): boolean {
-    const traits = this.site.redaction.keyTraits(key)
-    if (!this.key(key, traits)) return false
+    return this.#field(owner, this.site.redaction.knownKey(key))
+  }
+
+  #field(owner: object, known: KnownKey): boolean {
+    if (!this.key(known)) return false
+    const { key, traits } = known
     const descriptor = getOwnPropertyDescriptor(owner, key)
     if (descriptor === undefined) return this.word(Word.empty)
-    // Asked with hasOwn, because `value` of an accessor would come from a polluted Object.prototype.
-    if (!hasOwn(descriptor, 'value')) return this.word(Word.getter)
+    // Without `get`, here or on a polluted Object.prototype, it is data: with its own `value`. Cheaper than hasOwn.
+    if ('get' in descriptor && !hasOwn(descriptor, 'value')) return this.word(Word.getter)
     const value: unknown = descriptor.value
-    if ((traits & KeyTrait.secret) !== 0) return this.hidden(value)
-    if ((traits & KeyTrait.pairValue) !== 0 && this.#isNamedSecret(owner)) return this.hidden(value)
+    if ((traits & HIDING) !== 0) {
+      if ((traits & KeyTrait.secret) !== 0 || this.#isNamedSecret(owner)) return this.hidden(value)
+    }
     return this.path === null ? this.value(value) : this.valueBelow(value, key)
   }
 
@@ -251,23 +264,20 @@ export class Walk extends TextWriter {
         break
       }
       this.nodes--
-      const descriptor = getOwnPropertyDescriptor(value, done)
+      const what = itemOf(value, done)
       let fits: boolean
-      if (descriptor === undefined) {
-        fits = this.word(Word.empty)
-        afterSecretName = false
-      } else if (!hasOwn(descriptor, 'value')) {
-        fits = this.word(Word.getter)
-        afterSecretName = false
-      } else {
-        const item: unknown = descriptor.value
+      if (what === Item.data) {
+        const item: unknown = value[done]
         fits = afterSecretName
           ? this.hidden(item)
           : this.path === null
             ? this.value(item)
             : this.#item(item, done)
         // [name, value] pairs, raw header lists and command lines: what follows a secret name is its value.
-        afterSecretName = done + 1 < total && this.isSecretText(item)
+        afterSecretName = typeof item === 'string' && done + 1 < total && this.isSecretText(item)
+      } else {
+        fits = this.word(what === Item.empty ? Word.empty : Word.getter)
+        afterSecretName = false
       }
       if (!fits) {
         reason = Reason.bytes
@@ -288,4 +298,14 @@ export class Walk extends TextWriter {
       return this.valueBelow(value, `${index}`)
     return this.value(value)
   }
+}
+
+/** Tells data from an accessor without a descriptor, which takes the engine four times as long for an index. */
+function itemOf(list: readonly unknown[], index: number): Item {
+  if (!hasOwn(list, index)) return Item.empty
+  if (lookupGetter(list, index) !== undefined) return Item.getter
+  if (list[index] !== undefined) return Item.data
+  // Undefined, or a setter alone: nothing of the application has run.
+  const descriptor = getOwnPropertyDescriptor(list, index)
+  return descriptor !== undefined && hasOwn(descriptor, 'value') ? Item.data : Item.getter
 }
