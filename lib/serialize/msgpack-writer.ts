@@ -8,8 +8,9 @@ import {
   typedArrayOffset,
   typedArraySet,
 } from './intrinsics.js'
+import { ISO_DATE_BYTES, writeIsoDate } from './iso-date.js'
 import type { KnownKey } from './known-keys.js'
-import { type Cut, Ext, STR_32, type Word } from './markers.js'
+import { Cut, Ext, STR_32, type Word } from './markers.js'
 import { scratchView, scratchWords } from './secret-screen.js'
 import { utf8Bytes, writeUtf8 } from './utf8.js'
 
@@ -22,6 +23,10 @@ export const CLOSING_BYTES = 16
 export const MARKER_TEXT_UNITS = 80
 
 const FIXSTR_MAX = 31
+// Here constants for the compiler, which imports are not.
+const TEXT = Ext.text
+const WORD = Ext.word
+const CUT_STRING = Cut.string
 const NOTHING = new Uint8Array(0)
 const NO_VIEW = new OwnDataView(NOTHING.buffer)
 const MAX_SAFE = Number.MAX_SAFE_INTEGER
@@ -85,7 +90,7 @@ export class MsgpackWriter {
     const { bytes, at } = this
     if (at + 3 > this.limit) return false
     bytes[at] = 0xd4
-    bytes[at + 1] = Ext.word
+    bytes[at + 1] = WORD
     bytes[at + 2] = word
     this.at = at + 3
     return true
@@ -101,6 +106,15 @@ export class MsgpackWriter {
     const textAt = writeVarint(bytes, at + 4, amount)
     this.at = writeUtf8(bytes, textAt, text, text.length)
     bytes[at + 1] = this.at - at - 3
+    return true
+  }
+
+  isoDate(time: number): boolean {
+    const { bytes, at } = this
+    if (at + 1 + ISO_DATE_BYTES > this.limit) return false
+    bytes[at] = 0xa0 | ISO_DATE_BYTES
+    writeIsoDate(bytes, at + 1, time)
+    this.at = at + 1 + ISO_DATE_BYTES
     return true
   }
 
@@ -152,6 +166,23 @@ export class MsgpackWriter {
     return true
   }
 
+  /** The first bytes of the scratch memory, which are ASCII, as a string that was cut off `rest` units before its end. */
+  cutAscii(length: number, rest: number): boolean {
+    const { bytes, at } = this
+    if (at + 14 + length > this.limit) return false
+    bytes[at] = 0xc8
+    bytes[at + 3] = TEXT
+    bytes[at + 4] = 0
+    bytes[at + 5] = CUT_STRING
+    const textAt = writeVarint(bytes, at + 6, rest)
+    typedArraySet(bytes, scratchView(length), textAt)
+    this.at = textAt + length
+    const payload = this.at - at - 4
+    bytes[at + 1] = payload >>> 8
+    bytes[at + 2] = payload & 0xff
+    return true
+  }
+
   /** The first `units` UTF-16 units of any text; lone surrogates become U+FFFD. */
   string(text: string, units: number): boolean {
     const worstBytes = 3 * units
@@ -182,7 +213,7 @@ export class MsgpackWriter {
     if (worstBytes + 14 > room && utf8Bytes(text, units) + 14 > room) return false
     const { bytes, at } = this
     bytes[at] = 0xc8
-    bytes[at + 3] = Ext.text
+    bytes[at + 3] = TEXT
     bytes[at + 4] = min(redactions, 255)
     bytes[at + 5] = reason
     this.at = writeUtf8(bytes, writeVarint(bytes, at + 6, rest), text, units)

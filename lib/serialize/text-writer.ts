@@ -51,7 +51,11 @@ export class TextWriter extends MsgpackWriter {
     if (length > MAX_READ_UNITS) return this.marker(Reason.string | SILENT, 0, `string ${length}`)
     const window = length <= maxUnits ? length : min(length, maxUnits + LOOKAHEAD_UNITS)
     const traits = screen(text, window)
-    if (traits === 0 && length <= maxUnits && this.longAscii(length)) return true
+    if (traits === 0) {
+      if (length <= maxUnits) {
+        if (this.longAscii(length)) return true
+      } else if (this.cutAscii(maxUnits, length - maxUnits)) return true
+    }
     return this.#oddText(text, traits, min(length, maxUnits), window)
   }
 

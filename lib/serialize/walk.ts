@@ -1,5 +1,5 @@
 import type { Limits } from '../config/options.js'
-import { Learned } from './argument-shape.js'
+import { LEARNED_PLAIN, Learned } from './argument-shape.js'
 import {
   ArrayPrototype,
   asIntN,
@@ -18,7 +18,7 @@ import {
   setAdd,
   stringSlice,
 } from './intrinsics.js'
-import { KeyTrait, type KnownKey } from './known-keys.js'
+import { KeyTrait, KnownKey } from './known-keys.js'
 import { CLASS_KEY, type Cut, REST_KEY, Cut as Reason, SHAPED_ARGUMENTS, SILENT, Word } from './markers.js'
 import { MARKER_TEXT_UNITS } from './msgpack-writer.js'
 import { ownData } from './own-data.js'
@@ -29,7 +29,11 @@ import { COSTLY_KEYS, functionText, listShape, symbolText } from './shapes.js'
 import { type CaptureSite, NO_SITE, TextWriter } from './text-writer.js'
 
 export const MAX_DEPTH = 16
+// Here constants for the compiler, which imports are not.
+const { secret: SECRET } = KeyTrait
 const HIDING = KeyTrait.secret | KeyTrait.pairValue
+const NO_REASON = Reason.none
+const CLASS_ENTRY = new KnownKey(CLASS_KEY, KeyTrait.clean, true)
 
 /** What stands at an index of a list that is no Proxy. */
 const Item = { data: 0, empty: 1, getter: 2 } as const
@@ -47,7 +51,7 @@ export class Walk extends TextWriter {
   level = 0
   /** Where the walk stands in the paths of the call site; `null` when none can match from here. */
   path: PathNode | null = null
-  /** Own keys of the argument itself, when the walk has listed them; else {@link Learned.nothing}. */
+  /** Own keys of the argument itself, when the walk has listed them (and {@link LEARNED_PLAIN}); else {@link Learned.nothing}. */
   keysSeen: number = Learned.nothing
   /** Arguments the walk has come to, and what it has learned of the first of them. */
   walked = 0
@@ -108,7 +112,12 @@ export class Walk extends TextWriter {
   object(value: object): boolean {
     if (isProxy(value)) return this.word(Word.proxy)
     const prototype = getPrototypeOf(value) as object | null
-    if (prototype === ObjectPrototype) return this.fields(value, '')
+    if (prototype === ObjectPrototype) {
+      if (this.level > 0) return this.fields(value, '')
+      const fits = this.fields(value, '')
+      if (this.keysSeen >= 0) this.keysSeen += LEARNED_PLAIN
+      return fits
+    }
     if (prototype === ArrayPrototype && isArray(value)) return this.list(value)
     return renderSpecial(this, value, prototype)
   }
@@ -147,7 +156,7 @@ export class Walk extends TextWriter {
     const { redaction } = this.site
     let known = redaction.keys.start(this.position, this.level, total)
     this.enter(value)
-    let reason: Cut = total > shown ? Reason.fields : Reason.none
+    let reason: Cut = total > shown ? Reason.fields : NO_REASON
     let done = 0
     for (; done < shown; done++) {
       if (this.nodes <= 0) {
@@ -171,13 +180,14 @@ export class Walk extends TextWriter {
     }
     this.leave()
     this.limit = outer
-    if (reason !== Reason.none) this.restOfMap(reason, total - done)
-    this.closeMap(headerAt, planned, classEntries + done + (reason === Reason.none ? 0 : 1))
+    if (reason === NO_REASON) return true
+    this.restOfMap(reason, total - done)
+    this.closeMap(headerAt, planned, classEntries + done + 1)
     return true
   }
 
   classEntry(className: string): boolean {
-    return this.ascii(CLASS_KEY) && this.text(className, MARKER_TEXT_UNITS)
+    return this.key(CLASS_ENTRY) && this.text(className, MARKER_TEXT_UNITS)
   }
 
   restOfMap(reason: Cut, amount: number): void {
@@ -204,7 +214,7 @@ export class Walk extends TextWriter {
     if ('get' in descriptor && !hasOwn(descriptor, 'value')) return this.word(Word.getter)
     const value: unknown = descriptor.value
     if ((traits & HIDING) !== 0) {
-      if ((traits & KeyTrait.secret) !== 0 || this.#isNamedSecret(owner)) return this.hidden(value)
+      if ((traits & SECRET) !== 0 || this.#isNamedSecret(owner)) return this.hidden(value)
     }
     return this.path === null ? this.value(value) : this.valueBelow(value, key)
   }
@@ -255,7 +265,7 @@ export class Walk extends TextWriter {
     const planned = shown + (total > shown ? 1 : 0)
     if (!this.openArray(planned)) return false
     this.enter(value)
-    let reason: Cut = total > shown ? Reason.items : Reason.none
+    let reason: Cut = total > shown ? Reason.items : NO_REASON
     let done = 0
     let afterSecretName = false
     for (; done < shown; done++) {
@@ -286,8 +296,9 @@ export class Walk extends TextWriter {
     }
     this.leave()
     this.limit = outer
-    if (reason !== Reason.none) this.marker(reason, total - done, '')
-    this.closeArray(headerAt, planned, done + (reason === Reason.none ? 0 : 1))
+    if (reason === NO_REASON) return true
+    this.marker(reason, total - done, '')
+    this.closeArray(headerAt, planned, done + 1)
     return true
   }
 
