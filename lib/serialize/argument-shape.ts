@@ -8,7 +8,6 @@ import {
   isProxy,
   isRegExp,
   mapSize,
-  min,
   ObjectPrototype,
   ownKeys,
   paramsSize,
@@ -24,6 +23,14 @@ import type { CaptureSite } from './text-writer.js'
 
 /** What the walk has learned of an argument, in place of its number of own keys. */
 export const Learned = { nothing: -1, hidden: -2 } as const
+/** Added to the number of own keys: the prototype is that of `{}`. */
+export const LEARNED_PLAIN = 0x4000_0000
+
+// Here constants for the compiler, which imports are not.
+const { hidden: HIDDEN } = Learned
+const { string: STRING, number: NUMBER, object: OBJECT } = ShapeTag
+const SHAPE = Ext.shape
+const SHOWN = SHAPED_ARGUMENTS
 
 /** Room that every entry may use without asking: tag and size. */
 const ENTRY_BYTES = 9
@@ -45,10 +52,10 @@ export function writeArgumentShape(
   site: CaptureSite,
 ): number {
   const total = args.length
-  const shown = min(total, SHAPED_ARGUMENTS)
+  const shown = total < SHOWN ? total : SHOWN
   let next = at + EXT_8_HEADER_BYTES
   if (next >= end) return -1
-  bytes[next++] = min(total, 255)
+  bytes[next++] = total < 255 ? total : 255
   // One byte stays free for the header of a shape that is longer than 255 bytes.
   const limit = end - 1
   for (let i = 0; i < shown; i++) {
@@ -56,9 +63,10 @@ export function writeArgumentShape(
     const value = args[i]
     const keys =
       i < walked ? (learned[i] as number) : isHidden(args, i, site) ? Learned.hidden : Learned.nothing
-    if (keys === Learned.hidden) bytes[next++] = ShapeTag.redacted
-    else if (typeof value === 'string') next = sized(bytes, next, ShapeTag.string, value.length)
-    else if (typeof value === 'number') bytes[next++] = ShapeTag.number
+    if (keys === HIDDEN) bytes[next++] = ShapeTag.redacted
+    else if (keys >= LEARNED_PLAIN) next = sized(bytes, next, OBJECT, keys - LEARNED_PLAIN)
+    else if (typeof value === 'string') next = sized(bytes, next, STRING, value.length)
+    else if (typeof value === 'number') bytes[next++] = NUMBER
     else if (typeof value === 'object' && value !== null) {
       next = objectEntry(bytes, next, limit, value, keys, i, site)
       if (next === -1) return -1
@@ -235,7 +243,7 @@ function closeExtension(bytes: Uint8Array, at: number, end: number): number {
   if (length <= 0xff) {
     bytes[at] = 0xc7
     bytes[at + 1] = length
-    bytes[at + 2] = Ext.shape
+    bytes[at + 2] = SHAPE
     return end
   }
   bytes.copyWithin(at + EXT_8_HEADER_BYTES + 1, at + EXT_8_HEADER_BYTES, end)

@@ -19,6 +19,9 @@ const MAX_STRING_UNITS = 16_384
 /** Counts are written in 16 bits. */
 const MAX_COUNT = 60_000
 const NIL = 0xc0
+// Here constants for the compiler, which imports are not.
+const { nothing: LEARNED_NOTHING, hidden: LEARNED_HIDDEN } = Learned
+const NO_REASON = Reason.none
 const NOTHING = new Int32Array(0)
 
 /**
@@ -180,7 +183,7 @@ function writeList(walk: Walk, args: ArrayLike<unknown>, mode: true | 'types'): 
   const outer = walk.limit
   const planned = shown + (total > shown ? 1 : 0)
   if (!walk.openArray(planned)) return false
-  let reason: Cut = total > shown ? Reason.items : Reason.none
+  let reason: Cut = total > shown ? Reason.items : NO_REASON
   let done = 0
   let afterSecretName = false
   for (; done < shown; done++) {
@@ -190,7 +193,7 @@ function writeList(walk: Walk, args: ArrayLike<unknown>, mode: true | 'types'): 
     }
     walk.nodes--
     const value = args[done]
-    walk.keysSeen = Learned.nothing
+    walk.keysSeen = LEARNED_NOTHING
     // `headers.set('authorization', …)`: what follows a secret name is its value.
     const isHidden = afterSecretName || walk.site.redaction.hidesPosition(done)
     if (!(isHidden ? walk.hidden(value) : writeAt(walk, done, value, mode))) {
@@ -198,14 +201,15 @@ function writeList(walk: Walk, args: ArrayLike<unknown>, mode: true | 'types'): 
       break
     }
     if (done < SHAPED_ARGUMENTS) {
-      walk.learned[done] = isHidden ? Learned.hidden : walk.keysSeen
+      walk.learned[done] = isHidden ? LEARNED_HIDDEN : walk.keysSeen
       walk.walked = done + 1
     }
-    afterSecretName = done + 1 < total && typeof value === 'string' && walk.site.redaction.isSecretName(value)
+    afterSecretName = typeof value === 'string' && done + 1 < total && walk.site.redaction.isSecretName(value)
   }
   walk.limit = outer
-  if (reason !== Reason.none) walk.marker(reason, total - done, '')
-  walk.closeArray(headerAt, planned, done + (reason === Reason.none ? 0 : 1))
+  if (reason === NO_REASON) return true
+  walk.marker(reason, total - done, '')
+  walk.closeArray(headerAt, planned, done + 1)
   return true
 }
 
@@ -215,7 +219,8 @@ function writeAt(walk: Walk, position: number, value: unknown, mode: true | 'typ
   const { at, limit } = walk
   walk.position = position
   try {
-    if (mode === 'types') return walk.label(Reason.none, typeText(value, !setHas(costly, position), walk))
+    // Not `=== 'types'`, which compares texts.
+    if (mode !== true) return walk.label(Reason.none, typeText(value, !setHas(costly, position), walk))
     if (typeof value === 'object' && value !== null && setHas(costly, position))
       return writeCostly(walk, value)
     walk.path = redaction.rootOf(position)

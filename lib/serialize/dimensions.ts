@@ -7,12 +7,18 @@ const MAX_BATCHES = 1_000
 /** `1000000×100` of an instance that says its dimensions in own data; empty when it says none. */
 export function dimensionsOf(value: object): string {
   if (hasOwn(value, 'schema')) return columnarDimensions(value)
-  const shape = listAt(value, 'shape')
-  if (shape !== null) return dimensionsText(shape)
-  const rows = ownData(value, 'numRows')
-  const columns = ownData(value, 'numCols')
-  if (isCount(rows) && isCount(columns)) return `${rows}×${columns}`
+  // Most instances have none of these: that is asked without a descriptor.
+  if (hasOwn(value, 'shape')) {
+    const shape = listAt(value, 'shape')
+    if (shape !== null) return dimensionsText(shape)
+  }
+  if (hasOwn(value, 'numRows')) {
+    const rows = ownData(value, 'numRows')
+    const columns = ownData(value, 'numCols')
+    if (isCount(rows) && isCount(columns)) return `${rows}×${columns}`
+  }
   if (hasOwn(value, 'length')) return columnLength(value)
+  if (!hasOwn(value, 'height')) return ''
   const height = ownData(value, 'height')
   const width = ownData(value, 'width')
   // Many things have a height and a width: only what holds its cells in bulk is a table.

@@ -47,6 +47,11 @@ export const {
 
 export const { isArray } = Array
 export const { getPrototypeOf, keys: ownKeys, hasOwn } = Object
+// Untyped in the libraries, for it is an old one; of data it says `undefined`, as of a setter without a getter.
+export const lookupGetter = uncurry(
+  (Object.prototype as unknown as { __lookupGetter__(this: object, key: PropertyKey): unknown })
+    .__lookupGetter__,
+)
 export const getOwnPropertyDescriptor = Object.getOwnPropertyDescriptor
 export const { isInteger, isSafeInteger } = Number
 export const { min, max, floor } = Math
@@ -100,7 +105,22 @@ export const nextValue = uncurry(new Set().values().next as () => IteratorResult
 
 const TypedArrayPrototype = getPrototypeOf(Uint8Array.prototype) as object
 export const typedArrayName = getter<unknown, string | undefined>(TypedArrayPrototype, Symbol.toStringTag)
+export const typedArrayBuffer = getter<unknown, ArrayBufferLike>(TypedArrayPrototype, 'buffer')
+export const typedArraySet = uncurry(Uint8Array.prototype.set)
+export const typedArrayOffset = getter<unknown, number>(TypedArrayPrototype, 'byteOffset')
 export const typedArrayLength = getter<unknown, number>(TypedArrayPrototype, 'length')
+/**
+ * A DataView whose methods nobody else can patch. They are called as its methods, for only then does the optimizing
+ * compiler know what the receiver is and write a store instead of a call (measured: 1 ns for 15).
+ */
+export const OwnDataView = class extends (DataView as new (
+  buffer: ArrayBufferLike,
+  offset?: number,
+  length?: number,
+) => DataView) {}
+export type OwnDataView = DataView
+for (const name of ['setInt32', 'setFloat64'] as const)
+  Object.defineProperty(OwnDataView.prototype, name, { value: DataView.prototype[name] })
 export const dataViewLength = getter<unknown, number>(DataView.prototype, 'byteLength')
 export const arrayBufferLength = getter<unknown, number>(ArrayBuffer.prototype, 'byteLength')
 export const sharedBufferLength = getter<unknown, number>(SharedArrayBuffer.prototype, 'byteLength')

@@ -1,5 +1,17 @@
-import { charCodeAt, min } from './intrinsics.js'
-import { type Cut, Ext, STR_32, type Word } from './markers.js'
+import {
+  charCodeAt,
+  floor,
+  min,
+  OwnDataView,
+  typedArrayBuffer,
+  typedArrayLength,
+  typedArrayOffset,
+  typedArraySet,
+} from './intrinsics.js'
+import { ISO_DATE_BYTES, writeIsoDate } from './iso-date.js'
+import type { KnownKey } from './known-keys.js'
+import { Cut, Ext, STR_32, type Word } from './markers.js'
+import { scratchView, scratchWords } from './secret-screen.js'
 import { utf8Bytes, writeUtf8 } from './utf8.js'
 
 /**
@@ -11,9 +23,13 @@ export const CLOSING_BYTES = 16
 export const MARKER_TEXT_UNITS = 80
 
 const FIXSTR_MAX = 31
-const float = new Float64Array(1)
-const floatBytes = new Uint8Array(float.buffer)
+// Here constants for the compiler, which imports are not.
+const TEXT = Ext.text
+const WORD = Ext.word
+const CUT_STRING = Cut.string
 const NOTHING = new Uint8Array(0)
+const NO_VIEW = new OwnDataView(NOTHING.buffer)
+const MAX_SAFE = Number.MAX_SAFE_INTEGER
 
 /**
  * Writes msgpack into memory that may be shared. A method returns `false`, with nothing written, when its value
@@ -21,8 +37,22 @@ const NOTHING = new Uint8Array(0)
  */
 export class MsgpackWriter {
   bytes: Uint8Array = NOTHING
+  /** The same memory: several bytes in one store. */
+  view: OwnDataView = NO_VIEW
   at = 0
   limit = 0
+  // A thread writes into two or three memories by turns.
+  #bytesBefore: Uint8Array = NOTHING
+  #viewBefore: OwnDataView = NO_VIEW
+
+  target(bytes: Uint8Array): void {
+    if (bytes === this.bytes) return
+    const { bytes: left, view } = this
+    this.bytes = bytes
+    this.view = bytes === this.#bytesBefore ? this.#viewBefore : viewOf(bytes)
+    this.#bytesBefore = left
+    this.#viewBefore = view
+  }
 
   nil(): boolean {
     if (this.at >= this.limit) return false
@@ -43,15 +73,14 @@ export class MsgpackWriter {
     const int32 = value | 0
     if (int32 === value && (int32 !== 0 || 1 / value > 0)) {
       this.at = writeInt32(bytes, at, int32)
-    } else if (value > 0 && value <= Number.MAX_SAFE_INTEGER && value % 1 === 0) {
+    } else if (value > 0 && value <= MAX_SAFE && floor(value) === value) {
       bytes[at] = 0xcf
       writeUint32(bytes, at + 1, (value / 0x1_0000_0000) | 0)
       writeUint32(bytes, at + 5, value >>> 0)
       this.at = at + 9
     } else {
       bytes[at] = 0xcb
-      float[0] = value
-      for (let i = 0; i < 8; i++) bytes[at + 1 + i] = floatBytes[7 - i] as number
+      this.view.setFloat64(at + 1, value)
       this.at = at + 9
     }
     return true
@@ -61,7 +90,7 @@ export class MsgpackWriter {
     const { bytes, at } = this
     if (at + 3 > this.limit) return false
     bytes[at] = 0xd4
-    bytes[at + 1] = Ext.word
+    bytes[at + 1] = WORD
     bytes[at + 2] = word
     this.at = at + 3
     return true
@@ -80,6 +109,15 @@ export class MsgpackWriter {
     return true
   }
 
+  isoDate(time: number): boolean {
+    const { bytes, at } = this
+    if (at + 1 + ISO_DATE_BYTES > this.limit) return false
+    bytes[at] = 0xa0 | ISO_DATE_BYTES
+    writeIsoDate(bytes, at + 1, time)
+    this.at = at + 1 + ISO_DATE_BYTES
+    return true
+  }
+
   /** Text that is ASCII. */
   ascii(text: string): boolean {
     const { bytes } = this
@@ -91,13 +129,57 @@ export class MsgpackWriter {
     return true
   }
 
-  /** The first `length` bytes of `source`, which are ASCII, as a string. */
-  asciiBytes(source: Uint8Array, length: number): boolean {
+  /** A key whose bytes are ready; `false` also when they are not. */
+  readyKey(key: KnownKey): boolean {
+    const { at, view } = this
+    const { bytes } = key
+    // Whole words: up to 7 bytes behind the key are zeroed, and written over by what follows.
+    if (bytes === 0 || at + 16 > this.limit) return false
+    view.setInt32(at, key.word0, true)
+    view.setInt32(at + 4, key.word1, true)
+    if (bytes > 8) {
+      view.setInt32(at + 8, key.word2, true)
+      view.setInt32(at + 12, key.word3, true)
+    }
+    this.at = at + bytes
+    return true
+  }
+
+  /** The first bytes of the scratch memory, at most 31 and ASCII, as a string. */
+  shortAscii(length: number): boolean {
+    const { at, view } = this
+    // Whole words: up to three bytes behind the string are written over by what follows.
+    if (at + 4 + length > this.limit) return this.longAscii(length)
+    this.bytes[at] = 0xa0 | length
+    for (let i = 0; i < length; i += 4) view.setInt32(at + 1 + i, scratchWords[i >> 2] as number, true)
+    this.at = at + 1 + length
+    return true
+  }
+
+  /** As many as fit the limits; ASCII too. */
+  longAscii(length: number): boolean {
     const { bytes } = this
     if (this.at + 3 + length > this.limit) return false
-    let at = writeStringHeader(bytes, this.at, length, length)
-    for (let i = 0; i < length; i++) bytes[at++] = source[i] as number
-    this.at = at
+    const at = writeStringHeader(bytes, this.at, length, length)
+    typedArraySet(bytes, scratchView(length), at)
+    this.at = at + length
+    return true
+  }
+
+  /** The first bytes of the scratch memory, which are ASCII, as a string that was cut off `rest` units before its end. */
+  cutAscii(length: number, rest: number): boolean {
+    const { bytes, at } = this
+    if (at + 14 + length > this.limit) return false
+    bytes[at] = 0xc8
+    bytes[at + 3] = TEXT
+    bytes[at + 4] = 0
+    bytes[at + 5] = CUT_STRING
+    const textAt = writeVarint(bytes, at + 6, rest)
+    typedArraySet(bytes, scratchView(length), textAt)
+    this.at = textAt + length
+    const payload = this.at - at - 4
+    bytes[at + 1] = payload >>> 8
+    bytes[at + 2] = payload & 0xff
     return true
   }
 
@@ -131,7 +213,7 @@ export class MsgpackWriter {
     if (worstBytes + 14 > room && utf8Bytes(text, units) + 14 > room) return false
     const { bytes, at } = this
     bytes[at] = 0xc8
-    bytes[at + 3] = Ext.text
+    bytes[at + 3] = TEXT
     bytes[at + 4] = min(redactions, 255)
     bytes[at + 5] = reason
     this.at = writeUtf8(bytes, writeVarint(bytes, at + 6, rest), text, units)
@@ -176,6 +258,10 @@ export class MsgpackWriter {
     }
     return true
   }
+}
+
+function viewOf(bytes: Uint8Array): OwnDataView {
+  return new OwnDataView(typedArrayBuffer(bytes), typedArrayOffset(bytes), typedArrayLength(bytes))
 }
 
 // The width of the header was chosen for the planned count and stays: readers accept a wide header of few entries.

@@ -17,20 +17,11 @@ import {
   stringSlice,
   toLowerCase,
 } from './intrinsics.js'
+import { interned, KeyTrait, KnownKey, KnownKeys, MAX_KNOWN_NAMES } from './known-keys.js'
 import { PROTO_KEY } from './markers.js'
 import { SECRET_NAMES, SECRET_PARTS, WHOLE_LINE_NAMES } from './secret-names.js'
 import { screen, Trait } from './secret-screen.js'
 import { scrub } from './secret-text.js'
-
-/** What is known about a key, as bits. */
-export const KeyTrait = {
-  /** The value must not be recorded. */
-  secret: 1,
-  /** Short ASCII without any secret in it: may be copied as it is. */
-  clean: 2,
-  /** Holds the value of a pair such as `{ name: 'password', value: … }`. */
-  pairValue: 4,
-} as const
 
 interface Lists {
   readonly keys: readonly string[]
@@ -40,7 +31,6 @@ interface Lists {
   readonly callSite: string
 }
 
-const MAX_KNOWN_NAMES = 4_096
 const MAX_CACHED_UNITS = 64
 /** Longer names are judged by their beginning. */
 const MAX_JUDGED_UNITS = 256
@@ -78,7 +68,7 @@ export class NameRules {
   readonly #patterns: readonly RegExp[]
   readonly #when: RedactPredicate | null
   readonly #where: RedactContext
-  readonly #keys = new Map<string, number>()
+  readonly keys = new KnownKeys()
   readonly #words = new Map<string, boolean>()
 
   private constructor({ keys, patterns, allow, when, callSite }: Lists) {
@@ -105,9 +95,8 @@ export class NameRules {
     return rules
   }
 
-  /** {@link KeyTrait} bits. */
-  keyTraits(key: string): number {
-    return mapGet(this.#keys, key) ?? this.#learnKey(key)
+  knownKey(key: string): KnownKey {
+    return this.keys.get(key) ?? this.#learnKey(key)
   }
 
   /** Whether a text is nothing but the name of something secret, so that what follows it is its value. */
@@ -134,7 +123,7 @@ export class NameRules {
     return false
   }
 
-  #learnKey(key: string): number {
+  #learnKey(key: string): KnownKey {
     const folded = foldName(key)
     let traits = this.#isListed(key, folded) ? KeyTrait.secret : 0
     if (setHas(PAIR_VALUE_NAMES, folded)) traits |= KeyTrait.pairValue
@@ -142,12 +131,11 @@ export class NameRules {
     const found = screen(judged, judged.length)
     // A key with a secret in its text is never cached, which would keep the secret alive, and never shown to anyone.
     if ((found & ~Trait.wide) !== 0 && scrub(judged, found, judged.length, false, this) !== null)
-      return this.#when === null ? traits : traits | KeyTrait.secret
+      return new KnownKey(key, this.#when === null ? traits : traits | KeyTrait.secret, false)
     if ((traits & KeyTrait.secret) === 0 && this.#isChosen(judged)) traits |= KeyTrait.secret
-    if (key.length > MAX_CACHED_UNITS) return traits
+    if (key.length > MAX_CACHED_UNITS) return new KnownKey(key, traits, false)
     if ((found & Trait.wide) === 0 && key !== '__proto__' && key !== PROTO_KEY) traits |= KeyTrait.clean
-    remember(this.#keys, key, traits)
-    return traits
+    return this.keys.remember(key, traits)
   }
 
   /** Asks the predicate of the application. It was given for this, so it is run; one that throws hides the value. */
@@ -224,8 +212,5 @@ function formOf(text: string): 'name' | 'words' | 'mixed' | 'other' {
 
 function remember<V>(memory: Map<string, V>, name: string, value: V): void {
   if (mapSize(memory) >= MAX_KNOWN_NAMES) mapClear(memory)
-  // A copy: a piece of a longer text would keep all of that alive.
-  let copy = ''
-  for (let i = 0; i < name.length; i++) copy += name[i]
-  mapSet(memory, copy, value)
+  mapSet(memory, interned(name), value)
 }

@@ -1,9 +1,11 @@
 import type { RedactPredicate } from '../config/options.js'
 import { mapGet, ownRegExp, setHas } from './intrinsics.js'
+import type { KnownKey, KnownKeys } from './known-keys.js'
 import { foldName, NameRules } from './name-rules.js'
 import { scrub } from './secret-text.js'
 
-export { KeyTrait, PAIR_NAMES } from './name-rules.js'
+export { KeyTrait } from './known-keys.js'
+export { PAIR_NAMES } from './name-rules.js'
 
 export interface RedactionOptions {
   /** Key names to hide in addition to the default list. */
@@ -35,6 +37,9 @@ export class Redaction {
   readonly #hasPositions: boolean
   readonly #anywhere: PathNode | null
   readonly #roots: ReadonlyMap<number, PathNode>
+  readonly #hasPaths: boolean
+  /** The keys seen so far, to guess from. */
+  readonly keys: KnownKeys
 
   private constructor(
     names: NameRules,
@@ -47,6 +52,8 @@ export class Redaction {
     this.#hasPositions = positions.size > 0
     this.#anywhere = anywhere
     this.#roots = roots
+    this.#hasPaths = anywhere !== null || roots.size > 0
+    this.keys = names.keys
   }
 
   static compile(options: RedactionOptions): Redaction {
@@ -87,7 +94,7 @@ export class Redaction {
   }
 
   rootOf(position: number): PathNode | null {
-    return mapGet(this.#roots, position) ?? this.#anywhere
+    return this.#hasPaths ? (mapGet(this.#roots, position) ?? this.#anywhere) : null
   }
 
   /** The node below `node` for a key; `null` when no path goes on there. */
@@ -95,9 +102,13 @@ export class Redaction {
     return mapGet(node.children, foldName(key)) ?? null
   }
 
+  knownKey(key: string): KnownKey {
+    return this.#names.knownKey(key)
+  }
+
   /** {@link KeyTrait} bits. */
   keyTraits(key: string): number {
-    return this.#names.keyTraits(key)
+    return this.#names.knownKey(key).traits
   }
 
   /** Whether a text is nothing but the name of something secret, so that what follows it is its value. */

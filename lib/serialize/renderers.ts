@@ -35,6 +35,7 @@ import {
   unboxSymbol,
   urlHref,
 } from './intrinsics.js'
+import { hasFourDigitYear } from './iso-date.js'
 import { type PrototypeInfo, prototypeInfo } from './kinds.js'
 import { type Cut, Cut as Reason, SILENT, Word } from './markers.js'
 import { chainData, ownData } from './own-data.js'
@@ -146,7 +147,8 @@ function factOf(value: object, name: string): unknown {
 function renderDate(walk: Walk, value: unknown): boolean {
   const time = dateTime(value)
   // Invalid: `time` is NaN.
-  return time - time === 0 ? walk.ascii(isoText(value)) : walk.word(Word.invalidDate)
+  if (time - time !== 0) return walk.word(Word.invalidDate)
+  return hasFourDigitYear(time) ? walk.isoDate(time) : walk.ascii(isoText(value))
 }
 
 function renderBoxed(walk: Walk, value: object, className: string): boolean {

@@ -1,9 +1,10 @@
 import type { Limits } from '../config/options.js'
 import { charCodeAt, min, stringSlice } from './intrinsics.js'
+import { KeyTrait, type KnownKey } from './known-keys.js'
 import { type Cut, PROTO_KEY, REST_KEY, Cut as Reason, SCRUBBED, SILENT, Word } from './markers.js'
 import { MARKER_TEXT_UNITS, MsgpackWriter } from './msgpack-writer.js'
-import { KeyTrait, Redaction } from './redaction.js'
-import { LOOKAHEAD_UNITS, MAX_READ_UNITS, scratch, screen, Trait } from './secret-screen.js'
+import { Redaction } from './redaction.js'
+import { LOOKAHEAD_UNITS, MAX_READ_UNITS, SHORT_UNITS, screen, screenUnits, Trait } from './secret-screen.js'
 
 /** Per call site, mutable memory of the walk. */
 export interface CaptureSite {
@@ -43,10 +44,18 @@ export class TextWriter extends MsgpackWriter {
   /** A string of at most `maxUnits`, without the secrets in it. */
   text(text: string, maxUnits: number): boolean {
     const length = text.length
+    if (length < SHORT_UNITS && length <= maxUnits) {
+      const traits = screenUnits(text, length)
+      return (traits === 0 && this.shortAscii(length)) || this.#oddText(text, traits, length, length)
+    }
     if (length > MAX_READ_UNITS) return this.marker(Reason.string | SILENT, 0, `string ${length}`)
     const window = length <= maxUnits ? length : min(length, maxUnits + LOOKAHEAD_UNITS)
     const traits = screen(text, window)
-    if (traits === 0 && length <= maxUnits && this.asciiBytes(scratch, length)) return true
+    if (traits === 0) {
+      if (length <= maxUnits) {
+        if (this.longAscii(length)) return true
+      } else if (this.cutAscii(maxUnits, length - maxUnits)) return true
+    }
     return this.#oddText(text, traits, min(length, maxUnits), window)
   }
 
@@ -79,9 +88,9 @@ export class TextWriter extends MsgpackWriter {
     return this.editedString(shown, fitting, redactions, Reason.bytes, rest + units - fitting)
   }
 
-  key(key: string, traits: number): boolean {
-    if ((traits & KeyTrait.clean) !== 0) return this.ascii(key)
-    return this.#oddKey(key)
+  key(known: KnownKey): boolean {
+    if (this.readyKey(known)) return true
+    return (known.traits & KeyTrait.clean) !== 0 ? this.ascii(known.key) : this.#oddKey(known.key)
   }
 
   #oddKey(key: string): boolean {

@@ -1,5 +1,5 @@
 import type { Limits } from '../config/options.js'
-import { Learned } from './argument-shape.js'
+import { LEARNED_PLAIN, Learned } from './argument-shape.js'
 import {
   ArrayPrototype,
   asIntN,
@@ -11,22 +11,33 @@ import {
   isArray,
   isProxy,
   lastIndexOf,
+  lookupGetter,
   min,
   ObjectPrototype,
   ownKeys,
   setAdd,
   stringSlice,
 } from './intrinsics.js'
+import { KeyTrait, KnownKey } from './known-keys.js'
 import { CLASS_KEY, type Cut, REST_KEY, Cut as Reason, SHAPED_ARGUMENTS, SILENT, Word } from './markers.js'
 import { MARKER_TEXT_UNITS } from './msgpack-writer.js'
 import { ownData } from './own-data.js'
-import { KeyTrait, PAIR_NAMES, type PathNode } from './redaction.js'
+import { PAIR_NAMES, type PathNode } from './redaction.js'
 import { renderSpecial } from './renderers.js'
 import { isCardInteger } from './secret-cards.js'
 import { COSTLY_KEYS, functionText, listShape, symbolText } from './shapes.js'
 import { type CaptureSite, NO_SITE, TextWriter } from './text-writer.js'
 
 export const MAX_DEPTH = 16
+// Here constants for the compiler, which imports are not.
+const { secret: SECRET } = KeyTrait
+const HIDING = KeyTrait.secret | KeyTrait.pairValue
+const NO_REASON = Reason.none
+const CLASS_ENTRY = new KnownKey(CLASS_KEY, KeyTrait.clean, true)
+
+/** What stands at an index of a list that is no Proxy. */
+const Item = { data: 0, empty: 1, getter: 2 } as const
+type Item = (typeof Item)[keyof typeof Item]
 
 /**
  * One bounded walk over one group of values. Every method that writes returns `false`, with `at` where it was,
@@ -40,7 +51,7 @@ export class Walk extends TextWriter {
   level = 0
   /** Where the walk stands in the paths of the call site; `null` when none can match from here. */
   path: PathNode | null = null
-  /** Own keys of the argument itself, when the walk has listed them; else {@link Learned.nothing}. */
+  /** Own keys of the argument itself, when the walk has listed them (and {@link LEARNED_PLAIN}); else {@link Learned.nothing}. */
   keysSeen: number = Learned.nothing
   /** Arguments the walk has come to, and what it has learned of the first of them. */
   walked = 0
@@ -54,7 +65,7 @@ export class Walk extends TextWriter {
   }
 
   begin(bytes: Uint8Array, offset: number, end: number, site: CaptureSite): void {
-    this.bytes = bytes
+    this.target(bytes)
     this.at = offset
     this.limit = end
     this.nodes = this.limits.nodes
@@ -71,25 +82,17 @@ export class Walk extends TextWriter {
     this.path = null
   }
 
+  // Not a switch: the compiler turns each of these comparisons into a check, and only these.
   value(value: unknown): boolean {
-    switch (typeof value) {
-      case 'string':
-        return this.text(value, this.limits.stringLength)
-      case 'number':
-        return this.anyNumber(value)
-      case 'object':
-        return value === null ? this.nil() : this.object(value)
-      case 'boolean':
-        return this.boolean(value)
-      case 'undefined':
-        return this.word(Word.undefined)
-      case 'bigint':
-        return this.bigint(value)
-      case 'symbol':
-        return this.label(Reason.none, symbolText(value))
-      case 'function':
-        return isProxy(value) ? this.word(Word.proxy) : this.label(Reason.none, functionText(value))
-    }
+    if (typeof value === 'number') return this.anyNumber(value)
+    if (typeof value === 'string') return this.text(value, this.limits.stringLength)
+    if (typeof value === 'object') return value === null ? this.nil() : this.object(value)
+    if (typeof value === 'boolean') return this.boolean(value)
+    if (typeof value === 'undefined') return this.word(Word.undefined)
+    if (typeof value === 'bigint') return this.bigint(value)
+    if (typeof value === 'symbol') return this.label(Reason.none, symbolText(value))
+    if (isProxy(value)) return this.word(Word.proxy)
+    return this.label(Reason.none, functionText(value as object))
   }
 
   anyNumber(value: number): boolean {
@@ -109,7 +112,12 @@ export class Walk extends TextWriter {
   object(value: object): boolean {
     if (isProxy(value)) return this.word(Word.proxy)
     const prototype = getPrototypeOf(value) as object | null
-    if (prototype === ObjectPrototype) return this.fields(value, '')
+    if (prototype === ObjectPrototype) {
+      if (this.level > 0) return this.fields(value, '')
+      const fits = this.fields(value, '')
+      if (this.keysSeen >= 0) this.keysSeen += LEARNED_PLAIN
+      return fits
+    }
     if (prototype === ArrayPrototype && isArray(value)) return this.list(value)
     return renderSpecial(this, value, prototype)
   }
@@ -145,8 +153,10 @@ export class Walk extends TextWriter {
     const planned = classEntries + shown + (total > shown ? 1 : 0)
     if (!this.openMap(planned)) return false
     if (classEntries === 1 && !this.classEntry(className)) return this.undo(headerAt, outer)
+    const { redaction } = this.site
+    let known = redaction.keys.start(this.position, this.level, total)
     this.enter(value)
-    let reason: Cut = total > shown ? Reason.fields : Reason.none
+    let reason: Cut = total > shown ? Reason.fields : NO_REASON
     let done = 0
     for (; done < shown; done++) {
       if (this.nodes <= 0) {
@@ -155,7 +165,14 @@ export class Walk extends TextWriter {
       }
       this.nodes--
       const entryAt = this.at
-      if (!this.field(value, keys[done] as string)) {
+      const key = keys[done] as string
+      let next = known.next
+      if (next.key !== key) {
+        next = redaction.knownKey(key)
+        if (next.isKept) known.next = next
+      }
+      known = next
+      if (!this.#field(value, known)) {
         this.at = entryAt
         reason = Reason.bytes
         break
@@ -163,13 +180,14 @@ export class Walk extends TextWriter {
     }
     this.leave()
     this.limit = outer
-    if (reason !== Reason.none) this.restOfMap(reason, total - done)
-    this.closeMap(headerAt, planned, classEntries + done + (reason === Reason.none ? 0 : 1))
+    if (reason === NO_REASON) return true
+    this.restOfMap(reason, total - done)
+    this.closeMap(headerAt, planned, classEntries + done + 1)
     return true
   }
 
   classEntry(className: string): boolean {
-    return this.ascii(CLASS_KEY) && this.text(className, MARKER_TEXT_UNITS)
+    return this.key(CLASS_ENTRY) && this.text(className, MARKER_TEXT_UNITS)
   }
 
   restOfMap(reason: Cut, amount: number): void {
@@ -184,15 +202,20 @@ export class Walk extends TextWriter {
   }
 
   field(owner: object, key: string): boolean {
-    const traits = this.site.redaction.keyTraits(key)
-    if (!this.key(key, traits)) return false
+    return this.#field(owner, this.site.redaction.knownKey(key))
+  }
+
+  #field(owner: object, known: KnownKey): boolean {
+    if (!this.key(known)) return false
+    const { key, traits } = known
     const descriptor = getOwnPropertyDescriptor(owner, key)
     if (descriptor === undefined) return this.word(Word.empty)
-    // Asked with hasOwn, because `value` of an accessor would come from a polluted Object.prototype.
-    if (!hasOwn(descriptor, 'value')) return this.word(Word.getter)
+    // Without `get`, here or on a polluted Object.prototype, it is data: with its own `value`. Cheaper than hasOwn.
+    if ('get' in descriptor && !hasOwn(descriptor, 'value')) return this.word(Word.getter)
     const value: unknown = descriptor.value
-    if ((traits & KeyTrait.secret) !== 0) return this.hidden(value)
-    if ((traits & KeyTrait.pairValue) !== 0 && this.#isNamedSecret(owner)) return this.hidden(value)
+    if ((traits & HIDING) !== 0) {
+      if ((traits & SECRET) !== 0 || this.#isNamedSecret(owner)) return this.hidden(value)
+    }
     return this.path === null ? this.value(value) : this.valueBelow(value, key)
   }
 
@@ -242,7 +265,7 @@ export class Walk extends TextWriter {
     const planned = shown + (total > shown ? 1 : 0)
     if (!this.openArray(planned)) return false
     this.enter(value)
-    let reason: Cut = total > shown ? Reason.items : Reason.none
+    let reason: Cut = total > shown ? Reason.items : NO_REASON
     let done = 0
     let afterSecretName = false
     for (; done < shown; done++) {
@@ -251,23 +274,20 @@ export class Walk extends TextWriter {
         break
       }
       this.nodes--
-      const descriptor = getOwnPropertyDescriptor(value, done)
+      const what = itemOf(value, done)
       let fits: boolean
-      if (descriptor === undefined) {
-        fits = this.word(Word.empty)
-        afterSecretName = false
-      } else if (!hasOwn(descriptor, 'value')) {
-        fits = this.word(Word.getter)
-        afterSecretName = false
-      } else {
-        const item: unknown = descriptor.value
+      if (what === Item.data) {
+        const item: unknown = value[done]
         fits = afterSecretName
           ? this.hidden(item)
           : this.path === null
             ? this.value(item)
             : this.#item(item, done)
         // [name, value] pairs, raw header lists and command lines: what follows a secret name is its value.
-        afterSecretName = done + 1 < total && this.isSecretText(item)
+        afterSecretName = typeof item === 'string' && done + 1 < total && this.isSecretText(item)
+      } else {
+        fits = this.word(what === Item.empty ? Word.empty : Word.getter)
+        afterSecretName = false
       }
       if (!fits) {
         reason = Reason.bytes
@@ -276,8 +296,9 @@ export class Walk extends TextWriter {
     }
     this.leave()
     this.limit = outer
-    if (reason !== Reason.none) this.marker(reason, total - done, '')
-    this.closeArray(headerAt, planned, done + (reason === Reason.none ? 0 : 1))
+    if (reason === NO_REASON) return true
+    this.marker(reason, total - done, '')
+    this.closeArray(headerAt, planned, done + 1)
     return true
   }
 
@@ -288,4 +309,14 @@ export class Walk extends TextWriter {
       return this.valueBelow(value, `${index}`)
     return this.value(value)
   }
+}
+
+/** Tells data from an accessor without a descriptor, which takes the engine four times as long for an index. */
+function itemOf(list: readonly unknown[], index: number): Item {
+  if (!hasOwn(list, index)) return Item.empty
+  if (lookupGetter(list, index) !== undefined) return Item.getter
+  if (list[index] !== undefined) return Item.data
+  // Undefined, or a setter alone: nothing of the application has run.
+  const descriptor = getOwnPropertyDescriptor(list, index)
+  return descriptor !== undefined && hasOwn(descriptor, 'value') ? Item.data : Item.getter
 }
