@@ -206,9 +206,14 @@ function saltOf(ring: number, seq: number): number {
   return (ring * 521 + seq) % ID_SALT_SPAN
 }
 
-/** Where the wrappers stand, as V8 names a file in a stack, by itself and with the help of source maps. */
+/** Where the wrappers stand, as V8 names a file in a stack: bundled, by themselves, and with the help of source maps. */
 const SOURCES = `${new URL('../../', import.meta.url).href}lib/monitor/`
-const WRAPPERS = [new URL('../monitor/', import.meta.url).href, SOURCES, fileURLToPath(SOURCES)]
+const WRAPPERS = [
+  new URL('../app/', import.meta.url).href,
+  new URL('../monitor/', import.meta.url).href,
+  SOURCES,
+  fileURLToPath(SOURCES),
+]
 
 /** Every monitored call on the stack has a frame of its wrapper, which tells a reader nothing. */
 function withoutOwnFrames(stack: string): string {

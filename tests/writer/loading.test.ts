@@ -7,7 +7,8 @@ import { describe, expect, it } from 'vitest'
 import { OWN_VERSION } from '../../lib/threads/own-version.js'
 
 const index = new URL('../../dist/index.js', import.meta.url).href
-const recorder = new URL('../../dist/recorder.js', import.meta.url).href
+/** All of the recorder's state: a copy of it is a recorder of its own. */
+const recorder = new URL('../../dist/app/callsight.js', import.meta.url).href
 
 /** What a program does that loads the recorder `times` times, and what `then` says afterwards. */
 function loads(times: number, then: string, env: NodeJS.ProcessEnv = {}): unknown {

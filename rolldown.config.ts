@@ -1,0 +1,59 @@
+import { defineConfig, type OutputOptions, type Plugin } from 'rolldown'
+
+/**
+ * What is published: one file for the threads of the app, because a start pays for each file that is loaded, and one
+ * for each program of its own: the writer thread, the command line, its probe. No two of these meet in one thread, so
+ * nobody sees that they share code as text and not as modules. `tsc` alone makes a `dist` that works the same, file by
+ * file.
+ */
+const output: OutputOptions = {
+  dir: 'dist',
+  format: 'esm',
+  sourcemap: true,
+  // Stack traces stay readable: minified, the import was faster by no more than it varies.
+  minify: 'dce-only',
+  comments: false,
+}
+
+/** Modules of which tests and benchmarks need the very instance that runs: ways into the one file, as index.js is. */
+const INSIDES = ['monitor/recording', 'monitor/running', 'queue/layout', 'queue/ring', 'config/option-rules']
+
+export default defineConfig([
+  program(['index', ...INSIDES], {
+    minifyInternalExports: false,
+    // In a folder of dist as the modules are in folders of lib: paths from one to another hold here and there.
+    chunkFileNames: 'app/[name].js',
+    codeSplitting: { groups: [{ name: 'callsight', test: /./ }] },
+  }),
+  program(['writer/thread'], {}),
+  program(['cli/main', 'cli/probe'], { chunkFileNames: 'cli/shared.js' }),
+])
+
+function program(entries: readonly string[], more: OutputOptions) {
+  return {
+    input: Object.fromEntries(entries.map(name => [name, `lib/${name}.ts`])),
+    platform: 'node' as const,
+    external: /^[a-z@]/,
+    plugins: [builtinsWithoutFacade()],
+    output: { ...output, ...more },
+  }
+}
+
+/**
+ * Takes Node's own modules from `process`. An `import` makes each a module with all its exports, and reads them all,
+ * lazy getters too: importing `node:crypto` like that loads WebCrypto.
+ */
+function builtinsWithoutFacade(): Plugin {
+  const IMPORT = /^import (?:(\w+)|\* as (\w+)|\{([^}]+)\}) from ("node:[^"]+");$/gm
+  return {
+    name: 'builtins-without-facade',
+    renderChunk(code) {
+      const taken = code.replace(IMPORT, (_, name?: string, space?: string, list?: string, from?: string) => {
+        const names = name ?? space ?? `{${list?.replaceAll(' as ', ': ')}}`
+        return `const ${names} = process.getBuiltinModule(${from});`
+      })
+      // Lines stay where they are, and so does the source map.
+      return { code: taken, map: null }
+    },
+  }
+}
