@@ -48,8 +48,8 @@ function writeJson(target: string | null, value: object): void {
 }
 
 async function main(options: BenchOptions): Promise<boolean> {
-  const { rounds, json, against, check, short } = options
-  if (short) return shortCheck(TREE, say)
+  const { rounds, json, against, check, short, update } = options
+  if (short) return shortCheck(TREE, say, update)
   const commit = against === null ? null : resolveRef(TREE, against)
   const budgets = check ? parseBudgets(readFileSync(BUDGETS, 'utf8')) : []
   const rows = choose(await listRows(TREE), options, budgets)

@@ -11,6 +11,8 @@ export interface BenchOptions {
   readonly against: string | null
   readonly check: boolean
   readonly short: boolean
+  /** Makes the counts of this build the limits. */
+  readonly update: boolean
 }
 
 /** The command line was wrong, or only asked for help. */
@@ -44,6 +46,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     .option('--against <ref>', 'compares with another commit of this repository')
     .option('--check', 'compares ratios with the budgets; exit code 1 when one is exceeded', false)
     .option('--short', 'with --check: exact counts instead of times', false)
+    .option('--update', 'with --check --short: makes the counts of this build the limits', false)
     .addHelpText('after', EXPLANATION)
     .exitOverride()
     .configureOutput({
@@ -65,6 +68,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     throw new UsageError(`--json ${json}: the file must end in .json; parts of row names go before --json`)
   }
   if (given.short && !given.check) throw new UsageError('--short needs --check')
+  if (given.update && !given.short) throw new UsageError('--update needs --check --short')
   if (given.check && against !== null) throw new UsageError('--check and --against exclude each other')
   const parts = command.args
   if (given.check && parts.length > 0)

@@ -68,7 +68,7 @@ export function comparisonTable(comparisons: readonly Comparison[], ref: string,
       figure(before, unit).padStart(VALUE),
       figure(after, unit, false).padStart(11),
       ratio.toFixed(3).padStart(8),
-      `${lowest.toFixed(2)} … ${highest.toFixed(2)}`.padStart(COLUMNS - 40 - VALUE - 11 - 8 - 1),
+      `${lowest.toFixed(2)} … ${highest.toFixed(2)}`.padStart(COLUMNS - 40 - VALUE - 11 - 8 - 2),
       beyondNoise ? ' *' : '',
     ].join('')
     return row.length < 40 ? [row.padEnd(40) + cells] : [row, ' '.repeat(40) + cells]
@@ -117,6 +117,9 @@ function figure(value: number, unit: Unit, named = true): string {
 /** Three significant digits and more, never an exponent. */
 function number(value: number): string {
   const size = Math.abs(value)
+  if (size >= 10_000_000) {
+    return value.toLocaleString('en', { notation: 'compact', maximumSignificantDigits: 4 })
+  }
   const digits = size >= 100 || Number.isInteger(value) ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3
   return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
 }
