@@ -44,6 +44,9 @@ export function resolveRef(tree: string, ref: string): string {
   }
 }
 
+/** Two ranges of four runs each lie apart by chance once in 35 times, of two runs each once in 3. */
+const RUNS_TO_TELL = 4
+
 /** Runs the rows of this tree in turns with the same rows in a tree of another commit. */
 export async function compareWith(
   tree: string,
@@ -150,7 +153,7 @@ export function compare(before: RowReport, after: RowReport): ComparisonOutcome 
     ratio,
     lowest: Math.min(...ratios),
     highest: Math.max(...ratios),
-    beyondNoise: apart && Math.abs(ratio - 1) > SMALLEST_CHANGE,
+    beyondNoise: apart && ratios.length >= RUNS_TO_TELL && Math.abs(ratio - 1) > SMALLEST_CHANGE,
   }
 }
 

@@ -112,23 +112,27 @@ describe('figures', () => {
     )
     expect(Math.max(...text.split('\n').map(line => line.length))).toBeLessThanOrEqual(COLUMNS)
     expect(stripVTControlCharacters(text)).toBe(text)
-    expect(text).toMatch(/^two clock reads +71\.0 ns +70 … 75 +1\.00$/m)
+    expect(text).toMatch(/^two clock reads +71\.0 ns +70\.0 … 75\.0 +1\.00$/m)
     expect(text).toMatch(/FAILED: long/)
   })
 })
 
 describe('a comparison with another commit', () => {
   it('marks what lies beyond the noise of both trees', () => {
-    expect(compare(measured('a', [10, 11, 10]), measured('a', [8, 8, 9]))).toMatchObject({
+    expect(compare(measured('a', [10, 11, 10, 10]), measured('a', [8, 8, 9, 8]))).toMatchObject({
       ratio: 0.8,
       beyondNoise: true,
     })
-    expect(compare(measured('a', [10, 11, 10]), measured('a', [8, 8, 10.5]))).toMatchObject({
+    expect(compare(measured('a', [10, 11, 10, 10]), measured('a', [8, 8, 10.5, 8]))).toMatchObject({
       beyondNoise: false,
     })
-    expect(compare(measured('a', [100, 100]), measured('a', [102, 102]))).toMatchObject({
+    expect(compare(measured('a', [100, 100, 100, 100]), measured('a', [102, 102, 102, 102]))).toMatchObject({
       beyondNoise: false,
     })
+  })
+
+  it('marks nothing that two runs of each tree say', () => {
+    expect(compare(measured('a', [10, 11]), measured('a', [1, 2]))).toMatchObject({ beyondNoise: false })
   })
 
   it('leaves out what the old tree cannot run, and fails for what this one cannot', () => {

@@ -78,12 +78,12 @@ export function comparisonTable(comparisons: readonly Comparison[], ref: string,
     '',
     styled(
       'bold',
-      `${'row'.padEnd(40)}${'before'.padStart(VALUE)}${'after'.padStart(11)}${'ratio'.padStart(8)}    min … max`,
+      `${'row'.padEnd(40)}${'before'.padStart(VALUE)}${'after'.padStart(11)}${'ratio'.padStart(8)}${'min … max'.padStart(24)}`,
     ),
     ...lines,
     '',
     ...wrapped(
-      '* beyond noise: no run of one tree lies within the range of the other, and the ratio is off by more than 3 %.',
+      '* beyond noise: no run of one tree lies within the range of the other, and the ratio is off by more than 3 % (it takes two rounds to tell).',
       '',
     ),
   ].join('\n')
