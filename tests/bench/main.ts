@@ -1,52 +1,98 @@
 /**
- * `npm run bench`: what a call costs, as absolute figures and as ratios to two clock reads in the same run.
- * `npm run bench -- --json` prints the rows as JSON; `npm run bench -- <part of a row's name>` runs some of them.
+ * `npm run bench`: what Callsight costs and what other tools cost for the same work, in one run on one machine.
+ * `npm run bench -- --help` says what else it does.
  */
-import { execFileSync } from 'node:child_process'
-import { cpus } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { compareWith, resolveRef, UnknownRefError } from './against.js'
+import { type Budget, judge, parseBudgets, rowsOf } from './budgets.js'
+import { shortCheck } from './counts.js'
+import { describeMachine } from './machine.js'
+import { type BenchOptions, parseOptions, UsageError } from './options.js'
+import { listRows, type Runnable } from './programs.js'
+import { Progress } from './progress.js'
+import { comparisonTable, FLOOR, machineLines, table, verdictLines } from './report.js'
+import { runRounds } from './run-rounds.js'
+import { isMeasured } from './statistics.js'
 
-interface Row {
-  readonly row: string
-  readonly unit: 'ns/call' | 'records/s'
-  readonly value: number
-  readonly detail?: string
-}
+const TREE = fileURLToPath(new URL('../..', import.meta.url))
+const BUDGETS = join(TREE, 'tests', 'bench', 'budgets.json')
+const PEERS = 'peers.ts'
 
-const ROUNDS = 3
-const script = fileURLToPath(new URL('./rows.ts', import.meta.url))
+const progress = new Progress()
+const say = (text: string): void => void process.stdout.write(`${text}\n`)
 
-function child(row: string): unknown {
-  const output = execFileSync(process.execPath, ['--import', 'tsx', script, row], {
-    env: { ...process.env, CALLSIGHT: row === 'off' ? 'off' : 'on' },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  return JSON.parse(output.toString())
-}
-
-const json = process.argv.includes('--json')
-const filter = process.argv.slice(2).find(argument => !argument.startsWith('--')) ?? ''
-const names = (child('') as string[]).filter(name => name.includes(filter) || name === 'two clock reads')
-
-// Rounds are interleaved, so that a slow minute of the machine falls on all rows alike.
-const rounds = Array.from({ length: ROUNDS }, () => names.map(name => child(name) as Row))
-const rows = names.map((_, index) => {
-  const sorted = rounds.map(round => round[index] as Row).sort((a, b) => a.value - b.value)
-  return sorted[sorted.length >>> 1] as Row
-})
-
-if (json) {
-  process.stdout.write(`${JSON.stringify({ node: process.version, cores: cpus().length, rows }, null, 2)}\n`)
-} else {
-  const floor = rows.find(({ row }) => row === 'two clock reads')?.value ?? Number.NaN
-  process.stdout.write(
-    `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}, medians of ${ROUNDS} rounds\n\n`,
+function choose(all: readonly Runnable[], options: BenchOptions, budgets: readonly Budget[]): Runnable[] {
+  const { parts, slow, check, against } = options
+  if (check) {
+    const needed = rowsOf(budgets)
+    return all.filter(({ row }) => needed.has(row))
+  }
+  const unknown = parts.find(part => !all.some(({ row }) => row.includes(part)))
+  if (unknown !== undefined) throw new UsageError(`no row has "${unknown}" in its name; --list prints them`)
+  const named = all.filter(entry =>
+    parts.length === 0 ? slow || entry.slow !== true : parts.some(part => entry.row.includes(part)),
   )
-  for (const { row, unit, value, detail } of rows) {
-    const figure =
-      unit === 'ns/call' ? `${value.toFixed(1)} ns` : `${Math.round(value).toLocaleString('en')} records/s`
-    const ratio = unit === 'ns/call' ? `${(value / floor).toFixed(2)} × two clock reads` : ''
-    process.stdout.write(`${row.padEnd(42)}${figure.padStart(22)}   ${ratio}\n`)
-    if (detail !== undefined) process.stdout.write(`${' '.repeat(4)}${detail}\n`)
+  // What other tools cost does not depend on the commit. The floor says how much the machine differs from run to run.
+  const chosen =
+    against === null || parts.length > 0 ? named : named.filter(({ program }) => program !== PEERS)
+  return all.filter(entry => chosen.includes(entry) || entry.row === FLOOR)
+}
+
+function writeJson(target: string | null, value: object): void {
+  if (target === null) return
+  const text = `${JSON.stringify(value, null, 2)}\n`
+  if (target === '-') process.stdout.write(text)
+  else writeFileSync(target, text)
+}
+
+async function main(options: BenchOptions): Promise<boolean> {
+  const { rounds, json, against, check, short, update } = options
+  if (short) return shortCheck(TREE, say, update)
+  const commit = against === null ? null : resolveRef(TREE, against)
+  const budgets = check ? parseBudgets(readFileSync(BUDGETS, 'utf8')) : []
+  const rows = choose(await listRows(TREE), options, budgets)
+  if (options.list) {
+    for (const { row, slow } of rows) say(slow === true ? `${row} (slow)` : row)
+    return true
+  }
+  const machine = describeMachine(TREE)
+  // Standard output is either for people or for programs.
+  const show = json === '-' ? () => {} : say
+  show(`${machineLines(machine)}\n`)
+
+  if (against !== null && commit !== null) {
+    const comparisons = await compareWith(TREE, commit, rows, rounds, progress)
+    show(comparisonTable(comparisons, against, rounds))
+    writeJson(json, { machine, before: commit, rounds, rows: comparisons })
+    return comparisons.every(({ outcome }) => outcome.kind !== 'failed')
+  }
+  const reports = await runRounds(TREE, rows, rounds, progress)
+  show(table(reports, rounds))
+  const verdicts = judge(budgets, reports)
+  if (check) show(`\n${verdictLines(verdicts)}`)
+  writeJson(json, { machine, rounds, rows: reports, ...(check ? { budgets: verdicts } : {}) })
+  return (
+    reports.every(report => isMeasured(report) || report.failed === undefined) &&
+    verdicts.every(({ state }) => state === 'kept')
+  )
+}
+
+// Who only wants the first lines closes the pipe.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit()
+})
+try {
+  process.exitCode = (await main(parseOptions(process.argv.slice(2)))) ? 0 : 1
+} catch (error) {
+  progress.clear()
+  if (error instanceof UsageError && error.exitCode === 0) {
+    say(error.message)
+  } else {
+    const isUsage = error instanceof UsageError || error instanceof UnknownRefError
+    process.stderr.write(`${isUsage ? error.message : error instanceof Error ? error.stack : error}\n`)
+    process.exitCode = isUsage ? 2 : 1
   }
 }

@@ -1,197 +1,234 @@
-/**
- * One row of the benchmark, run in a process of its own so that no row meets code another one has warmed up:
- * `tsx tests/bench/rows.ts <row>`. Prints one JSON line.
- */
+/** The rows about single calls: what Callsight costs the thread of the app. Protocol: see `protocol.ts`. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { configure, flush, health, monitor, shutdown } from 'callsight'
-import { Bench } from 'tinybench'
-import { Frame, FrameKind, laneMemoryBytes } from '../../dist/queue/layout.js'
-import { RingConsumer, RingProducer } from '../../dist/queue/ring.js'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Frame } from '../../lib/queue/layout.js'
+import { type Body, perAwaitedCall, perCall, perCallInBlocks, perCallOnThread } from './measure.js'
+import type { RowEntry, RowResult } from './protocol.js'
+import { add, ORDERS, pick, place, REQUESTS, refuse, SYMBOLS, tenValues, weigh } from './subjects.js'
 
-/** Nanoseconds per call, or records per second, as the row's name says. */
-interface RowResult {
-  readonly row: string
-  readonly unit: 'ns/call' | 'records/s'
-  readonly value: number
-  readonly detail?: string
-}
-
-const folder = mkdtempSync(join(tmpdir(), 'callsight-bench-'))
 const wanted = process.argv[2] ?? ''
-configure({
-  store: { path: join(folder, 'calls.db') },
-  // Otherwise all but the first 1,000 failing calls of a second would be measured as header-only records.
-  errors: { fullPerSecond: wanted.includes('header only') ? 0 : Number.POSITIVE_INFINITY },
-})
+// Read when a function is monitored, and by the import below.
+if (wanted === 'off') process.env['CALLSIGHT'] = 'off'
+const { configure, flush, health, monitor, shutdown } = await import('callsight')
+
+type Figures = Omit<RowResult, 'row' | 'unit'>
+
+const MANY = 10_000_000
+const BLOCKS_OF_ERRORS = { callsPerBlock: 1_000, blocks: 30, settle: flush }
 
 let sink = 0
-const order = { quantity: 5, limit: 101.25, side: 'buy', venue: 'XETR' }
 
-/** Calls per look at the clock: the clock itself costs as much as what is measured. */
-const BLOCK = 1_000
-
-async function perCall(row: string, body: () => void): Promise<RowResult> {
-  const block = (): void => {
-    for (let i = 0; i < BLOCK; i++) body()
-  }
-  const bench = new Bench({ time: 600, warmupTime: 300 })
-  bench.add(row, block)
-  await bench.run()
-  const result = bench.tasks[0]?.result
-  if (result === undefined || !('latency' in result)) throw new Error(`${row} gave no result`)
-  return { row, unit: 'ns/call', value: (result.latency.p50 * 1e6) / BLOCK }
-}
-
-/** As {@link perCall}, with pauses in which the writer empties the ring: what is measured is recording, not dropping. */
-async function perRecordedCall(row: string, body: () => void): Promise<RowResult> {
-  const rounds: number[] = []
-  for (let round = 0; round < 25; round++) {
+/** Bytes a record takes in the ring, as this call of a monitored function leaves it there. */
+async function recordBytes(call: () => void): Promise<{ frame: number; payload: number }> {
+  let frame = 0
+  // A drain may come in between: the largest difference is the whole record.
+  for (let i = 0; i < 5; i++) {
     await flush()
-    const start = process.hrtime.bigint()
-    for (let i = 0; i < 5 * BLOCK; i++) body()
-    rounds.push(Number(process.hrtime.bigint() - start) / (5 * BLOCK))
+    const before = health().ring.usedBytes
+    call()
+    frame = Math.max(frame, health().ring.usedBytes - before)
+    await sleep(10)
   }
-  const measured = rounds.slice(5).sort((a, b) => a - b)
-  const { calls } = health().account
-  if (calls.dropped.queue_full !== undefined)
-    throw new Error(`${row} dropped records: it measured the wrong thing`)
-  return { row, unit: 'ns/call', value: measured[measured.length >>> 1] ?? 0 }
+  return { frame, payload: frame - Frame.HEADER_BYTES }
 }
 
-async function flood(): Promise<RowResult> {
-  const place = monitor(function place(symbol: string, wanted: typeof order) {
-    return { symbol, cost: wanted.quantity * wanted.limit }
+const bytesOf = ({ frame, payload }: { frame: number; payload: number }): string =>
+  `${payload} B of values, ${frame} B in the ring`
+
+async function recorded(body: Body): Promise<Figures> {
+  body(0)
+  const bytes = await recordBytes(() => body(1))
+  const value = await perCallInBlocks(body, { settle: flush })
+  return {
+    value,
+    detail: bytesOf(bytes),
+    extra: { 'payload bytes': bytes.payload, 'frame bytes': bytes.frame },
+  }
+}
+
+async function memoryCopy(): Promise<Figures> {
+  const monitored = monitor(place)
+  monitored(pick(SYMBOLS, 0), pick(ORDERS, 0))
+  const { frame } = await recordBytes(() => void monitored(pick(SYMBOLS, 1), pick(ORDERS, 1)))
+  await shutdown()
+  const ring = new Uint8Array(new SharedArrayBuffer(8 * 1024 ** 2))
+  const record = new Uint8Array(frame).fill(7)
+  let at = 0
+  const value = await perCall(() => {
+    ring.set(record, at)
+    at = (at + frame) % (ring.length - frame)
   })
-  place('EURUSD', order)
-  await flush()
-  const start = performance.now()
-  const durationMs = 5_000
-  while (performance.now() - start < durationMs) for (let i = 0; i < 200; i++) place('EURUSD', order)
-  const account = await shutdown()
-  const seconds = (performance.now() - start) / 1000
-  if (!account.balanced) throw new Error('the account does not add up')
-  const { produced, stored, dropped } = account.calls
-  const detail = `produced ${produced}, stored ${stored}, dropped ${JSON.stringify(dropped)}, balanced`
-  return { row: 'flood', unit: 'records/s', value: stored / seconds, detail }
+  return { value, detail: `${frame} B, as "recorded, 2 arguments + result" puts into the ring` }
 }
 
-function queueAlone(): RowResult {
-  const ringBytes = 8 * 1024 ** 2
-  const memory = new SharedArrayBuffer(laneMemoryBytes(ringBytes))
-  const producer = new RingProducer(memory, ringBytes, 8_272)
-  const consumer = new RingConsumer(memory, ringBytes)
-  const u32 = new Uint32Array(memory)
-  const frameBytes = 160
-  const start = performance.now()
-  let records = 0
-  while (performance.now() - start < 2_000) {
-    for (let i = 0; i < BLOCK; i++) {
-      const offset = producer.reserve()
-      u32[offset >>> 2] = frameBytes
-      u32[(offset >>> 2) + 1] = FrameKind.record
-      u32[(offset + Frame.SITE) >>> 2] = i
-      producer.publish(frameBytes)
-    }
-    for (let i = 0; i < BLOCK; i++) sink += u32[(consumer.next() + Frame.SITE) >>> 2] ?? 0
-    consumer.release()
-    records += BLOCK
+/** Also by the method the peers are measured with, which sees what timers and callbacks do later. */
+async function twoArguments(): Promise<Figures> {
+  const monitored = monitor(place)
+  const body = (n: number): void => {
+    sink += monitored(pick(SYMBOLS, n), pick(ORDERS, n)).cost
   }
-  return { row: 'queue alone', unit: 'records/s', value: records / ((performance.now() - start) / 1000) }
+  const { value, detail, extra } = await recorded(body)
+  const { wholeNs } = await perCallOnThread(body, { settle: async () => {} })
+  return {
+    value,
+    ...(detail === undefined ? {} : { detail }),
+    extra: { ...extra, 'ns with timers': wholeNs },
+  }
 }
 
-const bare = (symbol: string, wanted: typeof order): number => symbol.length + wanted.quantity
-const never = monitor(
-  function never(symbol: string, wanted: typeof order) {
-    return symbol.length + wanted.quantity
-  },
-  { sample: 0 },
-)
-const untimed = monitor(
-  function untimed(symbol: string, wanted: typeof order) {
-    return symbol.length + wanted.quantity
-  },
-  { sample: 0, timing: 'sampled' },
-)
-const noArguments = monitor(function noArguments() {
-  return 1
-})
-const scalars = monitor(function scalars(symbol: string, quantity: number) {
-  return symbol.length + quantity
-})
-const objects = monitor(function objects(symbol: string, wanted: typeof order) {
-  return { symbol, cost: wanted.quantity * wanted.limit }
-})
-const later = monitor(async function later(symbol: string, quantity: number) {
-  return symbol.length + quantity
-})
-function refuse(symbol: string): never {
-  throw new Error(`no market for ${symbol}`)
+async function listOf(items: number): Promise<Figures> {
+  const first = monitor(function first(list: readonly number[]) {
+    return list.length
+  })
+  first([1])
+  await flush()
+  const list = Array.from({ length: items }, (_, index) => index)
+  const start = performance.now()
+  first(list)
+  const firstUs = (performance.now() - start) * 1_000
+  const bytes = await recordBytes(() => first(list))
+  const value = await perCallInBlocks(() => void (sink += first(list)), { settle: flush })
+  return { value, detail: bytesOf(bytes), extra: { 'first capture µs': firstUs } }
 }
-const failing = monitor(refuse)
-function caught(fn: (symbol: string) => never): void {
+
+async function wholeLife(): Promise<Figures> {
+  const bare = async (symbol: string, quantity: number): Promise<number> => add(symbol, quantity)
+  const monitored = monitor(async function later(symbol: string, quantity: number) {
+    return add(symbol, quantity)
+  })
+  const { addedNs, callNs, bareNs } = await perAwaitedCall(
+    n => monitored(pick(SYMBOLS, n), n),
+    n => bare(pick(SYMBOLS, n), n),
+    { settle: flush },
+  )
+  return {
+    value: addedNs,
+    detail: 'awaited one by one; less the same without Callsight',
+    extra: { callNs, bareNs },
+  }
+}
+
+async function nested(): Promise<Figures> {
+  const inner = monitor(function inner(symbol: string, quantity: number) {
+    return add(symbol, quantity)
+  })
+  const middle = monitor(function middle(symbol: string, quantity: number) {
+    return inner(symbol, quantity)
+  })
+  const outer = monitor(function outer(symbol: string, quantity: number) {
+    return middle(symbol, quantity)
+  })
+  const body = (n: number): void => void (sink += outer(pick(SYMBOLS, n), n))
+  const value = await perCallInBlocks(body, { settle: flush, callsPerBlock: 2_000, blocks: 50 })
+  return { value: value / 3, detail: 'per monitored call; string + number each' }
+}
+
+function caught(fn: (symbol: string) => never, n: number): void {
   try {
-    fn('EURUSD')
+    fn(pick(SYMBOLS, n))
   } catch {
     sink++
   }
 }
 
-const ROWS: Record<string, () => Promise<RowResult> | RowResult> = {
-  'two clock reads': () =>
-    perCall('two clock reads', () => {
-      const start = performance.now()
-      sink += performance.now() - start
-    }),
-  bare: () =>
-    perCall('bare', () => {
-      sink += bare('EURUSD', order)
-    }),
-  off: () =>
-    perCall('off', () => {
-      sink += never('EURUSD', order)
-    }),
-  'unsampled, timed': () =>
-    perCall('unsampled, timed', () => {
-      sink += never('EURUSD', order)
-    }),
-  'unsampled, untimed': () =>
-    perCall('unsampled, untimed', () => {
-      sink += untimed('EURUSD', order)
-    }),
-  'recorded, no arguments': () =>
-    perRecordedCall('recorded, no arguments', () => {
-      sink += noArguments()
-    }),
-  'recorded, string + number': () =>
-    perRecordedCall('recorded, string + number', () => {
-      sink += scalars('EURUSD', 5)
-    }),
-  'recorded, string + object, object result': () =>
-    perRecordedCall('recorded, string + object, object result', () => {
-      sink += objects('EURUSD', order).cost
-    }),
-  'recorded, async, until it returns': () =>
-    perRecordedCall('recorded, async, until it returns', () => {
-      void later('EURUSD', 5)
-    }),
-  'failing, not monitored': () => perCall('failing, not monitored', () => caught(refuse)),
-  'failing (journal, header only)': () =>
-    perRecordedCall('failing (journal, header only)', () => caught(failing)),
-  'failing (journal, full record)': () =>
-    perRecordedCall('failing (journal, full record)', () => caught(failing)),
-  'queue alone': queueAlone,
-  flood,
+async function failing(fullPerSecond: number): Promise<Figures> {
+  // Otherwise all but the first 1,000 failing calls of a second would be measured as header-only records.
+  configure({ errors: { fullPerSecond } })
+  const monitored = monitor(refuse)
+  return { value: await perCallInBlocks(n => caught(monitored, n), BLOCKS_OF_ERRORS) }
 }
 
-const run = ROWS[wanted]
-if (run === undefined) {
-  process.stdout.write(`${JSON.stringify(Object.keys(ROWS))}\n`)
-} else {
-  const result = await run()
-  await shutdown()
-  process.stdout.write(`${JSON.stringify({ ...result, sink: undefined })}\n`)
+const drain = (values: Iterable<number>): void => {
+  for (const value of values) sink += value
 }
-rmSync(folder, { recursive: true, force: true })
+
+const called = async (body: Body): Promise<Figures> => ({ value: await perCall(body) })
+const weighed = (fn: typeof weigh): Promise<Figures> =>
+  called(n => void (sink += fn(pick(SYMBOLS, n), pick(ORDERS, n))))
+
+const ROWS: Record<string, Record<string, () => Promise<Figures>>> = {
+  'the floor': {
+    'two clock reads': () =>
+      called(() => {
+        const start = performance.now()
+        sink += performance.now() - start
+      }),
+    'memory copy of a record': memoryCopy,
+    bare: () => weighed(weigh),
+  },
+  'calls that are not recorded': {
+    off: () => weighed(monitor(weigh, { sample: 0 })),
+    'unsampled, untimed': () => weighed(monitor(weigh, { sample: 0, timing: 'sampled' })),
+    'unsampled, timed': () => weighed(monitor(weigh, { sample: 0 })),
+  },
+  'recorded calls': {
+    'recorded, no arguments': () => {
+      const monitored = monitor(function noArguments() {
+        return 1
+      })
+      return recorded(() => void (sink += monitored()))
+    },
+    'recorded, string + number → number': () => {
+      const monitored = monitor(add)
+      return recorded(n => void (sink += monitored(pick(SYMBOLS, n), n)))
+    },
+    'recorded, 2 arguments + result': twoArguments,
+    'recorded, object of 1 KB': () => {
+      const monitored = monitor(function confirm(request: object) {
+        return request !== null
+      })
+      return recorded(n => void (sink += Number(monitored(pick(REQUESTS, n)))))
+    },
+    'recorded, list of 10 items': () => listOf(10),
+    'recorded, list of 10,000,000 items': () => listOf(MANY),
+    'recorded, nested three deep': nested,
+    'recorded, async, until it returns': () => {
+      const monitored = monitor(async function later(symbol: string, quantity: number) {
+        return add(symbol, quantity)
+      })
+      return recorded(n => void monitored(pick(SYMBOLS, n), n))
+    },
+    'recorded, async, whole life': wholeLife,
+    'generator of 10 values, bare': () => called(n => drain(tenValues(n))),
+    'generator of 10 values, recorded': () => {
+      const monitored = monitor(tenValues)
+      return recorded(n => drain(monitored(n)))
+    },
+  },
+  'failing calls': {
+    'throw, not monitored': () => called(n => caught(refuse, n)),
+    'throw, header only': () => failing(0),
+    'throw, full error record': () => failing(Number.POSITIVE_INFINITY),
+  },
+}
+
+/** A figure is only one of recording when everything was recorded. */
+function checkAccount(row: string): void {
+  const { calls, errors, balanced } = health().account
+  const dropped = { ...calls.dropped, ...errors.dropped }
+  if (Object.keys(dropped).length > 0) throw new Error(`${row} dropped records: ${JSON.stringify(dropped)}`)
+  if (!balanced) throw new Error(`${row}: the account does not add up`)
+}
+
+const run = Object.values(ROWS).find(rows => wanted in rows)?.[wanted]
+if (run === undefined) {
+  const list: RowEntry[] = Object.entries(ROWS).flatMap(([group, rows]) =>
+    Object.keys(rows).map(row => ({ row, group })),
+  )
+  process.stdout.write(`${JSON.stringify(list)}\n`)
+} else {
+  const folder = mkdtempSync(join(tmpdir(), 'callsight-bench-'))
+  try {
+    configure({ store: { path: join(folder, 'calls.db') } })
+    const figures = await run()
+    await shutdown()
+    checkAccount(wanted)
+    const result: RowResult = { row: wanted, unit: 'ns/call', ...figures }
+    process.stdout.write(`${JSON.stringify(result)}\n`)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
 if (sink === -1) process.stdout.write('')
