@@ -1,125 +1,250 @@
 import { nowMs } from '../queue/clock.js'
 import type { CallSite } from './call-site.js'
 import { inheritedContext } from './context.js'
-import { defer, watchThenable } from './deferred.js'
+import { defer, isPlain, watchThenable } from './deferred.js'
 import { contain } from './keep.js'
 import { type PendingCall, pendingCall } from './pending.js'
 import { attach, live, type Recording } from './recording.js'
 import { CELLS_PER_CALL, Cell, carry, makeRoom, putBack, running, runningSites } from './running.js'
-import { settleReturn, settleThrow } from './settle.js'
+import { settleReturn, settleThrow, settleTimed } from './settle.js'
 import { isWaiting, missCall, settleLeft, settleWaiting } from './unsettled.js'
 
 /** The call passes through: recording is off, or the recorder itself is at work. */
 export const NOT_RECORDED = -1
+/** The call is to be recorded: {@link enterSampled} begins it. */
+export const SAMPLED = -2
+
+// What a module imports is read anew at each use; what stands in a constant of its own is a part of the compiled code.
+const { START, CALL, TRACE, PARENT, WEIGHT, MARK, CARRIES, SITE } = Cell
+const CELLS = CELLS_PER_CALL
+const SKIPPED = NOT_RECORDED
+const SAMPLE = SAMPLED
+const calls = running
+const sites = runningSites
+const now = live
+const clock = nowMs
+const NO_ARGUMENTS: ArrayLike<unknown> = []
+
+/** What {@link failCall} and {@link endWithArguments} need beside the arguments; the value is not kept beyond them. */
+export const ended: { at: number; value: unknown } = { at: 0, value: undefined }
 
 /**
- * A monitored function is being called. Returns its depth among the running calls, to be given to {@link endCall} or
- * {@link failCall}. Nothing in here throws.
+ * A monitored function is being called. Returns its depth among the running calls, to be given to {@link endCall}, or
+ * {@link NOT_RECORDED} or {@link SAMPLED}. Nothing in here throws.
  */
+export function enterCall(site: CallSite, self: unknown): number {
+  const recording = now.recording ?? now.start()
+  if (recording === null) return SKIPPED
+  try {
+    if ((!site.isAttached || recording.producer.busy) && !admit(recording, site, self)) return SKIPPED
+    const { sampler } = site
+    if (--sampler.skip < 0 && sampler.refill()) return SAMPLE
+    const at = calls.depth[0]
+    const cell = at * CELLS
+    const { cells } = calls
+    if (calls.unsettled !== at || site.continues || cell === cells.length) {
+      return begin(recording, site, 0, NO_ARGUMENTS)
+    }
+    let parent = 0
+    let trace = 0
+    if (at > 0) {
+      parent = cells[cell - CELLS + CALL]
+      trace = cells[cell - CELLS + TRACE]
+    } else {
+      const inherited = inheritedContext()
+      if (inherited !== undefined) {
+        parent = inherited.call
+        trace = inherited.trace
+      }
+    }
+    const call = ++recording.lastCall
+    cells[cell + CALL] = call
+    cells[cell + TRACE] = trace === 0 ? call : trace
+    cells[cell + PARENT] = parent
+    cells[cell + WEIGHT] = 0
+    cells[cell + MARK] = -1
+    cells[cell + CARRIES] = 0
+    cells[cell + SITE] = site.id
+    sites[at] = site
+    // Where the stack ends in one of these two, nobody has seen the call.
+    cells[cell + START] = site.timed ? clock() : -1
+    recording.totals.begin(site.id)
+    calls.depth[0] = calls.unsettled = at + 1
+    return at
+  } catch (error) {
+    return unrecorded(recording, site, error)
+  }
+}
+
+/** At the end of the stack there may be room for the call, but not for its record. */
+function unrecorded(recording: Recording, site: CallSite, error: unknown): number {
+  missCall(site)
+  contain(recording, error)
+  return NOT_RECORDED
+}
+
+/** The rest of {@link enterCall}, for a call that is to be recorded: it sees the arguments. */
+export function enterSampled(this: CallSite, ...args: unknown[]): number {
+  const recording = this.recording as Recording
+  try {
+    return begin(recording, this, this.sampler.weight, args)
+  } catch (error) {
+    return unrecorded(recording, this, error)
+  }
+}
+
+/** {@link enterCall} for a function whose calls are begun with their arguments, whether sampled or not. */
 export function beginCall(site: CallSite, self: unknown, args: ArrayLike<unknown>): number {
   const recording = live.recording ?? live.start()
   if (recording === null) return NOT_RECORDED
   try {
-    if (recording.producer.busy) {
-      if (site.id !== -1 || attach(recording, site, self)) recording.producer.dropReentrant(site.id)
-      return NOT_RECORDED
-    }
-    if (!site.isAttached && !attach(recording, site, self)) return NOT_RECORDED
-    return begin(recording, site, args)
+    if ((!site.isAttached || recording.producer.busy) && !admit(recording, site, self)) return NOT_RECORDED
+    return begin(recording, site, site.sampler.next() ? site.sampler.weight : 0, args)
   } catch (error) {
-    // At the end of the stack there may be room for the call, but not for its record.
-    missCall(site)
-    contain(recording, error)
-    return NOT_RECORDED
+    return unrecorded(recording, site, error)
   }
 }
 
-function begin(recording: Recording, site: CallSite, args: ArrayLike<unknown>): number {
-  const at = running.depth[0]
-  if (running.unsettled !== at) settleLeft(recording, at)
-  const cell = at * CELLS_PER_CALL
-  if (cell === running.cells.length) makeRoom()
-  const { cells } = running
-  cells[cell + Cell.MARK] = -1
-  cells[cell + Cell.CARRIES] = 0
+/** Whether a call of a site that is not settled yet is recorded, or any call while the recorder is at work. */
+function admit(recording: Recording, site: CallSite, self: unknown): boolean {
+  if (recording.producer.busy) {
+    if (site.id !== -1 || attach(recording, site, self)) recording.producer.dropReentrant(site.id)
+    return false
+  }
+  return attach(recording, site, self)
+}
+
+function begin(recording: Recording, site: CallSite, weight: number, args: ArrayLike<unknown>): number {
+  const at = calls.depth[0]
+  if (calls.unsettled !== at) settleLeft(recording, at)
+  const cell = at * CELLS
+  if (cell === calls.cells.length) makeRoom()
+  const { cells } = calls
+  cells[cell + MARK] = -1
+  cells[cell + CARRIES] = 0
   try {
-    const weight = site.sampler.next() ? site.sampler.weight : 0
     const carries = weight > 0 || site.continues
     // Asked once: in the continuation of a promise the answer takes up to 90 ns (Node 20).
     const inherited = at === 0 || carries ? inheritedContext() : undefined
     let parent = 0
     let trace = 0
     if (at > 0) {
-      parent = cells[cell - CELLS_PER_CALL + Cell.CALL]
-      trace = cells[cell - CELLS_PER_CALL + Cell.TRACE]
+      parent = cells[cell - CELLS + CALL]
+      trace = cells[cell - CELLS + TRACE]
     } else if (inherited !== undefined) {
       parent = inherited.call
       trace = inherited.trace
     }
     const call = ++recording.lastCall
     if (trace === 0) trace = call
-    cells[cell + Cell.CALL] = call
-    cells[cell + Cell.TRACE] = trace
-    cells[cell + Cell.PARENT] = parent
-    cells[cell + Cell.WEIGHT] = weight
-    cells[cell + Cell.SITE] = site.id
-    runningSites[at] = site
+    cells[cell + CALL] = call
+    cells[cell + TRACE] = trace
+    cells[cell + PARENT] = parent
+    cells[cell + WEIGHT] = weight
+    cells[cell + SITE] = site.id
+    sites[at] = site
     if (weight > 0 && recording.producer.scratch.hasRoom) {
-      cells[cell + Cell.MARK] = recording.producer.captureArguments(site, args)
+      cells[cell + MARK] = recording.producer.captureArguments(site, args)
     }
     if (carries) carry(at, call, trace, inherited)
     // As late as can be, so that the recorder's own work is not in the duration.
-    cells[cell + Cell.START] = weight > 0 || site.timed ? nowMs() : -1
+    cells[cell + START] = weight > 0 || site.timed ? clock() : -1
     recording.totals.begin(site.id)
   } catch (error) {
     // Nothing to settle, but to leave.
-    runningSites[at] = null
-    running.unsettled = at + 1
+    sites[at] = null
+    calls.unsettled = at + 1
     throw error
   }
-  running.depth[0] = running.unsettled = at + 1
+  calls.depth[0] = calls.unsettled = at + 1
   return at
 }
 
 /**
- * The call has returned; gives back what the app gets: the very value, or the derived promise of a native one.
+ * The call has returned a value that the app gets as it is. `false`: nothing is done yet, {@link endWithArguments} has
+ * to end the call.
  *
  * @throws RangeError at the end of the stack, before anything is settled: then the wrapper leaves the call to others
  */
-export function endCall(at: number, site: CallSite, args: ArrayLike<unknown>, result: unknown): unknown {
+export function endCall(at: number, site: CallSite, result: unknown): boolean {
+  if (typeof result === 'object' && result !== null && !isPlain(result)) return false
+  const { cells } = calls
+  const cell = at * CELLS
+  if (
+    calls.unsettled !== at + 1 ||
+    cells[cell + WEIGHT] !== 0 ||
+    cells[cell + CARRIES] !== 0 ||
+    isWaiting()
+  ) {
+    return endKept(at, site, result)
+  }
+  // Most calls: there is nothing to record and nothing to undo.
   const recording = site.recording as Recording
-  if (running.unsettled !== at + 1) settleLeft(recording, at + 1)
-  running.depth[0] = at
+  if (cells[cell + START] < 0) recording.totals.count(site.id)
+  else if (!settleTimed(recording, site, cells, cell)) return false
+  calls.depth[0] = calls.unsettled = at
+  return true
+}
+
+function endKept(at: number, site: CallSite, result: unknown): boolean {
+  const recording = site.recording as Recording
+  if (calls.unsettled !== at + 1) settleLeft(recording, at + 1)
+  calls.depth[0] = at
+  if (!settleReturn(recording, site, at, null, result)) return false
+  try {
+    leave(recording, at)
+    // Nobody knows when this thread settles its next call.
+    if (at === 0 && isWaiting()) settleWaiting(recording)
+  } catch {
+    sites[at] = null
+  }
+  return true
+}
+
+/**
+ * The call has returned what is in {@link ended}, and may go on after that, or is worth a record that shows its
+ * arguments. Gives back what the app gets: the very value, or the derived promise of a native one.
+ *
+ * @throws RangeError as {@link endCall} does
+ */
+export function endWithArguments(this: CallSite, ...args: unknown[]): unknown {
+  const { at, value } = ended
+  ended.value = undefined
+  const recording = this.recording as Recording
+  if (calls.unsettled !== at + 1) settleLeft(recording, at + 1)
+  calls.depth[0] = at
   let given: unknown = null
-  if (typeof result === 'object' && result !== null) given = deferral(recording, at, site, args, result)
+  if (typeof value === 'object' && value !== null) given = deferral(recording, at, this, args, value)
   if (given === null) {
-    settleReturn(recording, site, at, args, result)
-    given = result
+    settleReturn(recording, this, at, args, value)
+    given = value
   }
   try {
     leave(recording, at)
     // Nobody knows when this thread settles its next call.
     if (at === 0 && isWaiting()) settleWaiting(recording)
   } catch {
-    runningSites[at] = null
+    sites[at] = null
   }
   return given
 }
 
 /**
- * The call has thrown.
+ * The call has thrown what is in {@link ended}.
  *
  * @throws RangeError as {@link endCall} does
  */
-export function failCall(at: number, site: CallSite, args: ArrayLike<unknown>, thrown: unknown): void {
-  const recording = site.recording as Recording
-  if (running.unsettled !== at + 1) settleLeft(recording, at + 1)
-  running.depth[0] = at
-  settleThrow(recording, site, at, args, thrown)
+export function failCall(this: CallSite, ...args: unknown[]): void {
+  const { at, value } = ended
+  ended.value = undefined
+  const recording = this.recording as Recording
+  if (calls.unsettled !== at + 1) settleLeft(recording, at + 1)
+  calls.depth[0] = at
+  settleThrow(recording, this, at, args, value)
   try {
     leave(recording, at)
   } catch {
-    runningSites[at] = null
+    sites[at] = null
   }
 }
 
@@ -135,7 +260,7 @@ export function detachCall(at: number, site: CallSite, args: ArrayLike<unknown>,
   try {
     leave(recording, at)
   } catch {
-    runningSites[at] = null
+    sites[at] = null
   }
   return pending
 }
@@ -159,10 +284,10 @@ function deferral(
 
 /** Puts the asynchronous context and the scratch space back to what they were before the call, which is settled. */
 function leave(recording: Recording, at: number): void {
-  const { cells } = running
-  const cell = at * CELLS_PER_CALL
-  if (cells[cell + Cell.CARRIES] === 1) putBack(at)
-  const mark = cells[cell + Cell.MARK]
+  const { cells } = calls
+  const cell = at * CELLS
+  if (cells[cell + CARRIES] === 1) putBack(at)
+  const mark = cells[cell + MARK]
   if (mark !== -1) recording.producer.scratch.release(mark)
-  running.unsettled = at
+  calls.unsettled = at
 }

@@ -52,6 +52,13 @@ const watching = new WeakMap<Method, Watch>()
 /** Prototypes whose objects have no `then` by inheritance, as far as was seen. */
 const withoutThen = new WeakSet<object>([Object.prototype, Array.prototype])
 
+/** Whether a result is neither a promise nor a thenable, as most objects are; `false`: it takes a closer look. */
+export function isPlain(result: object): boolean {
+  if (isProxy(result) || isModuleNamespaceObject(result)) return false
+  const prototype = getPrototypeOf(result) as object | null
+  return prototype !== null && withoutThen.has(prototype) && !hasOwn(result, 'then')
+}
+
 /** What is known of calls whose thenable nobody has started; without their arguments, which may lead back to the thenable. */
 type Unstarted = (PendingHandle & { readonly returnedMs: number })[]
 

@@ -1,5 +1,14 @@
 import { types } from 'node:util'
-import { beginCall, endCall, failCall, NOT_RECORDED } from './call.js'
+import {
+  endCall,
+  ended,
+  endWithArguments,
+  enterCall,
+  enterSampled,
+  failCall,
+  NOT_RECORDED,
+  SAMPLED,
+} from './call.js'
 import type { CallSite } from './call-site.js'
 import { leftEnds, running } from './running.js'
 import { type AnyFunction, shapeLike } from './shape.js'
@@ -19,26 +28,38 @@ export function wrapFunction<F extends AnyFunction>(fn: F, site: CallSite): F {
   return shapeLike(isConstructible(fn) ? constructible(fn, site) : callable(fn, site), fn)
 }
 
+/**
+ * The optimizing compiler makes no array of `args` as long as they go nowhere but into `apply` and `construct`, on
+ * every path: so those parts of a call that look at its arguments get them by `apply` as well.
+ */
 function callable(fn: AnyFunction, site: CallSite): Function {
   return {
     monitored(this: unknown, ...args: unknown[]): unknown {
-      const at = beginCall(site, this, args)
+      let at = enterCall(site, this)
+      if (at === SAMPLED) at = apply(enterSampled, site, args)
       if (at === NOT_RECORDED) return apply(fn, this, args)
       let result: unknown
       try {
         result = apply(fn, this, args)
       } catch (thrown) {
         try {
-          failCall(at, site, args, thrown)
+          ended.at = at
+          ended.value = thrown
+          apply(failCall, site, args)
         } catch {
+          ended.value = undefined
           leftEnds[at] = { thrown }
           running.depth[0] = at
         }
         throw thrown
       }
       try {
-        return endCall(at, site, args, result)
+        if (endCall(at, site, result)) return result
+        ended.at = at
+        ended.value = result
+        return apply(endWithArguments, site, args)
       } catch {
+        ended.value = undefined
         leftEnds[at] = null
         running.depth[0] = at
         return result
@@ -50,7 +71,8 @@ function callable(fn: AnyFunction, site: CallSite): Function {
 function constructible(fn: AnyFunction, site: CallSite): Function {
   function monitored(this: unknown, ...args: unknown[]): unknown {
     const target = new.target
-    const at = beginCall(site, this, args)
+    let at = enterCall(site, this)
+    if (at === SAMPLED) at = apply(enterSampled, site, args)
     if (at === NOT_RECORDED) {
       return target === undefined ? apply(fn, this, args) : construct(fn, args, targetOf(target))
     }
@@ -59,16 +81,23 @@ function constructible(fn: AnyFunction, site: CallSite): Function {
       result = target === undefined ? apply(fn, this, args) : construct(fn, args, targetOf(target))
     } catch (thrown) {
       try {
-        failCall(at, site, args, thrown)
+        ended.at = at
+        ended.value = thrown
+        apply(failCall, site, args)
       } catch {
+        ended.value = undefined
         leftEnds[at] = { thrown }
         running.depth[0] = at
       }
       throw thrown
     }
     try {
-      return endCall(at, site, args, result)
+      if (endCall(at, site, result)) return result
+      ended.at = at
+      ended.value = result
+      return apply(endWithArguments, site, args)
     } catch {
+      ended.value = undefined
       leftEnds[at] = null
       running.depth[0] = at
       return result

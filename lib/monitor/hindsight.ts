@@ -2,6 +2,8 @@ import type { CallFacts } from '../queue/frame.js'
 import { FrameFlag } from '../queue/layout.js'
 import { Cell } from './running.js'
 
+const { START, CALL, TRACE, PARENT } = Cell
+
 /** Calls remembered per thread, a power of two. */
 const CAPACITY = 4_096
 /** One call takes one cache line: trace, call, parent, start, duration, site and flags. */
@@ -48,16 +50,16 @@ export class Hindsight {
    * @returns whether it belongs to a trace that is watched: then it should be promoted at once
    */
   remember(running: Float64Array, cell: number, site: number, durationMs: number, flags: number): boolean {
-    const trace = running[cell + Cell.TRACE]
-    const call = running[cell + Cell.CALL]
+    const trace = running[cell + TRACE]
+    const call = running[cell + CALL]
     const watched = (trace & (WATCHED - 1)) << 1
     if (this.#watched[watched] === trace && call <= this.#watched[watched + 1]) return true
     const calls = this.#calls
     const at = (this.#next++ & (CAPACITY - 1)) * CELLS
     calls[at] = trace
     calls[at + 1] = call
-    calls[at + 2] = running[cell + Cell.PARENT]
-    calls[at + 3] = running[cell + Cell.START]
+    calls[at + 2] = running[cell + PARENT]
+    calls[at + 3] = running[cell + START]
     calls[at + 4] = durationMs
     calls[at + 5] = site * FLAG_SPAN + flags
     return false

@@ -31,6 +31,11 @@ export const running: Running = {
   cells: new Float64Array(FIRST_CALLS * CELLS_PER_CALL),
 }
 
+// What a module exports is read anew at each use; what stands in a constant of its own is a part of the compiled code.
+const calls = running
+const CELLS = CELLS_PER_CALL
+const { CARRIES } = Cell
+
 /** What a call has thrown that its wrapper could not settle; `null`: it has returned. */
 export type LeftEnd = { readonly thrown: unknown } | null
 
@@ -80,15 +85,15 @@ export function carry(depth: number, call: number, trace: number, inherited: Cal
   outer[depth] = inherited
   entered[depth] = { call, trace }
   enterContext(entered[depth])
-  running.cells[depth * CELLS_PER_CALL + Cell.CARRIES] = 1
+  calls.cells[depth * CELLS + CARRIES] = 1
 }
 
 /** Undoes {@link carry}. */
 export function putBack(depth: number): void {
-  const cell = depth * CELLS_PER_CALL + Cell.CARRIES
-  if (running.cells[cell] === 0) return
+  const cell = depth * CELLS + CARRIES
+  if (calls.cells[cell] === 0) return
   enterContext(outer[depth])
-  running.cells[cell] = 0
+  calls.cells[cell] = 0
 }
 
 /**

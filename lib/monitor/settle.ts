@@ -15,40 +15,87 @@ import type { Recording } from './recording.js'
 import { CELLS_PER_CALL, Cell, running } from './running.js'
 import { hasStackRoom, isWaiting, settleWaiting, wait } from './unsettled.js'
 
+const { START, CALL, TRACE, PARENT, WEIGHT, MARK } = Cell
+const CELLS = CELLS_PER_CALL
+const calls = running
+const clock = nowMs
+const hindsights = hindsight
+const known = facts
+
 /**
  * The one way a call ends, whatever its kind: exact totals, and the decision whether there is a record. Errors always;
  * slow calls always; the rest as sampled. Nothing here may throw into the app.
  */
 
-/** The call at this depth has returned. */
+/**
+ * The call at this depth has returned. `false`: nothing is done yet, for its record has to show arguments that were not
+ * captured, and `args` is null.
+ */
 export function settleReturn(
   recording: Recording,
   site: CallSite,
   at: number,
-  args: ArrayLike<unknown>,
+  args: ArrayLike<unknown> | null,
   result: unknown,
-): void {
-  const { cells } = running
-  const cell = at * CELLS_PER_CALL
-  const startMs = cells[cell + Cell.START]
-  const durationMs = startMs < 0 ? -1 : nowMs() - startMs
+): boolean {
+  const { cells } = calls
+  const cell = at * CELLS
+  const startMs = cells[cell + START]
+  const weight = cells[cell + WEIGHT]
+  const durationMs = startMs < 0 ? -1 : clock() - startMs
+  const isKept = weight !== 0 || durationMs >= site.slowMs
+  if (isKept && args === null && cells[cell + MARK] === -1) return false
   // Outside of what is contained: until here the call is not settled, and may be left to others.
   recording.totals.end(site.id, durationMs, false)
   try {
     if (isWaiting()) settleWaiting(recording)
-    const weight = cells[cell + Cell.WEIGHT]
-    if (weight === 0 && !(durationMs >= site.slowMs)) {
-      if (startMs < 0) return
-      const isWatched = hindsight.remember(cells, cell, site.id, durationMs, 0)
-      if (isWatched) promoteCaller(recording, cells, cell, site.id, durationMs, 0)
-      return
+    if (isKept) {
+      keepEnded(recording, site, cells, cell, durationMs, weight, args, result)
+    } else if (startMs >= 0 && hindsights.remember(cells, cell, site.id, durationMs, 0)) {
+      promoteCaller(recording, cells, cell, site.id, durationMs, 0)
     }
-    if (isReentrant(recording, site)) return
-    fillFrom(cells, cell, durationMs, 0)
-    keepReturn(recording, site, weight, cells[cell + Cell.MARK], null, args, result)
   } catch (error) {
     contain(recording, error)
   }
+  return true
+}
+
+/**
+ * {@link settleReturn} for most calls: timed, and not sampled, while nothing waits. `false`: nothing is done yet, the
+ * call was slow.
+ */
+export function settleTimed(
+  recording: Recording,
+  site: CallSite,
+  cells: Float64Array,
+  cell: number,
+): boolean {
+  const durationMs = clock() - cells[cell + START]
+  if (durationMs >= site.slowMs) return false
+  recording.totals.end(site.id, durationMs, false)
+  try {
+    if (hindsights.remember(cells, cell, site.id, durationMs, 0)) {
+      promoteCaller(recording, cells, cell, site.id, durationMs, 0)
+    }
+  } catch (error) {
+    contain(recording, error)
+  }
+  return true
+}
+
+function keepEnded(
+  recording: Recording,
+  site: CallSite,
+  cells: Float64Array,
+  cell: number,
+  durationMs: number,
+  weight: number,
+  args: ArrayLike<unknown> | null,
+  result: unknown,
+): void {
+  if (isReentrant(recording, site)) return
+  fillFrom(cells, cell, durationMs, 0)
+  keepReturn(recording, site, weight, cells[cell + MARK], null, args, result)
 }
 
 /** The call at this depth has thrown. */
@@ -164,10 +211,10 @@ export function settlePendingThrow(pending: PendingCall, thrown: unknown): void 
 }
 
 function fillFrom(cells: Float64Array, cell: number, durationMs: number, flags: number): void {
-  facts.startMs = cells[cell + Cell.START]
-  facts.durationMs = durationMs
-  facts.call = cells[cell + Cell.CALL]
-  facts.trace = cells[cell + Cell.TRACE]
-  facts.parent = cells[cell + Cell.PARENT]
-  facts.flags = flags
+  known.startMs = cells[cell + START]
+  known.durationMs = durationMs
+  known.call = cells[cell + CALL]
+  known.trace = cells[cell + TRACE]
+  known.parent = cells[cell + PARENT]
+  known.flags = flags
 }

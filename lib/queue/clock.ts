@@ -28,13 +28,26 @@ export function anchoredClock(anchor: ClockAnchor): AnchoredClock {
   return { nowUs: () => Math.round(anchor.unixUs + (monotonicMs() - anchor.monotonicMs) * 1000) }
 }
 
-/**
- * The monotonic clock of this thread in milliseconds. Taken before the app can put a fake one in its place (tests do)
- * or monitor it.
- */
-export const nowMs: () => number = performance.now.bind(performance)
+// On a buffer of its own a small array has a fixed address, which the compiler can build in.
+const hrtimeNs = new BigInt64Array(new ArrayBuffer(8))
+const hrtimeWords = new Uint32Array(hrtimeNs.buffer)
+const LOW = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? 0 : 1
+const HIGH = 1 - LOW
+hrtimeNs[0] = hrtime()
+const ZERO_LOW = hrtimeWords[LOW]
+const ZERO_HIGH = hrtimeWords[HIGH]
 
-/** Unix time, in microseconds, of the zero of this thread's `performance.now()`. */
+/**
+ * The monotonic clock of this thread in milliseconds, from when this module was loaded. The same clock as
+ * `performance.now()`, which on Node 20 makes an object of each reading and takes a third longer. The reading goes
+ * through memory because that is the only way from a BigInt to a number that makes no object either.
+ */
+export function nowMs(): number {
+  hrtimeNs[0] = hrtime()
+  return ((hrtimeWords[HIGH] - ZERO_HIGH) * 2 ** 32 + (hrtimeWords[LOW] - ZERO_LOW)) * 1e-6
+}
+
+/** Unix time, in microseconds, of the zero of this thread's {@link nowMs}. */
 export function threadOriginUs(anchor: ClockAnchor): number {
   return anchor.unixUs + (monotonicMs() - anchor.monotonicMs) * 1000 - nowMs() * 1000
 }

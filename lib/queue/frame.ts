@@ -1,6 +1,8 @@
 import { SHAPE_BYTES } from '../serialize/markers.js'
 import { Frame, FrameKind, type Lane, REMOTE_TRACE_BYTES } from './layout.js'
 
+const RECORD = FrameKind.record
+
 /** The measured facts of one call, handed over when it ends. */
 export interface CallFacts {
   startMs: number
@@ -41,7 +43,7 @@ export function writeFrameHeader(
   const word = offset >>> 2
   const double = offset >>> 3
   u32[word] = frameBytes
-  u32[word + 1] = FrameKind.record | (lane << 8) | (facts.flags << 16)
+  u32[word + 1] = RECORD | (lane << 8) | (facts.flags << 16)
   f64[double + 1] = seq
   f64[double + 2] = facts.startMs
   f64[double + 3] = facts.durationMs

@@ -13,9 +13,24 @@ import {
   totalsBytes,
 } from './layout.js'
 
-const durationF64 = new Float64Array(1)
+const durationF64 = new Float64Array(new ArrayBuffer(8))
 const durationU32 = new Uint32Array(durationF64.buffer)
 const highWord = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? 1 : 0
+
+// What a module imports is read anew at each use; these are a part of the compiled code.
+const FIRST_WORD = HEADER_BYTES >>> 2
+const BLOCK_WORDS = BLOCK_BYTES >>> 2
+const ERRORS = Block.ERRORS >>> 2
+const BEGUN = Block.BEGUN >>> 2
+const KEPT = Block.KEPT >>> 2
+const TIMED = Block.TIMED >>> 2
+const BUCKETS = Block.BUCKETS >>> 2
+/** The maxima stand behind it. */
+const DURATION_SUM = Block.DURATION_SUM >>> 3
+const MAX_SLOT = MAX_SLOT_I32
+const SHIFT = BUCKET_SHIFT
+const BASE = BUCKET_BASE
+const COUNT = BUCKET_COUNT
 
 /** The latency bucket of a duration. */
 export function bucketOf(durationNs: number): number {
@@ -81,29 +96,36 @@ export class Totals {
 
   /** A call began. */
   begin(site: number): void {
-    this.#u32[(HEADER_BYTES + site * BLOCK_BYTES + Block.BEGUN) >>> 2]++
+    this.#u32[FIRST_WORD + site * BLOCK_WORDS + BEGUN]++
+  }
+
+  /** A call ended that was not timed, and has not failed. */
+  count(site: number): void {
+    this.#u32[FIRST_WORD + site * BLOCK_WORDS]++
   }
 
   /** A call ended; `durationMs < 0`: it was not timed. */
   end(site: number, durationMs: number, failed: boolean): void {
-    const base = HEADER_BYTES + site * BLOCK_BYTES
     const u32 = this.#u32
-    const word = base >>> 2
+    const word = FIRST_WORD + site * BLOCK_WORDS
     u32[word]++
-    if (failed) u32[word + 1]++
+    if (failed) u32[word + ERRORS]++
     if (durationMs < 0) return
-    u32[word + (Block.TIMED >>> 2)]++
+    u32[word + TIMED]++
     const f64 = this.#f64
-    const double = base >>> 3
-    f64[double + (Block.DURATION_SUM >>> 3)] += durationMs
-    const max = double + (Block.DURATION_MAX >>> 3) + (this.#i32[MAX_SLOT_I32] & 1)
+    const double = (word >>> 1) + DURATION_SUM
+    f64[double] += durationMs
+    const max = double + 1 + (u32[MAX_SLOT] & 1)
     if (durationMs > f64[max]) f64[max] = durationMs
-    u32[word + (Block.BUCKETS >>> 2) + bucketOf(durationMs * 1e6)]++
+    // As bucketOf: at the end of the stack no call may stand between one counter and the next.
+    durationF64[0] = durationMs * 1e6
+    const bucket = (durationU32[highWord] >>> SHIFT) - BASE
+    u32[word + BUCKETS + (bucket < 0 ? 0 : bucket < COUNT ? bucket : COUNT - 1)]++
   }
 
   /** A record was produced. */
   keep(site: number): void {
-    this.#u32[(HEADER_BYTES + site * BLOCK_BYTES + Block.KEPT) >>> 2]++
+    this.#u32[FIRST_WORD + site * BLOCK_WORDS + KEPT]++
   }
 
   /** A record of the call lane was produced, and dropped at once. */
