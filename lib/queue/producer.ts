@@ -43,6 +43,15 @@ const HANDED_WORD: Readonly<Record<Exclude<Handed, 'refused'>, number>> = {
   held: LaneF64.ERRORS_HELD,
 }
 
+// What a module imports is read anew at each use; these are a part of the compiled code.
+const { CALLS_PRODUCED, ERRORS_PRODUCED, CALLS_PUBLISHED, PRODUCER_DROPS } = LaneF64
+const CALLS = Lane.calls
+const { WAKE } = ControlI32
+const { HEADER_BYTES } = Frame
+const SHAPE_ROOM = SHAPE_BYTES
+const ARRAY_3 = FIXARRAY_3
+const NOTHING = NIL
+
 /**
  * The recording thread's end of both lanes. Every record that is begun gets a sequence number here and is either
  * handed on or counted as dropped; nothing below may throw.
@@ -149,8 +158,8 @@ export class Producer {
   #drop(site: number, reason: number): void {
     // The stack may end in a call, never in a store: all of it is counted, or nothing.
     this.#totals.keepNone(site, reason)
-    this.#f64[LaneF64.CALLS_PRODUCED]++
-    this.#f64[LaneF64.PRODUCER_DROPS + reason]++
+    this.#f64[CALLS_PRODUCED]++
+    this.#f64[PRODUCER_DROPS + reason]++
   }
 
   /** Gives out the next sequence number of a lane. From here on the record is unfinished until {@link #finish}. */
@@ -158,17 +167,17 @@ export class Producer {
     if (this.#unfinished !== 0) this.#countUnfinished()
     this.#unfinished = lane + 1
     this.#unfinishedSite = site
-    return ++this.#f64[lane === Lane.calls ? LaneF64.CALLS_PRODUCED : LaneF64.ERRORS_PRODUCED]
+    return ++this.#f64[lane === CALLS ? CALLS_PRODUCED : ERRORS_PRODUCED]
   }
 
   /** The stack ended in the middle of a record. */
   #countUnfinished(): void {
     const { handed } = this.#journal
-    if (this.#unfinished === Lane.calls + 1) {
+    if (this.#unfinished === CALLS + 1) {
       this.#countDrop(this.#unfinishedSite, Drop.serializeFailed)
     } else if (handed === null) {
       // The error comes again, and nothing bears its number.
-      this.#f64[LaneF64.ERRORS_PRODUCED]--
+      this.#f64[ERRORS_PRODUCED]--
       this.#unfinished = 0
     } else if (handed === 'refused') {
       this.#dropError(this.#unfinishedSite, Drop.queueFull)
@@ -185,7 +194,7 @@ export class Producer {
 
   #countDrop(site: number, reason: number): void {
     this.#totals.drop(site, reason)
-    this.#f64[LaneF64.PRODUCER_DROPS + reason]++
+    this.#f64[PRODUCER_DROPS + reason]++
     this.#unfinished = 0
   }
 
@@ -202,7 +211,7 @@ export class Producer {
     args: ArrayLike<unknown> | null,
     result: unknown,
   ): void {
-    const seq = this.#begin(Lane.calls, site.id)
+    const seq = this.#begin(CALLS, site.id)
     this.#totals.keep(site.id)
     if (this.#route !== 'ring') {
       this.#recordCallLate(site, facts, weight, argsMark, heldArgs, args, result, seq)
@@ -213,7 +222,7 @@ export class Producer {
       this.#countDrop(site.id, this.#fullReason())
       return
     }
-    const payload = offset + Frame.HEADER_BYTES
+    const payload = offset + HEADER_BYTES
     const end = this.#writeCall(this.#bytes, payload, site, argsMark, heldArgs, args, result)
     if (end === -1) {
       this.#countDrop(site.id, Drop.serializeFailed)
@@ -224,16 +233,16 @@ export class Producer {
 
   /** Hands on the header of a call of which nothing else was captured; it stands for nothing but itself. */
   recordHeader(site: number, facts: CallFacts): void {
-    const seq = this.#begin(Lane.calls, site)
+    const seq = this.#begin(CALLS, site)
     this.#totals.keep(site)
     const offset = this.#route === 'ring' ? this.#ring.reserve() : -1
     if (offset === -1) {
       this.#countDrop(site, this.#route === 'ring' ? this.#fullReason() : Drop.shutdown)
       return
     }
-    const payload = offset + Frame.HEADER_BYTES
-    this.#bytes[payload] = FIXARRAY_3
-    this.#bytes.fill(NIL, payload + 1, payload + 4)
+    const payload = offset + HEADER_BYTES
+    this.#bytes[payload] = ARRAY_3
+    this.#bytes.fill(NOTHING, payload + 1, payload + 4)
     this.#publishCall(site, facts, seq, 0, offset, payload + 4)
   }
 
@@ -247,22 +256,12 @@ export class Producer {
   ): void {
     const end = facts.trace < 0 ? this.#writeRemote(this.#bytes, payloadEnd, facts) : payloadEnd
     const frameBytes = (end - offset + 7) & ~7
-    const payloadBytes = payloadEnd - offset - Frame.HEADER_BYTES
-    writeFrameHeader(
-      this.#u32,
-      this.#f64,
-      offset,
-      frameBytes,
-      Lane.calls,
-      facts,
-      seq,
-      weight,
-      site,
-      payloadBytes,
-    )
+    const payloadBytes = payloadEnd - offset - HEADER_BYTES
+    writeFrameHeader(this.#u32, this.#f64, offset, frameBytes, CALLS, facts, seq, weight, site, payloadBytes)
     this.#ring.publish(frameBytes)
-    this.#finish(LaneF64.CALLS_PUBLISHED)
-    if (this.#ring.usedBytes > this.#wakeAtBytes) this.#wake()
+    this.#finish(CALLS_PUBLISHED)
+    // Asked first, as the writer is busy for long while the ring is that full. At worst it sleeps its interval out.
+    if (this.#ring.holdsMoreThan(this.#wakeAtBytes) && Atomics.load(this.#control, WAKE) === 0) this.#wake()
   }
 
   /** A trace that was begun elsewhere: its ids go behind the payload, as long as they are still known. */
@@ -291,7 +290,7 @@ export class Producer {
   ): number {
     this.busy = true
     try {
-      bytes[payload] = FIXARRAY_3
+      bytes[payload] = ARRAY_3
       const after = this.#writeArgs(bytes, payload + 1, site, argsMark, heldArgs, args)
       return this.#capture.writeResult(
         bytes,
@@ -321,12 +320,12 @@ export class Producer {
       return at + heldArgs.byteLength
     }
     if (args !== null) {
-      const end = at + this.#groupBytes + SHAPE_BYTES
+      const end = at + this.#groupBytes + SHAPE_ROOM
       return this.#capture.writeArguments(bytes, at, end, args, site.captureArgs, site)
     }
     if (argsMark === -1) {
-      bytes[at] = NIL
-      bytes[at + 1] = NIL
+      bytes[at] = NOTHING
+      bytes[at + 1] = NOTHING
       return at + 2
     }
     if (argsMark >= this.slots.argsAt) return this.slots.copyArguments(argsMark, bytes, at)
@@ -358,7 +357,7 @@ export class Producer {
 
   #appendLate(site: ProducedSite, facts: CallFacts, seq: number, weight: number, end: number): boolean {
     const after = facts.trace < 0 ? this.#writeRemote(this.#journal.buffer, end, facts) : end
-    const frameBytes = this.#journal.complete(Lane.calls, facts, seq, weight, site.id, end, after)
+    const frameBytes = this.#journal.complete(CALLS, facts, seq, weight, site.id, end, after)
     return this.#journal.append(frameBytes, site.id)
   }
 
@@ -411,7 +410,7 @@ export class Producer {
   #dropError(site: number, reason: number): void {
     this.#journal.handed = 'refused'
     this.#totals.dropError(site, reason)
-    this.#finishError(LaneF64.PRODUCER_DROPS + Lane.errors * DROP_WORDS_PER_LANE + reason)
+    this.#finishError(PRODUCER_DROPS + Lane.errors * DROP_WORDS_PER_LANE + reason)
   }
 
   #writeError(
@@ -424,16 +423,16 @@ export class Producer {
   ): number {
     const { buffer: bytes, payloadOffset: payload } = this.#journal
     try {
-      bytes[payload] = FIXARRAY_3
+      bytes[payload] = ARRAY_3
       const after = shrink
         ? this.#writeArgs(bytes, payload + 1, site, -1, null, null)
         : this.#writeArgs(bytes, payload + 1, site, argsMark, heldArgs, args)
       return this.#capture.writeError(bytes, after, bytes.length, thrown, shrink, site)
     } catch {
       // The record itself must not be lost with its content.
-      bytes[payload + 1] = NIL
-      bytes[payload + 2] = NIL
-      bytes[payload + 3] = NIL
+      bytes[payload + 1] = NOTHING
+      bytes[payload + 2] = NOTHING
+      bytes[payload + 3] = NOTHING
       return payload + 4
     }
   }

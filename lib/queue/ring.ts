@@ -1,6 +1,16 @@
 import { Frame, FrameKind, LaneI32, RING_OFFSET } from './layout.js'
 
 /**
+ * On x86 other threads see plain stores in the order they were made. There an atomic one adds nothing but a wait until
+ * all of the frame has left the processor's store buffer, and the rest of the call waits with it.
+ */
+const KEEPS_ORDER = process.arch === 'x64'
+
+const { TAIL, HEAD } = LaneI32
+const PADDING = FrameKind.padding
+const RING_AT = RING_OFFSET
+
+/**
  * The ring: a bounded queue of variable-sized frames between one producer and one consumer, in shared memory.
  *
  * Positions (TAIL, HEAD) count bytes modulo 2^32 and never wrap at the end of the ring, so `tail - head` is the
@@ -34,9 +44,12 @@ export class RingProducer {
     this.#head = Atomics.load(this.#i32, LaneI32.HEAD)
   }
 
-  /** Bytes in use, as far as the producer knows without looking at HEAD again. */
-  get usedBytes(): number {
-    return (this.#tail - this.#head) >>> 0
+  /** Whether more than `bytes` are in use. */
+  holdsMoreThan(bytes: number): boolean {
+    if ((this.#tail - this.#head) >>> 0 <= bytes) return false
+    // A stale head only makes the ring look fuller than it is.
+    this.#head = Atomics.load(this.#i32, HEAD)
+    return (this.#tail - this.#head) >>> 0 > bytes
   }
 
   /** Byte offset (in the lane memory) of room for one frame of the largest size, or -1 when the ring is full. */
@@ -47,23 +60,24 @@ export class RingProducer {
     const needed = padding + this.#largestFrame
     if (this.#ringBytes - ((this.#tail - this.#head) >>> 0) < needed) {
       // Everything the consumer has read of frames before this HEAD is finished: their memory may be written again.
-      this.#head = Atomics.load(this.#i32, LaneI32.HEAD)
+      this.#head = Atomics.load(this.#i32, HEAD)
       if (this.#ringBytes - ((this.#tail - this.#head) >>> 0) < needed) return -1
     }
     if (padding > 0) {
-      const word = (RING_OFFSET + start) >>> 2
+      const word = (RING_AT + start) >>> 2
       this.#u32[word] = padding
-      this.#u32[word + 1] = FrameKind.padding
+      this.#u32[word + 1] = PADDING
     }
     this.#reserved = this.#tail + padding
-    return RING_OFFSET + (this.#reserved & this.#mask)
+    return RING_AT + (this.#reserved & this.#mask)
   }
 
   /** Publishes the frame written at the offset {@link reserve} gave; `frameBytes` is a multiple of 8. */
   publish(frameBytes: number): void {
     this.#tail = (this.#reserved + frameBytes) | 0
-    // Sequentially consistent: whoever sees this TAIL sees every byte of the frame.
-    Atomics.store(this.#i32, LaneI32.TAIL, this.#tail)
+    // Whoever sees this TAIL sees every byte of the frame.
+    if (KEEPS_ORDER) this.#i32[TAIL] = this.#tail
+    else Atomics.store(this.#i32, TAIL, this.#tail)
   }
 }
 
