@@ -1,4 +1,4 @@
-import { nowMs } from '../queue/clock.js'
+import { readClock } from '../queue/clock.js'
 import type { CallSite } from './call-site.js'
 import { inheritedContext } from './context.js'
 import { defer, isPlain, watchThenable } from './deferred.js'
@@ -22,7 +22,7 @@ const SAMPLE = SAMPLED
 const calls = running
 const sites = runningSites
 const now = live
-const clock = nowMs
+const stamp = readClock
 const NO_ARGUMENTS: ArrayLike<unknown> = []
 
 /** What {@link failCall} and {@link endWithArguments} need beside the arguments; the value is not kept beyond them. */
@@ -67,7 +67,8 @@ export function enterCall(site: CallSite, self: unknown): number {
     cells[cell + SITE] = site.id
     sites[at] = site
     // Where the stack ends in one of these two, nobody has seen the call.
-    cells[cell + START] = site.timed ? clock() : -1
+    if (site.timed) stamp(cells, cell + START)
+    else cells[cell + START] = -1
     recording.totals.begin(site.id)
     calls.depth[0] = calls.unsettled = at + 1
     return at
@@ -148,7 +149,8 @@ function begin(recording: Recording, site: CallSite, weight: number, args: Array
     }
     if (carries) carry(at, call, trace, inherited)
     // As late as can be, so that the recorder's own work is not in the duration.
-    cells[cell + START] = weight > 0 || site.timed ? clock() : -1
+    if (weight > 0 || site.timed) stamp(cells, cell + START)
+    else cells[cell + START] = -1
     recording.totals.begin(site.id)
   } catch (error) {
     // Nothing to settle, but to leave.

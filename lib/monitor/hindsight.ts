@@ -8,7 +8,8 @@ const { START, CALL, TRACE, PARENT } = Cell
 const CAPACITY = 4_096
 /** One call takes one cache line: trace, call, parent, start, duration, site and flags. */
 const CELLS = 8
-const FLAG_SPAN = 2 ** 16
+export const FLAG_SPAN = 2 ** 16
+const rememberedMs = new Float64Array(1)
 /** Traces watched at a time, a power of two. */
 const WATCHED = 256
 /** Calls promoted for one failed or slow call, the latest first. */
@@ -50,6 +51,17 @@ export class Hindsight {
    * @returns whether it belongs to a trace that is watched: then it should be promoted at once
    */
   remember(running: Float64Array, cell: number, site: number, durationMs: number, flags: number): boolean {
+    rememberedMs[0] = durationMs
+    return this.note(running, cell, site * FLAG_SPAN + flags, rememberedMs)
+  }
+
+  /**
+   * {@link remember}.
+   *
+   * @param siteAndFlags number of the call site × {@link FLAG_SPAN} + flags
+   * @param durationMs one word: a number that is handed to a function becomes an object where that is not inlined
+   */
+  note(running: Float64Array, cell: number, siteAndFlags: number, durationMs: Float64Array): boolean {
     const trace = running[cell + TRACE]
     const call = running[cell + CALL]
     const watched = (trace & (WATCHED - 1)) << 1
@@ -60,8 +72,8 @@ export class Hindsight {
     calls[at + 1] = call
     calls[at + 2] = running[cell + PARENT]
     calls[at + 3] = running[cell + START]
-    calls[at + 4] = durationMs
-    calls[at + 5] = site * FLAG_SPAN + flags
+    calls[at + 4] = durationMs[0]
+    calls[at + 5] = siteAndFlags
     return false
   }
 

@@ -1,5 +1,6 @@
-import { nowMs } from '../queue/clock.js'
+import { nowMs, readClock } from '../queue/clock.js'
 import type { CallSite } from './call-site.js'
+import { FLAG_SPAN } from './hindsight.js'
 import {
   contain,
   facts,
@@ -19,6 +20,10 @@ const { START, CALL, TRACE, PARENT, WEIGHT, MARK } = Cell
 const CELLS = CELLS_PER_CALL
 const calls = running
 const clock = nowMs
+const stamp = readClock
+const SITE_SPAN = FLAG_SPAN
+/** How long the call took that is being settled, in milliseconds; on a buffer of its own it has a fixed address. */
+const elapsed = new Float64Array(new ArrayBuffer(8))
 const hindsights = hindsight
 const known = facts
 
@@ -70,12 +75,13 @@ export function settleTimed(
   cells: Float64Array,
   cell: number,
 ): boolean {
-  const durationMs = clock() - cells[cell + START]
-  if (durationMs >= site.slowMs) return false
-  recording.totals.end(site.id, durationMs, false)
+  stamp(elapsed, 0)
+  elapsed[0] -= cells[cell + START]
+  if (elapsed[0] >= site.slowMs) return false
+  recording.totals.time(site.id, elapsed)
   try {
-    if (hindsights.remember(cells, cell, site.id, durationMs, 0)) {
-      promoteCaller(recording, cells, cell, site.id, durationMs, 0)
+    if (hindsights.note(cells, cell, site.id * SITE_SPAN, elapsed)) {
+      promoteCaller(recording, cells, cell, site.id, elapsed[0], 0)
     }
   } catch (error) {
     contain(recording, error)

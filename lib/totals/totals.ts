@@ -14,6 +14,7 @@ import {
 } from './layout.js'
 
 const durationF64 = new Float64Array(new ArrayBuffer(8))
+const endedF64 = new Float64Array(1)
 const durationU32 = new Uint32Array(durationF64.buffer)
 const highWord = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? 1 : 0
 
@@ -104,23 +105,37 @@ export class Totals {
     this.#u32[FIRST_WORD + site * BLOCK_WORDS]++
   }
 
-  /** A call ended; `durationMs < 0`: it was not timed. */
-  end(site: number, durationMs: number, failed: boolean): void {
+  /**
+   * A call ended that was timed, and has not failed.
+   *
+   * @param durationMs one word: a number that is handed to a function becomes an object where that is not inlined
+   */
+  time(site: number, durationMs: Float64Array): void {
     const u32 = this.#u32
     const word = FIRST_WORD + site * BLOCK_WORDS
     u32[word]++
-    if (failed) u32[word + ERRORS]++
-    if (durationMs < 0) return
     u32[word + TIMED]++
+    const ms = durationMs[0]
     const f64 = this.#f64
     const double = (word >>> 1) + DURATION_SUM
-    f64[double] += durationMs
+    f64[double] += ms
     const max = double + 1 + (u32[MAX_SLOT] & 1)
-    if (durationMs > f64[max]) f64[max] = durationMs
+    if (ms > f64[max]) f64[max] = ms
     // As bucketOf: at the end of the stack no call may stand between one counter and the next.
-    durationF64[0] = durationMs * 1e6
+    durationF64[0] = ms * 1e6
     const bucket = (durationU32[highWord] >>> SHIFT) - BASE
     u32[word + BUCKETS + (bucket < 0 ? 0 : bucket < COUNT ? bucket : COUNT - 1)]++
+  }
+
+  /** A call ended; `durationMs < 0`: it was not timed. */
+  end(site: number, durationMs: number, failed: boolean): void {
+    if (durationMs < 0) {
+      this.count(site)
+    } else {
+      endedF64[0] = durationMs
+      this.time(site, endedF64)
+    }
+    if (failed) this.#u32[FIRST_WORD + site * BLOCK_WORDS + ERRORS]++
   }
 
   /** A record was produced. */
