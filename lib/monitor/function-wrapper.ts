@@ -10,7 +10,7 @@ import {
   SAMPLED,
 } from './call.js'
 import type { CallSite } from './call-site.js'
-import { leftEnds, running } from './running.js'
+import { leftEnds, leftThrown, running, THREW } from './running.js'
 import { type AnyFunction, shapeLike } from './shape.js'
 
 const { apply, construct } = Reflect
@@ -19,8 +19,8 @@ const { apply, construct } = Reflect
  * Wraps a function that is no generator: one real function, one extra stack frame, and as little in that frame as
  * can be. Methods, arrows and async functions cannot be constructed and have no prototype; neither have their wrappers.
  *
- * Where the app's stack ends, no function can be called to settle the call. It is left behind with plain stores, and
- * the app gets what the function gave.
+ * Where the app's stack ends, no function can be called to settle the call, and not even an object literal made that
+ * has not been made before. It is left behind with plain stores, and the app gets what the function gave.
  */
 export function wrapFunction<F extends AnyFunction>(fn: F, site: CallSite): F {
   // What its traps serve, no copy can: mocks and spies are proxies with members that stand nowhere.
@@ -47,9 +47,10 @@ function callable(fn: AnyFunction, site: CallSite): Function {
           ended.value = thrown
           apply(failCall, site, args)
         } catch {
-          ended.value = undefined
-          leftEnds[at] = { thrown }
           running.depth[0] = at
+          ended.value = undefined
+          leftThrown[at] = thrown
+          leftEnds[at] = THREW
         }
         throw thrown
       }
@@ -59,9 +60,9 @@ function callable(fn: AnyFunction, site: CallSite): Function {
         ended.value = result
         return apply(endWithArguments, site, args)
       } catch {
+        running.depth[0] = at
         ended.value = undefined
         leftEnds[at] = null
-        running.depth[0] = at
         return result
       }
     },
@@ -85,9 +86,10 @@ function constructible(fn: AnyFunction, site: CallSite): Function {
         ended.value = thrown
         apply(failCall, site, args)
       } catch {
-        ended.value = undefined
-        leftEnds[at] = { thrown }
         running.depth[0] = at
+        ended.value = undefined
+        leftThrown[at] = thrown
+        leftEnds[at] = THREW
       }
       throw thrown
     }
@@ -97,9 +99,9 @@ function constructible(fn: AnyFunction, site: CallSite): Function {
       ended.value = result
       return apply(endWithArguments, site, args)
     } catch {
+      running.depth[0] = at
       ended.value = undefined
       leftEnds[at] = null
-      running.depth[0] = at
       return result
     }
   }

@@ -36,14 +36,16 @@ const calls = running
 const CELLS = CELLS_PER_CALL
 const { CARRIES } = Cell
 
-/** What a call has thrown that its wrapper could not settle; `null`: it has returned. */
-export type LeftEnd = { readonly thrown: unknown } | null
+/** How a call has ended that its wrapper could not settle: it has thrown what is in {@link leftThrown}; `null`: returned. */
+export type LeftEnd = typeof THREW | null
+export const THREW = 1
 
 /**
  * By depth, how the calls ended that run no more and are not settled. `undefined`: the stack ended before even that could
  * be noted, so to its caller the call has failed by that.
  */
 export const leftEnds: (LeftEnd | undefined)[] = []
+export const leftThrown: unknown[] = []
 
 /** By depth, whose calls run; `null` for code that runs as a part of a call, and for what has nothing left to settle. */
 export const runningSites: (CallSite | null)[] = []

@@ -19,7 +19,6 @@ import { hasStackRoom, isWaiting, settleWaiting, wait } from './unsettled.js'
 const { START, CALL, TRACE, PARENT, WEIGHT, MARK } = Cell
 const CELLS = CELLS_PER_CALL
 const calls = running
-const clock = nowMs
 const stamp = readClock
 const SITE_SPAN = FLAG_SPAN
 /** How long the call took that is being settled, in milliseconds; on a buffer of its own it has a fixed address. */
@@ -47,7 +46,11 @@ export function settleReturn(
   const cell = at * CELLS
   const startMs = cells[cell + START]
   const weight = cells[cell + WEIGHT]
-  const durationMs = startMs < 0 ? -1 : clock() - startMs
+  let durationMs = -1
+  if (startMs >= 0) {
+    stamp(elapsed, 0)
+    durationMs = elapsed[0] - startMs
+  }
   const isKept = weight !== 0 || durationMs >= site.slowMs
   if (isKept && args === null && cells[cell + MARK] === -1) return false
   // Outside of what is contained: until here the call is not settled, and may be left to others.

@@ -2,21 +2,16 @@ import { nowMs } from '../queue/clock.js'
 import type { CallSite } from './call-site.js'
 import { contain, facts, keepThrow, STACK_ENDED } from './keep.js'
 import type { Recording } from './recording.js'
-import {
-  CELLS_PER_CALL,
-  Cell,
-  type LeftEnd,
-  leftEnds,
-  loseContext,
-  running,
-  runningSites,
-} from './running.js'
+import { CELLS_PER_CALL, Cell, leftEnds, leftThrown, loseContext, running, runningSites } from './running.js'
 
 /**
  * The end of the app's stack. Where it comes, any call of a function may fail, also those that would record what has
  * happened: a wrapper then leaves its call behind with plain stores, the next one with room on its stack takes it from
  * there, and it is recorded as soon as there is room for that too.
  */
+
+/** `null`: it has returned. */
+type End = { readonly thrown: unknown } | null
 
 /** A call that has ended and waits to be recorded; its arguments are not kept. */
 interface Waiting {
@@ -28,7 +23,7 @@ interface Waiting {
   readonly trace: number
   readonly parent: number
   readonly weight: number
-  readonly end: LeftEnd
+  readonly end: End
 }
 
 const MAX_WAITING = 20_000
@@ -69,12 +64,18 @@ export function settleLeft(recording: Recording, depth: number): void {
     const mark = cells[cell + Cell.MARK]
     if (mark !== -1) recording.producer.scratch.release(mark)
     if (site !== null) {
-      const end = leftEnds[at]
-      wait(recording, site, cells, cell, end === undefined ? { thrown: new RangeError(STACK_ENDED) } : end)
+      wait(recording, site, cells, cell, leftEnd(at))
       leftEnds[at] = undefined
+      leftThrown[at] = undefined
     }
     running.unsettled = at
   }
+}
+
+function leftEnd(at: number): End {
+  const end = leftEnds[at]
+  if (end === undefined) return { thrown: new RangeError(STACK_ENDED) }
+  return end === null ? null : { thrown: leftThrown[at] }
 }
 
 /** The call of these cells has ended, and is recorded when there is room. */
@@ -83,7 +84,7 @@ export function wait(
   site: CallSite,
   cells: Float64Array,
   cell: number,
-  end: LeftEnd,
+  end: End,
 ): void {
   if (waiting.length >= MAX_WAITING) {
     missCall(site)

@@ -46,7 +46,7 @@ export class PendingSlots {
 
   /** Copies what was captured since `mark` to a slot that is not published yet; where it stands then, -1: too large. */
   keepArguments(slot: number, scratch: Scratch, mark: number): number {
-    const bytes = scratch.bytesSince(mark)
+    const bytes = scratch.bytesAt(mark)
     if (bytes > SLOT_ARGS_BYTES - SIZE_BYTES) return -1
     const at = this.argsAt + slot * SLOT_ARGS_BYTES
     this.#u32[at >>> 2] = bytes

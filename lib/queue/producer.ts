@@ -211,7 +211,11 @@ export class Producer {
     args: ArrayLike<unknown> | null,
     result: unknown,
   ): void {
-    const seq = this.#begin(CALLS, site.id)
+    if (this.#unfinished !== 0) this.#countUnfinished()
+    // As #begin, which is not small enough to become a part of this.
+    this.#unfinished = CALLS + 1
+    this.#unfinishedSite = site.id
+    const seq = ++this.#f64[CALLS_PRODUCED]
     this.#totals.keep(site.id)
     if (this.#route !== 'ring') {
       this.#recordCallLate(site, facts, weight, argsMark, heldArgs, args, result, seq)
@@ -329,6 +333,7 @@ export class Producer {
       return at + 2
     }
     if (argsMark >= this.slots.argsAt) return this.slots.copyArguments(argsMark, bytes, at)
+    if (bytes === this.#bytes) return this.scratch.copyToFrame(argsMark, at)
     return this.scratch.copy(argsMark, bytes, at)
   }
 

@@ -60,7 +60,10 @@ export class Sampler {
    * `throttled`. Its weight then goes to the next record kept. Seconds are counted from the first record.
    */
   admit(nowMs: number, weight: number = this.weight): boolean {
-    if (this.#maxPerSecond === Number.POSITIVE_INFINITY) return true
+    return this.#maxPerSecond === UNLIMITED || this.#admitCapped(nowMs, weight)
+  }
+
+  #admitCapped(nowMs: number, weight: number): boolean {
     const elapsedMs = nowMs - this.#windowStartMs
     // Also true for the first record, and for a clock that went back: no state may refuse for ever.
     if (!(elapsedMs >= 0 && elapsedMs < WINDOW_MS)) {
@@ -122,5 +125,6 @@ export class Sampler {
 }
 
 const WINDOW_MS = 1_000
+const UNLIMITED = Number.POSITIVE_INFINITY
 /** Keeps `skip` a small integer of V8, so that the decrement stays one machine instruction without a heap number. */
 const LONGEST_SKIP = 2 ** 30
