@@ -1,11 +1,22 @@
 import { nowMs } from '../queue/clock.js'
 import type { CallSite } from './call-site.js'
-import { inheritedContext } from './context.js'
+import { entersContext, inheritedContext } from './context.js'
 import { defer, watchThenable } from './deferred.js'
 import { contain } from './keep.js'
 import { type PendingCall, pendingCall } from './pending.js'
 import { attach, live, type Recording } from './recording.js'
-import { CELLS_PER_CALL, Cell, carry, makeRoom, putBack, running, runningSites } from './running.js'
+import {
+  Carries,
+  CELLS_PER_CALL,
+  Cell,
+  carry,
+  deriving,
+  makeRoom,
+  NOWHERE,
+  putBack,
+  running,
+  runningSites,
+} from './running.js'
 import { settleReturn, settleThrow } from './settle.js'
 import { isWaiting, missCall, settleLeft, settleWaiting } from './unsettled.js'
 
@@ -46,7 +57,7 @@ function begin(recording: Recording, site: CallSite, args: ArrayLike<unknown>): 
     const weight = site.sampler.next() ? site.sampler.weight : 0
     const carries = weight > 0 || site.continues
     // Asked once: in the continuation of a promise the answer takes up to 90 ns (Node 20).
-    const inherited = at === 0 || carries ? inheritedContext() : undefined
+    const inherited = at === 0 || (carries && entersContext) ? inheritedContext() : undefined
     let parent = 0
     let trace = 0
     if (at > 0) {
@@ -151,6 +162,7 @@ function deferral(
   try {
     return defer(recording, site, at, args, result) ?? watchThenable(recording, site, at, args, result)
   } catch (error) {
+    deriving.at = NOWHERE
     recording.producer.slots.releaseCall(running.cells[at * CELLS_PER_CALL + Cell.CALL])
     contain(recording, error)
     return null
@@ -161,7 +173,7 @@ function deferral(
 function leave(recording: Recording, at: number): void {
   const { cells } = running
   const cell = at * CELLS_PER_CALL
-  if (cells[cell + Cell.CARRIES] === 1) putBack(at)
+  if (cells[cell + Cell.CARRIES] === Carries.entered) putBack(at)
   const mark = cells[cell + Cell.MARK]
   if (mark !== -1) recording.producer.scratch.release(mark)
   running.unsettled = at
