@@ -257,7 +257,7 @@ class Watch {
     watching.set(watched, this)
     this.#put.push({ found, watched })
     const enumerable = own?.enumerable ?? false
-    define(this.target, key, { value: watched, writable: true, enumerable, configurable: true })
+    define(this.target, key, new Property(watched, enumerable))
   }
 
   /** The app starts the thenable. The object is as it was, unless the app has put something there itself by now. */
@@ -266,11 +266,13 @@ class Watch {
     unstarted.unregister(this)
     for (const { pending } of this.#calls) watchIfCrowded(this, pending)
     if (!this.#isStarted) this.#skipWait(startedMs)
-    for (const { found, watched } of this.#put) {
+    // The last first: V8 takes that back, and for any other property changes how it keeps the object.
+    for (let at = this.#put.length - 1; at >= 0; at--) {
+      const { found, watched } = this.#put[at]
       const now = getOwnPropertyDescriptor(this.target, found.key)
       if (now === undefined || !hasOwn(now, 'value') || now.value !== watched) continue
       if (found.own === undefined) Reflect.deleteProperty(this.target, found.key)
-      else define(this.target, found.key, found.own)
+      else restore(this.target, found.key, found.own)
     }
   }
 
@@ -295,8 +297,25 @@ class Watch {
   }
 }
 
-function define(target: object, key: PropertyKey, descriptor: PropertyDescriptor): void {
-  // Without a prototype: Object.prototype may have a `get` by now.
+/** A property of a thenable, for {@link define}: inherits nothing, because Object.prototype may have a `get` by now. */
+class Property implements PropertyDescriptor {
+  value: unknown
+  writable = true
+  enumerable: boolean
+  configurable = true
+
+  constructor(value: unknown, enumerable: boolean) {
+    this.value = value
+    this.enumerable = enumerable
+  }
+}
+Object.setPrototypeOf(Property.prototype, null)
+
+function define(target: object, key: PropertyKey, property: Property): void {
+  Reflect.defineProperty(target, key, property)
+}
+
+function restore(target: object, key: PropertyKey, descriptor: PropertyDescriptor): void {
   Reflect.defineProperty(target, key, Object.assign(Object.create(null), descriptor) as PropertyDescriptor)
 }
 
