@@ -41,6 +41,8 @@ export class CallSite implements ProducedSite {
   captureResult: CaptureMode = true
   /** Has returned a promise, or is an async function: its continuation needs the context in async storage. */
   continues: boolean
+  /** It is one async function: each call gives a new native promise, which none but its caller knows. */
+  isAsyncFunction = false
 
   constructor(name: SiteName, options: MonitorOptions, continues: boolean) {
     this.#name = options.name ?? name

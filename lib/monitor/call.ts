@@ -1,11 +1,22 @@
 import { readClock } from '../queue/clock.js'
 import type { CallSite } from './call-site.js'
-import { inheritedContext } from './context.js'
+import { entersContext, inheritedContext } from './context.js'
 import { defer, isPlain, watchThenable } from './deferred.js'
 import { contain } from './keep.js'
 import { type PendingCall, pendingCall } from './pending.js'
 import { attach, live, type Recording } from './recording.js'
-import { CELLS_PER_CALL, Cell, carry, makeRoom, putBack, running, runningSites } from './running.js'
+import {
+  Carries,
+  CELLS_PER_CALL,
+  Cell,
+  carry,
+  deriving,
+  makeRoom,
+  NOWHERE,
+  putBack,
+  running,
+  runningSites,
+} from './running.js'
 import { settleReturn, settleThrow, settleTimed } from './settle.js'
 import { isWaiting, missCall, settleLeft, settleWaiting } from './unsettled.js'
 
@@ -24,6 +35,8 @@ const sites = runningSites
 const now = live
 const stamp = readClock
 const NO_ARGUMENTS: ArrayLike<unknown> = []
+const ENTERED = Carries.entered
+const ENTERS = entersContext
 
 /** What {@link failCall} and {@link endWithArguments} need beside the arguments; the value is not kept beyond them. */
 export const ended: { at: number; value: unknown } = { at: 0, value: undefined }
@@ -126,7 +139,7 @@ function begin(recording: Recording, site: CallSite, weight: number, args: Array
   try {
     const carries = weight > 0 || site.continues
     // Asked once: in the continuation of a promise the answer takes up to 90 ns (Node 20).
-    const inherited = at === 0 || carries ? inheritedContext() : undefined
+    const inherited = at === 0 || (carries && ENTERS) ? inheritedContext() : undefined
     let parent = 0
     let trace = 0
     if (at > 0) {
@@ -278,6 +291,7 @@ function deferral(
   try {
     return defer(recording, site, at, args, result) ?? watchThenable(recording, site, at, args, result)
   } catch (error) {
+    deriving.at = NOWHERE
     recording.producer.slots.releaseCall(running.cells[at * CELLS_PER_CALL + Cell.CALL])
     contain(recording, error)
     return null
@@ -288,7 +302,7 @@ function deferral(
 function leave(recording: Recording, at: number): void {
   const { cells } = calls
   const cell = at * CELLS
-  if (cells[cell + CARRIES] === 1) putBack(at)
+  if (cells[cell + CARRIES] === ENTERED) putBack(at)
   const mark = cells[cell + MARK]
   if (mark !== -1) recording.producer.scratch.release(mark)
   calls.unsettled = at

@@ -3,9 +3,17 @@ import { nowMs } from '../queue/clock.js'
 import { FrameFlag } from '../queue/layout.js'
 import { prototypeInfo } from '../serialize/kinds.js'
 import type { CallSite } from './call-site.js'
-import { type PendingCall, type PendingHandle, pendingCall, watchIfCrowded } from './pending.js'
+import {
+  clearPending,
+  fillPending,
+  newPending,
+  type PendingCall,
+  type PendingHandle,
+  pendingCall,
+  watchIfCrowded,
+} from './pending.js'
 import type { Recording } from './recording.js'
-import { CELLS_PER_CALL, Cell, running } from './running.js'
+import { Carries, CELLS_PER_CALL, Cell, deriving, NOWHERE, running } from './running.js'
 import { settlePending, settlePendingThrow, settleUnstarted } from './settle.js'
 
 const { apply } = Reflect
@@ -26,21 +34,69 @@ export function defer(
   args: ArrayLike<unknown>,
   result: object,
 ): object | null {
-  if (!isPromise(result) || getPrototypeOf(result) !== promisePrototype) return null
-  if (getOwnPropertyNames(result).length !== 0) return null
+  if (site.isAsyncFunction) {
+    // Nobody but its caller has seen this promise yet.
+    if (getPrototypeOf(result) !== promisePrototype) return null
+  } else if (!isPlainPromise(result)) {
+    return null
+  }
   site.continues = true
-  const pending = pendingCall(recording, site, at, FrameFlag.async, args)
+  const waiting = takePendingPromise()
+  const { pending } = waiting
+  fillPending(pending, recording, site, at, FrameFlag.async, args)
   watchIfCrowded(pending, pending)
-  return apply(promiseThen, result, [
-    (value: unknown) => {
-      settlePending(pending, value)
-      return value
-    },
-    (reason: unknown) => {
-      settlePendingThrow(pending, reason)
-      throw reason
-    },
-  ]) as object
+  if (running.cells[at * CELLS_PER_CALL + Cell.CARRIES] === Carries.found) deriving.at = at
+  const derived = apply(promiseThen, result, [waiting.fulfilled, waiting.rejected]) as object
+  deriving.at = NOWHERE
+  return derived
+}
+
+function isPlainPromise(result: object): boolean {
+  if (!isPromise(result) || getPrototypeOf(result) !== promisePrototype) return false
+  return getOwnPropertyNames(result).length === 0
+}
+
+/**
+ * A call that waits for a plain promise, with the handlers that end it. They are used again once the promise has
+ * settled: a native promise calls one of the two, once, and shows them to nobody.
+ */
+class PendingPromise {
+  readonly pending: PendingCall = newPending()
+  next: PendingPromise | null = null
+
+  readonly fulfilled = (value: unknown): unknown => {
+    settlePending(this.pending, value)
+    giveBack(this)
+    return value
+  }
+
+  readonly rejected = (reason: unknown): never => {
+    settlePendingThrow(this.pending, reason)
+    giveBack(this)
+    throw reason
+  }
+}
+
+/** As many are kept as wait at a time in most programs; each takes a few hundred bytes. */
+const MAX_FREE = 256
+let firstFree: PendingPromise | null = null
+let freeCount = 0
+
+/** By stores alone, so that the end of the stack leaves either list or object behind. */
+function takePendingPromise(): PendingPromise {
+  const free = firstFree
+  if (free === null) return new PendingPromise()
+  firstFree = free.next
+  freeCount--
+  free.next = null
+  return free
+}
+
+function giveBack(waiting: PendingPromise): void {
+  if (freeCount === MAX_FREE || !clearPending(waiting.pending)) return
+  waiting.next = firstFree
+  firstFree = waiting
+  freeCount++
 }
 
 /** Longest prototype chain that is searched for a member. */
@@ -197,9 +253,9 @@ class Watch {
 
   add(pending: PendingCall): void {
     const returnedMs = nowMs()
-    const { args: _, ...call } = pending
+    const { recording, site, cells, cell, held } = pending
     this.#calls.push({ pending, returnedMs })
-    this.#unstarted.push({ ...call, returnedMs })
+    this.#unstarted.push({ recording, site, cells, cell, held, returnedMs })
   }
 
   put(found: FoundMethod, watch: (watch: this, original: Method) => Method): void {
@@ -208,7 +264,7 @@ class Watch {
     watching.set(watched, this)
     this.#put.push({ found, watched })
     const enumerable = own?.enumerable ?? false
-    define(this.target, key, { value: watched, writable: true, enumerable, configurable: true })
+    define(this.target, key, new Property(watched, enumerable))
   }
 
   /** The app starts the thenable. The object is as it was, unless the app has put something there itself by now. */
@@ -217,11 +273,13 @@ class Watch {
     unstarted.unregister(this)
     for (const { pending } of this.#calls) watchIfCrowded(this, pending)
     if (!this.#isStarted) this.#skipWait(startedMs)
-    for (const { found, watched } of this.#put) {
+    // The last first: V8 takes that back, and for any other property changes how it keeps the object.
+    for (let at = this.#put.length - 1; at >= 0; at--) {
+      const { found, watched } = this.#put[at]
       const now = getOwnPropertyDescriptor(this.target, found.key)
       if (now === undefined || !hasOwn(now, 'value') || now.value !== watched) continue
       if (found.own === undefined) Reflect.deleteProperty(this.target, found.key)
-      else define(this.target, found.key, found.own)
+      else restore(this.target, found.key, found.own)
     }
   }
 
@@ -246,8 +304,25 @@ class Watch {
   }
 }
 
-function define(target: object, key: PropertyKey, descriptor: PropertyDescriptor): void {
-  // Without a prototype: Object.prototype may have a `get` by now.
+/** A property of a thenable, for {@link define}: inherits nothing, because Object.prototype may have a `get` by now. */
+class Property implements PropertyDescriptor {
+  value: unknown
+  writable = true
+  enumerable: boolean
+  configurable = true
+
+  constructor(value: unknown, enumerable: boolean) {
+    this.value = value
+    this.enumerable = enumerable
+  }
+}
+Object.setPrototypeOf(Property.prototype, null)
+
+function define(target: object, key: PropertyKey, property: Property): void {
+  Reflect.defineProperty(target, key, property)
+}
+
+function restore(target: object, key: PropertyKey, descriptor: PropertyDescriptor): void {
   Reflect.defineProperty(target, key, Object.assign(Object.create(null), descriptor) as PropertyDescriptor)
 }
 

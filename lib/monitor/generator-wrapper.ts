@@ -2,15 +2,17 @@ import { FrameFlag } from '../queue/layout.js'
 import { beginCall, detachCall, NOT_RECORDED } from './call.js'
 import type { CallSite } from './call-site.js'
 import { type PendingCall, unwatchForgotten, watchForgotten } from './pending.js'
-import { Cell, leftEnds, type ResumedCall, runAs, running } from './running.js'
+import { Cell, leftEnds, type ResumedCall, resume, running, suspend } from './running.js'
 import { settlePending, settlePendingThrow } from './settle.js'
 import { type AnyFunction, shapeLike } from './shape.js'
 
 const { apply } = Reflect
+const { defineProperty, getPrototypeOf } = Object
 const promiseThen = Promise.prototype.then
 
-type Step = 'next' | 'return' | 'throw'
-const STEPS: readonly Step[] = ['next', 'return', 'throw']
+type Method = (...args: unknown[]) => unknown
+/** What a generator forwards; the names of the functions are those of the fields. */
+type Steps = Readonly<Record<'next' | 'return' | 'throw', Method>>
 
 /**
  * One running generator: what its record will need, what is seen of it while it is resumed, also after its end, and
@@ -19,11 +21,14 @@ const STEPS: readonly Step[] = ['next', 'return', 'throw']
 interface Run extends ResumedCall {
   readonly pending: PendingCall
   ended: boolean
+  /** Handlers of the promises that an async generator gives, the same for all of them. */
+  fulfilled: Method | null
+  rejected: Method | null
 }
 
 function runOf(pending: PendingCall): Run {
   const { site, cells, cell } = pending
-  const run = {
+  const run: Run = {
     pending,
     ended: false,
     call: cells[cell + Cell.CALL],
@@ -31,6 +36,8 @@ function runOf(pending: PendingCall): Run {
     parent: cells[cell + Cell.PARENT],
     startMs: cells[cell + Cell.START],
     site: site.id,
+    fulfilled: null,
+    rejected: null,
   }
   // Not the generator: one that is forgotten while it works on a step may still end.
   watchForgotten(run, pending, run)
@@ -59,12 +66,13 @@ export function wrapGenerator<F extends AnyFunction>(fn: F, site: CallSite, asyn
       }
       let inner: object
       try {
-        inner = runAs(run, () => apply(fn, this, args)) as object
+        inner = runStep(run, fn as Function as Method, this, args) as object
       } catch (thrown) {
         // Default values of parameters are evaluated here.
         end(run, thrown, true)
         throw thrown
       }
+      if (async) followPromises(run)
       return forward(inner, run, async)
     },
   }
@@ -83,24 +91,45 @@ function end(run: Run, value: unknown, failed: boolean): void {
   }
 }
 
-function forward(inner: object, run: Run, async: boolean): object {
-  const outer = Object.create(Object.getPrototypeOf(inner) as object) as object
-  for (const step of STEPS) {
-    const method = Reflect.get(inner, step) as (...args: unknown[]) => unknown
-    const forwarded = (...args: unknown[]): unknown => {
-      let result: unknown
-      try {
-        result = runAs(run, () => apply(method, inner, args))
-      } catch (thrown) {
-        end(run, thrown, true)
-        throw thrown
-      }
-      return async ? followAsync(run, result as Promise<IteratorResult<unknown>>) : follow(run, result)
+/** As `runAs`, without a closure for each step. */
+function runStep(run: Run, method: Method, self: unknown, args: unknown[]): unknown {
+  const depth = running.depth[0]
+  const at = resume(run)
+  try {
+    return apply(method, self, args)
+  } finally {
+    running.depth[0] = depth
+    try {
+      suspend(at)
+    } catch {
+      // It waits among the unsettled.
     }
-    Object.defineProperty(forwarded, 'name', { value: step, configurable: true })
-    Object.defineProperty(outer, step, { value: forwarded, writable: true, configurable: true })
   }
+}
+
+function forward(inner: object, run: Run, async: boolean): object {
+  const { next, return: finish, throw: fail } = inner as Steps
+  const steps: Steps = {
+    next: (...args) => step(inner, run, async, next, args),
+    return: (...args) => step(inner, run, async, finish, args),
+    throw: (...args) => step(inner, run, async, fail, args),
+  }
+  const outer = Object.create(getPrototypeOf(inner) as object) as object
+  defineProperty(outer, 'next', { value: steps.next, writable: true, configurable: true })
+  defineProperty(outer, 'return', { value: steps.return, writable: true, configurable: true })
+  defineProperty(outer, 'throw', { value: steps.throw, writable: true, configurable: true })
   return outer
+}
+
+function step(inner: object, run: Run, async: boolean, method: Method, args: unknown[]): unknown {
+  let result: unknown
+  try {
+    result = runStep(run, method, inner, args)
+  } catch (thrown) {
+    end(run, thrown, true)
+    throw thrown
+  }
+  return async ? followAsync(run, result as Promise<IteratorResult<unknown>>) : follow(run, result)
 }
 
 function follow(run: Run, result: unknown): unknown {
@@ -109,12 +138,14 @@ function follow(run: Run, result: unknown): unknown {
   return result
 }
 
+function followPromises(run: Run): void {
+  run.fulfilled = result => follow(run, result)
+  run.rejected = reason => {
+    end(run, reason, true)
+    throw reason
+  }
+}
+
 function followAsync(run: Run, promise: Promise<IteratorResult<unknown>>): unknown {
-  return apply(promiseThen, promise, [
-    (result: IteratorResult<unknown>) => follow(run, result),
-    (reason: unknown) => {
-      end(run, reason, true)
-      throw reason
-    },
-  ])
+  return apply(promiseThen, promise, [run.fulfilled, run.rejected])
 }

@@ -1,6 +1,13 @@
 import { CELLS_PER_CALL, OpenCell as Cell, LaneI32, OPEN_STACK_CALLS, openCallsAt } from '../queue/layout.js'
 import type { CallSite } from './call-site.js'
-import { type CallContext, enterContext, inheritedContext } from './context.js'
+import {
+  type CallContext,
+  enterContext,
+  entersContext,
+  followResources,
+  inheritedContext,
+  scopeId,
+} from './context.js'
 
 /**
  * The monitored calls that stand on this thread's stack, innermost last. What a wrapper has to remember while the
@@ -31,10 +38,23 @@ export const running: Running = {
   cells: new Float64Array(FIRST_CALLS * CELLS_PER_CALL),
 }
 
+/** How a call carries its context. */
+export const Carries = {
+  not: 0,
+  /** {@link putBack} must be called when it has ended. */
+  entered: 1,
+  /** Resources find the call among those that run. */
+  found: 2,
+} as const
+
 // What a module exports is read anew at each use; what stands in a constant of its own is a part of the compiled code.
 const calls = running
 const CELLS = CELLS_PER_CALL
-const { CARRIES } = Cell
+const { CARRIES, CALL, TRACE } = Cell
+const NOT = Carries.not
+const ENTERED = Carries.entered
+const FOUND = Carries.found
+const ENTERS = entersContext
 
 /** How a call has ended that its wrapper could not settle: it has thrown what is in {@link leftThrown}; `null`: returned. */
 export type LeftEnd = typeof THREW | null
@@ -53,6 +73,15 @@ export const runningSites: (CallSite | null)[] = []
 /** By depth, the asynchronous context to put back, and the one that was entered; valid for calls that carry one. */
 const outer: (CallContext | undefined)[] = []
 const entered: CallContext[] = []
+
+/** By depth, the next call further out that carries; {@link NOWHERE}: there is none. May list calls that have ended. */
+const carriesBelow: number[] = []
+/** By depth, the asynchronous scope in which the call began. */
+const scopes: number[] = []
+export const NOWHERE = -1
+let innermost = NOWHERE
+/** Depth of the call whose derived promise is being made, which runs no more; set back by a plain store. */
+export const deriving = { at: NOWHERE }
 
 /** The part of the lane memory that holds the running calls, `null` before recording has begun. */
 let shared: { readonly cells: Float64Array; readonly isPrivate: Int32Array } | null = null
@@ -82,20 +111,58 @@ export function shareAgain(): void {
   shared.isPrivate[0] = 0
 }
 
-/** Makes the call at `depth` the one that continuations inherit, in place of the context that was inherited itself. */
+/**
+ * Makes the call at `depth` the one that continuations inherit, in place of the context that was inherited itself
+ * (which is asked for only where contexts are entered).
+ */
 export function carry(depth: number, call: number, trace: number, inherited: CallContext | undefined): void {
-  outer[depth] = inherited
+  const carries = depth * CELLS + CARRIES
+  if (ENTERS) {
+    outer[depth] = inherited
+    entered[depth] = { call, trace }
+    enterContext(entered[depth])
+    calls.cells[carries] = ENTERED
+    return
+  }
+  followResources(contextOfResource)
+  scopes[depth] = scopeId()
+  let below = innermost
+  while (below >= depth) below = carriesBelow[below]
+  carriesBelow[depth] = below
+  innermost = depth
+  calls.cells[carries] = FOUND
+}
+
+/** What a resource gets that is made now; `undefined`: what its maker has inherited. */
+function contextOfResource(): CallContext | undefined {
+  if (deriving.at !== NOWHERE) return contextAt(deriving.at)
+  const { cells } = calls
+  const depth = calls.depth[0]
+  let at = innermost
+  // Calls that have ended are still in the list.
+  while (at !== NOWHERE && (at >= depth || cells[at * CELLS + CARRIES] === NOT)) {
+    at = carriesBelow[at]
+  }
+  innermost = at
+  return at === NOWHERE || scopes[at] !== scopeId() ? undefined : contextAt(at)
+}
+
+/** One object a call, however many resources it makes. */
+function contextAt(depth: number): CallContext {
+  const cell = depth * CELLS
+  const call = calls.cells[cell + CALL]
+  const trace = calls.cells[cell + TRACE]
+  const last = entered[depth]
+  if (last !== undefined && last.call === call && last.trace === trace) return last
   entered[depth] = { call, trace }
-  enterContext(entered[depth])
-  calls.cells[depth * CELLS + CARRIES] = 1
+  return entered[depth]
 }
 
 /** Undoes {@link carry}. */
 export function putBack(depth: number): void {
   const cell = depth * CELLS + CARRIES
-  if (calls.cells[cell] === 0) return
-  enterContext(outer[depth])
-  calls.cells[cell] = 0
+  if (calls.cells[cell] === ENTERED) enterContext(outer[depth])
+  calls.cells[cell] = NOT
 }
 
 /**
@@ -103,12 +170,17 @@ export function putBack(depth: number): void {
  * call: it has no parent, rather than a wrong one.
  */
 export function loseContext(depth: number): void {
-  if (running.cells[depth * CELLS_PER_CALL + Cell.CARRIES] === 0) return
-  entered[depth].call = 0
-  entered[depth].trace = 0
+  const cell = depth * CELLS_PER_CALL
+  const { cells } = running
+  if (cells[cell + Cell.CARRIES] === Carries.not) return
+  const context = entered[depth]
+  if (context !== undefined && context.call === cells[cell + Cell.CALL]) {
+    context.call = 0
+    context.trace = 0
+  }
   // On the very stack that has left it, unless that is empty by now.
   if (running.depth[0] > 0) putBack(depth)
-  running.cells[depth * CELLS_PER_CALL + Cell.CARRIES] = 0
+  cells[cell + Cell.CARRIES] = Carries.not
 }
 
 /** A call that is resumed: what others see of it while it stands on the stack. */
@@ -123,8 +195,23 @@ export interface ResumedCall {
 export const NO_SITE = -1
 
 /** Runs a piece of code as part of a call, wherever it is resumed. */
-export function runAs<T>({ call, trace, parent, startMs, site }: ResumedCall, body: () => T): T {
+export function runAs<T>(call: ResumedCall, body: () => T): T {
   const depth = running.depth[0]
+  const at = resume(call)
+  try {
+    return body()
+  } finally {
+    running.depth[0] = depth
+    try {
+      suspend(at)
+    } catch {
+      // It waits among the unsettled.
+    }
+  }
+}
+
+/** What runs from now on is part of a call; returns its depth, to be given to {@link suspend}. */
+export function resume({ call, trace, parent, startMs, site }: ResumedCall): number {
   // Above what waits to be settled, which a wrapper with more room on its stack will do.
   const at = running.unsettled
   const cell = at * CELLS_PER_CALL
@@ -135,22 +222,18 @@ export function runAs<T>({ call, trace, parent, startMs, site }: ResumedCall, bo
   cells[cell + Cell.TRACE] = trace
   cells[cell + Cell.PARENT] = parent
   cells[cell + Cell.MARK] = -1
-  cells[cell + Cell.CARRIES] = 0
+  cells[cell + Cell.CARRIES] = Carries.not
   cells[cell + Cell.SITE] = site
   runningSites[at] = null
-  carry(at, call, trace, inheritedContext())
+  carry(at, call, trace, entersContext ? inheritedContext() : undefined)
   running.depth[0] = running.unsettled = at + 1
-  try {
-    return body()
-  } finally {
-    running.depth[0] = depth
-    try {
-      putBack(at)
-      if (running.unsettled === at + 1) running.unsettled = at
-    } catch {
-      // It waits among the unsettled.
-    }
-  }
+  return at
+}
+
+/** Undoes {@link resume}, after the depth of the stack was put back. */
+export function suspend(at: number): void {
+  putBack(at)
+  if (running.unsettled === at + 1) running.unsettled = at
 }
 
 /** The innermost call: on the stack, or else inherited. `call` 0 with a trace: directly below a remote caller. */

@@ -10,7 +10,9 @@ const asyncPrototype = Object.getPrototypeOf(async () => {}) as object
 
 /** Makes a function a call site of its own. */
 export function wrap<F extends AnyFunction>(fn: F, name: SiteName, options: MonitorOptions): F {
-  return wrapAt(fn, new CallSite(name, options, false))
+  const site = new CallSite(name, options, false)
+  site.isAsyncFunction = types.isAsyncFunction(fn)
+  return wrapAt(fn, site)
 }
 
 /** Makes a function one of those that belong to a call site. */

@@ -164,7 +164,7 @@ export const OpenCell = {
   WEIGHT: 4,
   /** Byte offset of the captured arguments in the lane memory, -1 = they are not there. */
   MARK: 5,
-  /** On the stack: 1 = the call has entered the asynchronous context, and has to put it back. */
+  /** On the stack: how the call carries its asynchronous context; 1 = it has to put back what it found. */
   CARRIES: 6,
   /** Of a pending call: FrameFlag. */
   FLAGS: 6,

@@ -41,11 +41,11 @@ export interface OpenCall {
   readonly shape: string | null
 }
 
-/** Numbers between which calls are not read. */
-function endsOf(calls: readonly number[]): [old: number, young: number] {
+/** Numbers between which calls are not read; orders `calls`. */
+function endsOf(calls: Float64Array): [old: number, young: number] {
   if (calls.length <= OLDEST_PENDING + NEWEST_PENDING) return [0, 0]
-  const sorted = Float64Array.from(calls).sort()
-  return [sorted[OLDEST_PENDING - 1], sorted[sorted.length - NEWEST_PENDING]]
+  calls.sort()
+  return [calls[OLDEST_PENDING - 1], calls[calls.length - NEWEST_PENDING]]
 }
 
 /** Whether the arguments of a call are wanted; those known already need not be read again. */
@@ -70,6 +70,8 @@ export class OpenCallsView {
   readonly #slots: Float64Array
   readonly #at: ReturnType<typeof openCallsAt>
   readonly #u32: Uint32Array
+  /** The numbers of pending calls while they are ordered; its memory is taken when it is first written. */
+  readonly #calls = new Float64Array(PENDING_SLOTS)
 
   constructor(
     lane: Pick<LaneView, 'i32' | 'f64' | 'bytes' | 'totals' | 'siteCount' | 'ringBytes'>,
@@ -128,13 +130,15 @@ export class OpenCallsView {
   #pending(wants: WantsArguments): OpenCall[] {
     const slots = this.#slots
     const end = Math.min(Atomics.load(this.#lane.i32, LaneI32.SLOTS_USED), PENDING_SLOTS) * CELLS_PER_CALL
-    const calls: number[] = []
+    const calls = this.#calls
+    let count = 0
     for (let cell = 0; cell < end; cell += CELLS_PER_CALL) {
       const call = slots[cell + OpenCell.CALL]
-      if (call !== 0) calls.push(call)
+      if (call !== 0) calls[count++] = call
     }
+    if (count === 0) return []
     // A thread counts its calls upwards.
-    const [old, young] = endsOf(calls)
+    const [old, young] = endsOf(calls.subarray(0, count))
     const found: OpenCall[] = []
     for (let cell = 0; cell < end; cell += CELLS_PER_CALL) {
       const number = slots[cell + OpenCell.CALL]
