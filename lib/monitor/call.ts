@@ -182,7 +182,8 @@ function begin(recording: Recording, site: CallSite, weight: number, args: Array
  * @throws RangeError at the end of the stack, before anything is settled: then the wrapper leaves the call to others
  */
 export function endCall(at: number, site: CallSite, result: unknown): boolean {
-  if (typeof result === 'object' && result !== null && !isPlain(result)) return false
+  if (typeof result === 'object' && result !== null && (site.isAsyncFunction || !isPlain(result)))
+    return false
   const { cells } = calls
   const cell = at * CELLS
   if (
