@@ -6,7 +6,7 @@ import { closeSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { health, type MonitorOptions, monitor } from 'callsight'
+import { type MonitorOptions, monitor } from 'callsight'
 import { endRecording, recordIntoNewStore } from './recording.js'
 import { MissingPeer } from './report.js'
 
@@ -42,8 +42,6 @@ function callsight(options: MonitorOptions): Variant {
     wrap: (name, fn) => monitor(fn, { ...options, name }) as typeof fn,
     settle: async () => {},
     async end(calls) {
-      const { state } = health()
-      if (state !== 'recording') throw new Error(`Callsight was ${state}`)
       const account = await endRecording()
       if (options.sample !== undefined) return
       if (account.calls.stored !== calls)
