@@ -2,7 +2,7 @@
  * The recording keeps a window of time, six hours by default. Here the window is three seconds: the file grows
  * until the window is full, then stays as it is while rows come and go.
  */
-import { configure, health, monitor, openStore, shutdown } from 'callsight'
+import { configure, flush, health, monitor, openStore, shutdown } from 'callsight'
 import { aside, bytes, count, freshStorePath, heading, LiveTable, say } from './print.js'
 
 const WINDOW_MS = 3_000
@@ -50,6 +50,8 @@ const elapsedMs = (): number => performance.now() - startedMs
 work()
 const worker = setInterval(work, TICK_MS)
 await wait(1_000)
+// On a busy machine the writer has not stored anything by then.
+await flush()
 const store = openStore(path)
 for (let line = 1; elapsedMs() < RUN_MS; line++) {
   const [row] = store.sql(ROWS_SQL)

@@ -13,6 +13,7 @@ const PROGRAMS = [
   'service.ts',
   'loop.ts',
   'growth.ts',
+  'memory.ts',
   'start-up.ts',
 ] as const
 
@@ -56,7 +57,7 @@ const pathOf = (tree: string, program: string): string => join(tree, 'tests', 'b
 function plainEnvironment(): NodeJS.ProcessEnv {
   const env = { ...process.env }
   for (const name of Object.keys(env))
-    if (/^(CALLSIGHT|OTEL_|AUTOMETRICS_|NODE_OPTIONS)/.test(name)) delete env[name]
+    if (/^(CALLSIGHT(?!_BENCH_)|OTEL_|AUTOMETRICS_|NODE_OPTIONS)/.test(name)) delete env[name]
   return env
 }
 

@@ -46,34 +46,50 @@ const place = monitor(async function place(symbol: string, wanted: typeof order,
   return { symbol, id, cost: wanted.quantity * wanted.limit }
 })
 
-function fileSizes(): { fileBytes: number; storeBytes: number } {
-  let fileBytes = 0
+const NONE = -1
+const COLUMNS = 6
+/** The samples, in memory that is there from the beginning: lists that grow would be measured as well. */
+const figures = new Float64Array((Math.ceil((seconds * 1000) / SAMPLE_MS) + 10) * COLUMNS)
+let sampleCount = 0
+
+function fileBytes(): number {
+  let bytes = 0
   for (const name of readdirSync(dirname(path), { recursive: true, encoding: 'utf8' })) {
     const file = statSync(join(dirname(path), name), { throwIfNoEntry: false })
-    if (file?.isFile()) fileBytes += file.size
+    if (file?.isFile()) bytes += file.size
   }
-  return { fileBytes, storeBytes: statSync(path, { throwIfNoEntry: false })?.size ?? 0 }
+  return bytes
 }
 
-function sample(startMs: number, thorough: boolean): MemorySample {
-  const { rss } = process.memoryUsage()
-  const at = (performance.now() - startMs) / 1000
-  if (!thorough) return { seconds: at, rssBytes: rss, collected: null, ...fileSizes() }
-  collect?.()
-  const { rss: rssBytes, heapUsed: heapBytes } = process.memoryUsage()
-  return { seconds: at, rssBytes: rss, collected: { rssBytes, heapBytes }, ...fileSizes() }
+function sample(startMs: number, thorough: boolean): void {
+  const at = sampleCount++ * COLUMNS
+  figures[at] = (performance.now() - startMs) / 1000
+  figures[at + 1] = process.memoryUsage.rss()
+  figures[at + 2] = fileBytes()
+  figures[at + 3] = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+  if (thorough) collect?.()
+  figures[at + 4] = thorough ? process.memoryUsage.rss() : NONE
+  figures[at + 5] = thorough ? process.memoryUsage().heapUsed : NONE
 }
+
+const samples = (): MemorySample[] =>
+  Array.from({ length: sampleCount }, (_, index) => {
+    const row = figures.subarray(index * COLUMNS, (index + 1) * COLUMNS)
+    const [at = 0, rssBytes = 0, fileBytes = 0, storeBytes = 0, collectedRss = 0, heapBytes = 0] = row
+    const collected = heapBytes === NONE ? null : { rssBytes: collectedRss, heapBytes }
+    return { seconds: at, rssBytes, collected, fileBytes, storeBytes }
+  })
 
 await report(async (): Promise<MemoryAnswer> => {
   await sleep(500)
   collect()
-  const beforeRssBytes = process.memoryUsage().rss
+  const beforeRssBytes = process.memoryUsage.rss()
   await place('EURUSD', order, 1)
   await flush()
   collect()
-  const startedRssBytes = process.memoryUsage().rss
+  const startedRssBytes = process.memoryUsage.rss()
   const startMs = performance.now()
-  const samples: MemorySample[] = [sample(startMs, true)]
+  sample(startMs, true)
   let calls = 1
   let sampled = 0
   for (let elapsedMs = 0; elapsedMs < seconds * 1000; elapsedMs = performance.now() - startMs) {
@@ -81,12 +97,12 @@ await report(async (): Promise<MemoryAnswer> => {
     for (; calls < due; calls++) place('EURUSD', order, calls).catch(() => {})
     if (elapsedMs >= (sampled + 1) * SAMPLE_MS) {
       sampled = Math.floor(elapsedMs / SAMPLE_MS)
-      samples.push(sample(startMs, sampled % COLLECT_EVERY === 0))
+      sample(startMs, sampled % COLLECT_EVERY === 0)
     }
     await sleep(TICK_MS)
   }
   const off = health().state === 'off'
   const { expired } = await endRecording()
   if (!off && seconds > 30 && expired === 0) throw new Error('retention has deleted nothing')
-  return { beforeRssBytes, startedRssBytes, samples, calls, expired }
+  return { beforeRssBytes, startedRssBytes, samples: samples(), calls, expired }
 })

@@ -2,11 +2,11 @@
  * One function, instrumented in each of the ways that are compared. What is written of a call is the same: name, time,
  * duration, parent (not by pino) and the described values; Callsight describes arguments and result by itself.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { health, type MonitorOptions, monitor } from 'callsight'
+import { type MonitorOptions, monitor } from 'callsight'
 import { endRecording, recordIntoNewStore } from './recording.js'
 import { MissingPeer } from './report.js'
 
@@ -42,8 +42,6 @@ function callsight(options: MonitorOptions): Variant {
     wrap: (name, fn) => monitor(fn, { ...options, name }) as typeof fn,
     settle: async () => {},
     async end(calls) {
-      const { state } = health()
-      if (state !== 'recording') throw new Error(`Callsight was ${state}`)
       const account = await endRecording()
       if (options.sample !== undefined) return
       if (account.calls.stored !== calls)
@@ -139,7 +137,8 @@ function pino(): Variant {
   const create = load<Pino>('pino')
   const folder = mkdtempSync(join(tmpdir(), 'callsight-bench-pino-'))
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
-  const transport = create.transport({ target: 'pino/file', options: { destination: join(folder, 'log') } })
+  const file = join(folder, 'log')
+  const transport = create.transport({ target: 'pino/file', options: { destination: file } })
   const logger = create(transport)
   return {
     wrap:
@@ -153,12 +152,30 @@ function pino(): Variant {
         })
       },
     settle: async () => {},
-    end: () =>
-      new Promise(resolve => {
-        transport.once('close', resolve)
-        transport.end()
-      }),
+    async end(calls) {
+      // Nothing of pino keeps the process alive for it.
+      const alive = setInterval(() => {}, 1_000)
+      const closed = new Promise<void>(resolve => transport.once('close', resolve))
+      transport.end()
+      await closed
+      clearInterval(alive)
+      const lines = countLines(file)
+      if (lines !== calls) throw new Error(`${lines} of ${calls} lines are in the file`)
+    },
   }
+}
+
+/** In pieces: the file may be larger than the longest string. */
+function countLines(file: string): number {
+  const piece = Buffer.alloc(2 ** 20)
+  const descriptor = openSync(file, 'r')
+  let lines = 0
+  for (let bytes = -1; bytes !== 0; ) {
+    bytes = readSync(descriptor, piece)
+    for (let at = piece.indexOf(10); at >= 0 && at < bytes; at = piece.indexOf(10, at + 1)) lines++
+  }
+  closeSync(descriptor)
+  return lines
 }
 
 /** Calls `then` with what a function returned, or with what its promise becomes. */

@@ -38,11 +38,17 @@ function compile(): void {
   writeFileSync(stamp, '')
 }
 
+/** As it is, but for what switches the recorder: that is up to the row. */
+function environment(): NodeJS.ProcessEnv {
+  const names = Object.keys(process.env).filter(name => !/^(CALLSIGHT|NODE_OPTIONS$)/.test(name))
+  return Object.fromEntries(names.map(name => [name, process.env[name]]))
+}
+
 export function start(program: string, args: readonly string[], options: ProcessOptions = {}): ChildProcess {
   compile()
   const child = fork(`${built}/measured/${program}.js`, args, {
     execArgv: [...(options.flags ?? [])],
-    env: { ...process.env, ...options.env },
+    env: { ...environment(), ...options.env },
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
