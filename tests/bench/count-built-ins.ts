@@ -31,6 +31,11 @@ export function countBuiltIns(): { readonly take: () => BuiltInCounts } {
   }
 
   wrap(Object.getPrototypeOf(performance), 'now', 'clock reads')
+  wrap(Date, 'now', 'clock reads')
+  wrap(process.hrtime, 'bigint', 'clock reads')
+  const { bigint } = process.hrtime
+  wrap(process, 'hrtime', 'clock reads')
+  process.hrtime.bigint = bigint
   wrapAll(Atomics, 'atomics')
   for (const key of Object.keys(fs)) if (key.endsWith('Sync')) wrap(fs, key, 'file operations')
   syncBuiltinESMExports()

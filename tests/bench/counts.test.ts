@@ -1,13 +1,16 @@
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 import { type CountLimits, type Counts, judgeCounts, limitsFrom, readLimits, takeCounts } from './counts.js'
 
 const TREE = fileURLToPath(new URL('../..', import.meta.url))
 const DIST = join(TREE, 'dist')
 const UNSAMPLED = 'unsampled, timed'
 const RECORDED = 'recorded, 2 arguments + result'
+
+// Counts do not depend on how long it takes, so neither should the test.
+vi.setConfig({ testTimeout: 600_000 })
 
 const build = join(TREE, 'tests', '.build')
 mkdirSync(build, { recursive: true })

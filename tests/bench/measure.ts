@@ -5,6 +5,8 @@ import { median } from './statistics.js'
 /** Calls per look at the clock: the clock itself costs as much as what is measured. */
 const CALLS_PER_LOOK = 1_000
 const CALLS_PER_BLOCK = 5_000
+/** As many as the largest queue of spans holds that OpenTelemetry has by default. */
+const CALLS_PER_SETTLED_BLOCK = 2_000
 const BLOCKS = 40
 /** The compiler is done with the code by then. */
 const WARM_UP_BLOCKS = 10
@@ -62,7 +64,7 @@ export interface ThreadCost {
  */
 export async function perCallOnThread(
   body: Body,
-  { callsPerBlock = CALLS_PER_BLOCK, blocks = BLOCKS, settle }: BlockOptions,
+  { callsPerBlock = CALLS_PER_SETTLED_BLOCK, blocks = BLOCKS, settle }: BlockOptions,
 ): Promise<ThreadCost> {
   const whole: number[] = []
   const untilReturn: number[] = []

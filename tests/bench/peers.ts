@@ -130,8 +130,7 @@ try {
     process.stdout.write(`${JSON.stringify(list)}\n`)
   } else {
     const { body, settle, finish, detail, callsPerBody = 1 } = await setUp()
-    const callsPerBlock = 2_000
-    const { wholeNs, untilReturnNs } = await perCallOnThread(body, { settle, callsPerBlock })
+    const { wholeNs, untilReturnNs } = await perCallOnThread(body, { settle })
     await finish()
     const result: RowResult = {
       row: wanted,

@@ -155,6 +155,12 @@ const ROWS: Record<string, Record<string, () => Promise<Figures>>> = {
         const start = performance.now()
         sink += performance.now() - start
       }),
+    // The other clock of Node.
+    'two readings of hrtime': () =>
+      called(() => {
+        const start = process.hrtime.bigint()
+        sink += Number(process.hrtime.bigint() - start)
+      }),
     'memory copy of a record': memoryCopy,
     bare: () => weighed(weigh),
   },
