@@ -85,7 +85,6 @@ export class LaneBatch {
     const moreCalls = this.#readRing(limits.ringRecords, nowUs)
     // Rows that SQLite refuses are told now, while it is certain whose they are.
     this.#store.flushRows()
-    this.#sink.batchDone()
     this.#writeLaneRows()
     return moreErrors || moreCalls
   }
