@@ -32,8 +32,12 @@ type MinuteTable = 'totals' | 'drops'
 const VACUUM_PAGES = 512
 /** The same on a full disk: it has to fit into what the reserve gave. */
 const CRAMPED_VACUUM_PAGES = 64
-/** Free pages that stay in the file for the next batches, so that it does not shrink and grow all the time. */
+/**
+ * Free pages that stay in the file for the next batches, so that it does not shrink and grow all the time: so many, or
+ * this share of those in use. Moving a page back costs more than writing the twenty rows it has room for.
+ */
 const SPARE_PAGES = 256
+const SPARE_SHARE = 1 / 8
 /** Deleting rows cannot shrink a log that a reader holds; it takes at most this share of the limit. */
 const WAL_SHARE = 1 / 4
 /** Bytes of a row with its index entries, its texts not counted. */
@@ -334,7 +338,9 @@ export class Retention {
   #giveBack(cramped: boolean): boolean {
     const step = cramped ? CRAMPED_VACUUM_PAGES : VACUUM_PAGES
     const free = Number(readPragma(this.#db, 'freelist_count'))
-    const spare = this.#bytes() > this.#options.maxBytes ? 0 : SPARE_PAGES
+    const used = Number(readPragma(this.#db, 'page_count')) - free
+    const wanted = Math.max(SPARE_PAGES, Math.floor(used * SPARE_SHARE))
+    const spare = this.#bytes() > this.#options.maxBytes ? 0 : wanted
     const surplus = free - spare
     if (surplus > 0) this.#db.exec(`PRAGMA incremental_vacuum(${Math.min(surplus, step)})`)
     // As long as nothing is gone, the database would only grow by what is in the log.

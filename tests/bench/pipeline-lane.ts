@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { DEFAULTS } from '../../dist/config/defaults.js'
-import { anchoredClock, takeAnchor } from '../../dist/queue/clock.js'
+import { takeAnchor } from '../../dist/queue/clock.js'
 import { Control } from '../../dist/queue/control.js'
 import { Journal } from '../../dist/queue/journal.js'
 import { journalBufferBytes } from '../../dist/queue/journal-lane.js'
@@ -43,12 +43,16 @@ export interface PipelineLane {
   end(): void
 }
 
+/** Time between two records, for the writer as well: what expires depends on their number, not on this machine. */
+const RECORD_US = 10
+
 export function openPipelineLane(folder: string, settings: { retentionMs?: number } = {}): PipelineLane {
+  let made = 0
   const storePath = join(folder, 'calls.db')
   const { limits, ringBytes, breaker, drainIntervalMs, sweepIntervalMs, retentionMs } = DEFAULTS
   const control = new Control()
   const anchor = takeAnchor()
-  const clock = anchoredClock(anchor)
+  const clock = { nowUs: () => anchor.unixUs + made * RECORD_US }
   const memory = newLaneMemory(ringBytes, anchor.unixUs)
   const totals = new Totals(1)
   const identity = { boot: BOOT, ring: 0, pid: process.pid, startTicks: 0, originUnixUs: anchor.unixUs }
@@ -113,20 +117,18 @@ export function openPipelineLane(folder: string, settings: { retentionMs?: numbe
     },
   })
   const f64 = new Float64Array(memory)
-  let made = 0
   return {
     session,
     memory,
     fill(content, most = Number.POSITIVE_INFINITY) {
       const { args, result } = CONTENTS[content]
       const before = f64[LaneF64.CALLS_PUBLISHED] as number
-      const startMs = performance.now() - anchor.monotonicMs
       for (let records = 0; records < most; records++) {
         const published = f64[LaneF64.CALLS_PUBLISHED]
         made++
         const child = made % CALLS_PER_TRACE
         const facts = {
-          startMs: startMs + records / 1_000,
+          startMs: (made * RECORD_US) / 1_000,
           durationMs: 0.001,
           call: made,
           trace: made - child,

@@ -3,7 +3,7 @@
  * a row it prints the names of all. Rows that compare two ways take turns, so that a slow moment falls on both.
  */
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -348,31 +348,38 @@ async function latency(): Promise<RowResult> {
   return { unit: 'ms', value: p50, extra, detail: `${ms.length} calls, 1,000 a second` }
 }
 
-/** As the writer does under a flood: batches, and slices of retention between them. */
+/** Batches, and slices of retention between them, with as many rows going as coming. */
 function retention(): RowResult {
-  const slicesOf = (name: string, retentionMs: number) => {
+  const windowRecords = 150_000
+  const recordsPerRound = 16_000
+  const laneOf = (name: string, retentionMs: number) => {
     const path = mkdtempSync(join(folder, name))
     const lane = openPipelineLane(path, { retentionMs })
     const round = (): { records: number; ms: number } => {
-      const records = lane.fill('object')
+      const records = lane.fill('object', recordsPerRound)
       return timed(records, () => {
         lane.drain()
         while (lane.session.sweep());
       })
     }
-    return { lane, round, bytes: () => statSync(join(path, 'calls.db')).size }
+    for (let records = 0; records < windowRecords; ) records += round().records
+    return { lane, round, path: join(path, 'calls.db') }
   }
-  const without = slicesOf('without-', 6 * 60 * 60_000)
-  const with_ = slicesOf('with-', 1_000)
-  const [plain = Number.NaN, value = Number.NaN] = inTurns([without.round, with_.round], 24)
-  const bytes = with_.bytes()
+  const without = laneOf('without-', 6 * 60 * 60_000)
+  const within = laneOf('within-', windowRecords / 100)
+  const [plain = Number.NaN, value = Number.NaN] = inTurns([without.round, within.round], 30)
   without.lane.end()
-  with_.lane.end()
+  within.lane.end()
+  const db = openForWriting(within.path)
+  const kept = db.prepare('SELECT count(*) FROM calls').pluck().get() as number
+  const expired = db.prepare("SELECT rows FROM expired WHERE kind = 'calls'").pluck().get() as number
+  db.close()
+  if (kept > windowRecords + 1) throw new Error(`${kept} rows are left of a window of ${windowRecords}`)
   return {
     unit: 'records/s',
     value,
     extra: { 'of without': value / plain },
-    detail: `a window of 1 s, every expired row deleted; the file has ${(bytes / 1e6).toFixed(0)} MB; without ${Math.round(plain)}`,
+    detail: `a window of ${kept} records, ${expired} deleted; ${Math.round(plain)} without`,
   }
 }
 
