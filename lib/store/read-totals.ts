@@ -11,6 +11,8 @@ const QUOTE = 0x22
 const ZERO = 0x30
 const NINE = 0x39
 const BRACE = 0x7b
+/** A bucket that no text names, unlike one with no calls. */
+const ABSENT = -1
 const NO_BUCKETS = new Float64Array(0)
 
 /**
@@ -27,7 +29,7 @@ export function readTotals(read: RowReader, bounds: Bounds, order: TotalOrder): 
   })
   const upperBounds = read.all<BucketBound>(BUCKET_BOUNDS_SQL, {})
   const buckets = 1 + Math.max(-1, ...upperBounds.map(({ bucket }) => bucket))
-  const counts = new Map(sums.map(({ functionId }) => [functionId, new Float64Array(buckets)]))
+  const counts = new Map(sums.map(({ functionId }) => [functionId, new Float64Array(buckets).fill(ABSENT)]))
   // Asking of each row whether it is wanted costs as much as reading it.
   const some = pattern !== null || sums.length === limit
   const wanted = some ? { functionIds: JSON.stringify([...counts.keys()]) } : {}
@@ -67,7 +69,8 @@ function addBuckets(counts: ReadonlyMap<number, Float64Array>, texts: Buffer): v
     if (isNumber) {
       if (code === QUOTE) bucket = value
       else if (code === BRACE) ofFunction = counts.get(value) ?? NO_BUCKETS
-      else if (bucket < ofFunction.length) ofFunction[bucket] = (ofFunction[bucket] as number) + value
+      else if (bucket < ofFunction.length)
+        ofFunction[bucket] = Math.max(0, ofFunction[bucket] as number) + value
       value = 0
       isNumber = false
     }
@@ -80,12 +83,12 @@ function percentilesOf(
   upperBounds: readonly BucketBound[],
   maxNs: number,
 ): (share: number) => number | null {
-  const total = upperBounds.reduce((sum, { bucket }) => sum + (counts[bucket] ?? 0), 0)
+  const total = upperBounds.reduce((sum, { bucket }) => sum + Math.max(0, counts[bucket] ?? 0), 0)
   return share => {
     let upTo = 0
     for (const { bucket, upperNs } of upperBounds) {
-      const count = counts[bucket] ?? 0
-      if (count === 0) continue
+      const count = counts[bucket] ?? ABSENT
+      if (count === ABSENT) continue
       upTo += count
       if (upTo >= share * total) return Math.min(upperNs, maxNs) / 1e6
     }
