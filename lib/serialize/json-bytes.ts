@@ -96,6 +96,23 @@ export class JsonBytes {
     this.at = end
   }
 
+  /** As {@link text}, between quotes. Names and values are mostly short and need no escape. */
+  quoted(bytes: Uint8Array, from: number, end: number): void {
+    this.reserve(6 * (end - from) + 2)
+    const { buffer } = this
+    let { at } = this
+    buffer[at++] = QUOTE
+    let i = from
+    for (; i < end; i++) {
+      const code = bytes[i] as number
+      if (ESCAPES[code] !== 0) break
+      buffer[at++] = code
+    }
+    this.at = at
+    if (i < end) this.text(bytes, i, end)
+    this.byte(QUOTE)
+  }
+
   /** UTF-8 from elsewhere, escaped, without quotes. What is not valid becomes U+FFFD, byte by byte. */
   text(bytes: Uint8Array, from: number, end: number): void {
     this.reserve(6 * (end - from))

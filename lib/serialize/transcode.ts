@@ -39,6 +39,11 @@ export class Transcoder {
     return this.#out.buffer
   }
 
+  /** The text of the last {@link value}. */
+  text(): string {
+    return this.#out.buffer.toString('utf8', this.start, this.start + this.length)
+  }
+
   /** Forgets the texts and the cuts. */
   reset(): void {
     this.#out.at = 0
@@ -81,7 +86,10 @@ export class Transcoder {
   }
 
   #value(): void {
-    const code = this.#take(1)
+    const at = this.#at
+    if (at >= this.#end) throw malformed('ends in the middle of a value', at)
+    const code = this.#bytes[at] as number
+    this.#at = at + 1
     if (code < 0x80) this.#out.integer(code)
     else if (code < 0x90) this.#map(code & 0x0f)
     else if (code < 0xa0) this.#array(code & 0x0f)
@@ -227,10 +235,7 @@ export class Transcoder {
   #string(length: number): void {
     const from = this.#at
     this.#skip(length)
-    const out = this.#out
-    out.byte(QUOTE)
-    out.text(this.#bytes, from, from + length)
-    out.byte(QUOTE)
+    this.#out.quoted(this.#bytes, from, from + length)
   }
 
   #binary(length: number): void {
@@ -270,16 +275,20 @@ export class Transcoder {
 
   #key(): void {
     const out = this.#out
+    const code = this.#at < this.#end ? (this.#bytes[this.#at] as number) : 0
+    if (code >= 0xa0 && code < 0xc0) {
+      this.#at++
+      this.#string(code & 0x1f)
+      return
+    }
     const start = out.at
-    if (this.#bytes[this.#at] === STR_32) this.#cuts.add(Cut.redacted, 1)
+    if (code === STR_32) this.#cuts.add(Cut.redacted, 1)
     this.#value()
     if (out.buffer[start] === QUOTE) return
     // JSON knows text keys only: any other key stands there as the text of its JSON.
     const json = Uint8Array.prototype.slice.call(out.buffer, start, out.at)
     out.at = start
-    out.byte(QUOTE)
-    out.text(json, 0, json.length)
-    out.byte(QUOTE)
+    out.quoted(json, 0, json.length)
   }
 
   #extension(length: number): void {

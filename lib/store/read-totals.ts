@@ -1,5 +1,5 @@
 import type { Bounds, TotalOrder } from './filter.js'
-import { BUCKET_BOUNDS_SQL, BUCKETS_SQL, type FunctionSums, type FunctionTotals, sumsSql } from './queries.js'
+import { BUCKET_BOUNDS_SQL, bucketsSql, type FunctionSums, type FunctionTotals, sumsSql } from './queries.js'
 import type { RowReader } from './read-file.js'
 
 interface BucketBound {
@@ -10,6 +10,10 @@ interface BucketBound {
 const QUOTE = 0x22
 const ZERO = 0x30
 const NINE = 0x39
+const BRACE = 0x7b
+/** A bucket that no text names, unlike one with no calls. */
+const ABSENT = -1
+const NO_BUCKETS = new Float64Array(0)
 
 /**
  * As the view `function_totals`, of a span of minutes and some functions. Latency buckets are merged here and only
@@ -23,17 +27,16 @@ export function readTotals(read: RowReader, bounds: Bounds, order: TotalOrder): 
     limit,
     ...(pattern === null ? {} : { pattern }),
   })
-  const functionIds = JSON.stringify(sums.map(row => row.functionId))
-  const texts = new Map(
-    read
-      .all<{ functionId: number; buckets: string }>(BUCKETS_SQL, { ...span, functionIds })
-      .map(row => [row.functionId, row.buckets]),
-  )
   const upperBounds = read.all<BucketBound>(BUCKET_BOUNDS_SQL, {})
+  const buckets = 1 + Math.max(-1, ...upperBounds.map(({ bucket }) => bucket))
+  const counts = new Map(sums.map(({ functionId }) => [functionId, new Float64Array(buckets).fill(ABSENT)]))
+  // Asking of each row whether it is wanted costs as much as reading it.
+  const some = pattern !== null || sums.length === limit
+  const wanted = some ? { functionIds: JSON.stringify([...counts.keys()]) } : {}
+  for (const { texts } of read.all<{ texts: Buffer }>(bucketsSql(some), { ...span, ...wanted }))
+    addBuckets(counts, texts)
   return sums.map(row => {
-    const counts = new Map<number, number>()
-    addBuckets(counts, texts.get(row.functionId) ?? '')
-    const percentileMs = percentilesOf(counts, upperBounds, row.maxNs)
+    const percentileMs = percentilesOf(counts.get(row.functionId) ?? NO_BUCKETS, upperBounds, row.maxNs)
     return {
       function: row.function,
       calls: row.calls,
@@ -48,35 +51,44 @@ export function readTotals(read: RowReader, bounds: Bounds, order: TotalOrder): 
 }
 
 /**
- * Adds `{"<bucket>":<calls>}` texts, any number of them strung together. Bucket numbers are the quoted digits,
- * counts the others; parsing each minute's text as JSON on its own takes several times as long.
+ * Adds texts `<function>{"<bucket>":<calls>, …}`, any number of them strung together. The digits before a brace are a
+ * function, those before a quote a bucket, the others calls; parsing each text as JSON takes several times as long.
  */
-function addBuckets(counts: Map<number, number>, texts: string): void {
+function addBuckets(counts: ReadonlyMap<number, Float64Array>, texts: Buffer): void {
+  let ofFunction: Float64Array = NO_BUCKETS
   let bucket = 0
+  let value = 0
+  let isNumber = false
   for (let i = 0; i < texts.length; i++) {
-    const first = texts.charCodeAt(i)
-    if (first < ZERO || first > NINE) continue
-    const isBucket = texts.charCodeAt(i - 1) === QUOTE
-    let value = 0
-    for (let code = first; code >= ZERO && code <= NINE; code = texts.charCodeAt(++i))
+    const code = texts[i] as number
+    if (code >= ZERO && code <= NINE) {
       value = value * 10 + code - ZERO
-    if (isBucket) bucket = value
-    else counts.set(bucket, (counts.get(bucket) ?? 0) + value)
+      isNumber = true
+      continue
+    }
+    if (isNumber) {
+      if (code === QUOTE) bucket = value
+      else if (code === BRACE) ofFunction = counts.get(value) ?? NO_BUCKETS
+      else if (bucket < ofFunction.length)
+        ofFunction[bucket] = Math.max(0, ofFunction[bucket] as number) + value
+      value = 0
+      isNumber = false
+    }
   }
 }
 
 /** Upper bound of the bucket that holds the call at this share of all, never above the longest call. */
 function percentilesOf(
-  counts: ReadonlyMap<number, number>,
+  counts: Float64Array,
   upperBounds: readonly BucketBound[],
   maxNs: number,
 ): (share: number) => number | null {
-  const total = upperBounds.reduce((sum, { bucket }) => sum + (counts.get(bucket) ?? 0), 0)
+  const total = upperBounds.reduce((sum, { bucket }) => sum + Math.max(0, counts[bucket] ?? 0), 0)
   return share => {
     let upTo = 0
     for (const { bucket, upperNs } of upperBounds) {
-      const count = counts.get(bucket)
-      if (count === undefined) continue
+      const count = counts[bucket] ?? ABSENT
+      if (count === ABSENT) continue
       upTo += count
       if (upTo >= share * total) return Math.min(upperNs, maxNs) / 1e6
     }

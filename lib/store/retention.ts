@@ -32,8 +32,12 @@ type MinuteTable = 'totals' | 'drops'
 const VACUUM_PAGES = 512
 /** The same on a full disk: it has to fit into what the reserve gave. */
 const CRAMPED_VACUUM_PAGES = 64
-/** Free pages that stay in the file for the next batches, so that it does not shrink and grow all the time. */
+/**
+ * Free pages that stay in the file for the next batches, so that it does not shrink and grow all the time: so many, or
+ * this share of those in use. Moving a page back costs more than writing the twenty rows it has room for.
+ */
 const SPARE_PAGES = 256
+const SPARE_SHARE = 1 / 8
 /** Deleting rows cannot shrink a log that a reader holds; it takes at most this share of the limit. */
 const WAL_SHARE = 1 / 4
 /** Bytes of a row with its index entries, its texts not counted. */
@@ -121,12 +125,16 @@ export class Retention {
   #byAge(cutoffUs: number, slice: Slice): void {
     for (const table of ['calls', 'errors'] as const) {
       if (slice.left <= 0) return
-      const boundary = prepared(
-        this.#db,
-        `SELECT max(id) FROM (SELECT id FROM ${table} WHERE id < ? ORDER BY id LIMIT ?)`,
-      )
+      // The row that a full slice ends with, skipping the others unread; else the last one of a shorter slice.
+      const full = prepared(this.#db, `SELECT id FROM ${table} WHERE id < ? ORDER BY id LIMIT 1 OFFSET ?`)
+      const last = prepared(this.#db, `SELECT max(id) FROM ${table} WHERE id < ?`)
       const limit = BigInt(cutoffUs) << BigInt(ID_SALT_BITS)
-      this.#deleteRecords(table, () => boundary.pluck().safeIntegers().get(limit, slice.left), slice)
+      const boundaryOf = (): unknown =>
+        full
+          .pluck()
+          .safeIntegers()
+          .get(limit, slice.left - 1) ?? last.pluck().safeIntegers().get(limit)
+      this.#deleteRecords(table, boundaryOf, slice)
     }
     const minute = Math.floor(cutoffUs / US_PER_MINUTE)
     for (const table of ['totals', 'drops'] as const) {
@@ -232,21 +240,27 @@ export class Retention {
   }
 
   #deleteOldest(table: RecordTable, excessBytes: number, slice: Slice): void {
-    const boundary = prepared(
+    const rows = `SELECT id, ${ROW_BYTES} + ${TEXT_BYTES[table]} AS bytes FROM ${table} ORDER BY id LIMIT ?`
+    // Running sums take several times as long as one sum, and mostly the whole slice is too much.
+    const whole = prepared(this.#db, `SELECT max(id) FROM (${rows}) HAVING sum(bytes) <= ?`)
+    const part = prepared(
       this.#db,
-      `SELECT max(id) FROM (
-         SELECT id, sum(bytes) OVER (ORDER BY id) - bytes AS freed
-         FROM (SELECT id, ${ROW_BYTES} + ${TEXT_BYTES[table]} AS bytes FROM ${table} ORDER BY id LIMIT ?)
-       ) WHERE freed < ?`,
+      `SELECT max(id) FROM (SELECT id, sum(bytes) OVER (ORDER BY id) - bytes AS freed FROM (${rows}))
+       WHERE freed < ?`,
     )
-    this.#deleteRecords(table, () => boundary.pluck().safeIntegers().get(slice.left, excessBytes), slice)
+    const boundaryOf = (): unknown =>
+      whole.pluck().safeIntegers().get(slice.left, excessBytes) ??
+      part.pluck().safeIntegers().get(slice.left, excessBytes)
+    this.#deleteRecords(table, boundaryOf, slice)
   }
 
   #deleteRecords(table: RecordTable, boundaryOf: () => unknown, slice: Slice): void {
     this.#inTransaction(() => {
       const boundary = boundaryOf()
       if (typeof boundary !== 'bigint') return
-      const traces = prepared(this.#db, DELETE_TRACES[table]).run(boundary, boundary).changes
+      // Mostly no trace came from outside, and the rows need not be looked through.
+      const anyTrace = prepared(this.#db, 'SELECT 1 FROM remote_traces LIMIT 1').get() !== undefined
+      const traces = anyTrace ? prepared(this.#db, DELETE_TRACES[table]).run(boundary, boundary).changes : 0
       const rows = prepared(this.#db, `DELETE FROM ${table} WHERE id <= ?`).run(boundary).changes
       prepared(
         this.#db,
@@ -324,7 +338,9 @@ export class Retention {
   #giveBack(cramped: boolean): boolean {
     const step = cramped ? CRAMPED_VACUUM_PAGES : VACUUM_PAGES
     const free = Number(readPragma(this.#db, 'freelist_count'))
-    const spare = this.#bytes() > this.#options.maxBytes ? 0 : SPARE_PAGES
+    const used = Number(readPragma(this.#db, 'page_count')) - free
+    const wanted = Math.max(SPARE_PAGES, Math.floor(used * SPARE_SHARE))
+    const spare = this.#bytes() > this.#options.maxBytes ? 0 : wanted
     const surplus = free - spare
     if (surplus > 0) this.#db.exec(`PRAGMA incremental_vacuum(${Math.min(surplus, step)})`)
     // As long as nothing is gone, the database would only grow by what is in the log.

@@ -85,7 +85,6 @@ export class LaneBatch {
     const moreCalls = this.#readRing(limits.ringRecords, nowUs)
     // Rows that SQLite refuses are told now, while it is certain whose they are.
     this.#store.flushRows()
-    this.#sink.batchDone()
     this.#writeLaneRows()
     return moreErrors || moreCalls
   }
@@ -136,14 +135,15 @@ export class LaneBatch {
     this.#poison(this.#calls, Lane.calls, functionId, nowUs)
   }
 
-  /** The transaction is committed: give the memory back and publish the counters. */
-  commit(): void {
+  /** The transaction is committed: give the memory back and publish the counters. Returns how many records it stored. */
+  commit(): number {
     this.#lane.consumer.release()
     const { replayed, journalStored, journalPoison } = this.#errors
     this.#journal.commit({ replayed, stored: journalStored, poison: journalPoison })
     this.#lane.apply(Lane.calls, this.#calls)
     this.#lane.apply(Lane.errors, this.#errors)
     this.#committedRows = this.#writtenRows
+    return this.#calls.stored + this.#errors.stored
   }
 
   /** The transaction failed: the same records again next time. */

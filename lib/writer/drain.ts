@@ -25,6 +25,10 @@ const INSPECT_INTERVAL_MS = 1_000
 const TOUCH_INTERVAL_MS = 30_000
 /** Batches in a row before the writer looks at retention and requests again. */
 const BATCHES_PER_TICK = 16
+/** The same while retention has work to do, so that neither waits long for the other. */
+const BATCHES_WHILE_SWEEPING = 4
+/** How often a store that is too large is told from its size alone; else retention waits for its interval. */
+const SIZE_INTERVAL_MS = 250
 /** Pauses after the first and the second failure in a row. */
 const BACK_OFF_MS = [10, 100]
 const BUSY_PAUSE_MS = 25
@@ -73,6 +77,7 @@ export class Drain {
   #inPlaceUs = 0
   #touchDueMs: number
   #sweepDueMs: number
+  #sizeDueMs = 0
   #departedDueMs = 0
   #moreToSweep = false
   #moreToRecover = true
@@ -168,8 +173,8 @@ export class Drain {
       if (withTotals) this.#totalsDueMs = monotonicMs() + TOTALS_INTERVAL_MS
       if (outcome === 'drained') return outcome
       if (!completely) {
-        if (batches >= BATCHES_PER_TICK) return outcome
         if (this.#lockWait.isShared) pause(SHARED_PAUSE_MS)
+        if (batches >= (this.#moreToSweep ? BATCHES_WHILE_SWEEPING : BATCHES_PER_TICK)) return outcome
         continue
       }
       // A producer that keeps flooding must not keep a flush waiting for ever.
@@ -374,11 +379,17 @@ export class Drain {
       this.#moreToRecover = session.recover() || session.recoveryWaits
       if (session.recoveryWaits) this.#recoverDueMs = nowMs + LOOK_AGAIN_MS
     }
-    if (this.#moreToSweep || nowMs >= this.#sweepDueMs) {
+    if (this.#moreToSweep || nowMs >= this.#sweepDueMs || this.#hasGrown(session, nowMs)) {
       this.#moreToSweep = session.sweep()
       if (!this.#moreToSweep) this.#sweepDueMs = nowMs + this.#task.settings.sweepIntervalMs
     }
     return this.#moreToSweep || (this.#moreToRecover && nowMs >= this.#recoverDueMs)
+  }
+
+  #hasGrown(session: Session, nowMs: number): boolean {
+    if (nowMs < this.#sizeDueMs) return false
+    this.#sizeDueMs = nowMs + SIZE_INTERVAL_MS
+    return session.isTooLarge
   }
 
   /** Whether the store is where its path says; if it is not, the session ends, and the next one sends errors again. */

@@ -124,7 +124,7 @@ export class Leftover {
   }
 
   #inTransaction(nowUs: number): { more: boolean; taken: Taken } {
-    const { store, sink } = this.#parts
+    const { store } = this.#parts
     const { ring, segment } = this.#reader.header ?? this.found.name
     const processId = this.#register(nowUs)
     const errors = this.#rows.read(processId, ring, Lane.errors)
@@ -152,7 +152,6 @@ export class Leftover {
     }
     const more = this.#replay(account, nowUs)
     store.flushRows()
-    sink.batchDone()
     this.#rows.write(account.calls)
     this.#rows.write(account.errors)
     const behind = this.#reader.position

@@ -1,5 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { Frame, FrameFlag, REMOTE_TRACE_BYTES } from '../queue/layout.js'
+import { KnownShapes } from '../serialize/known-shapes.js'
+import { Ext } from '../serialize/markers.js'
 import type { Transcoder } from '../serialize/transcode.js'
 import type { ErrorRow } from '../store/insert.js'
 import { ID_SALT_SPAN } from '../store/schema.js'
@@ -19,14 +21,13 @@ export interface RecordStore {
     trace: number,
     parent: number,
     flags: number,
-    shape: Buffer | null,
-    args: Buffer | null,
-    result: Buffer | null,
+    shape: string | null,
+    args: string | null,
+    result: string | null,
     cuts: string | null,
   ): void
   error(row: ErrorRow): boolean
   remoteTrace(processId: number, trace: number, ids: Uint8Array, at: number, seenUs: number): void
-  flushRows(): void
 }
 
 /** Whose record it is. */
@@ -45,17 +46,15 @@ export class BadFrameError extends Error {
   readonly code = 'CALLSIGHT_BAD_FRAME'
 }
 
-const TEXT_BYTES = 1024 * 1024
 const FIXARRAY_3 = 0x93
 const NIL = 0xc0
+const EXT_8 = 0xc7
 
 /** Turns frames into rows of the store: header fields to columns, msgpack payload to JSON text. */
 export class RecordSink {
   readonly #store: RecordStore
   readonly #transcoder: Transcoder
-  /** JSON text of the queued rows; the store reads it when it flushes them. */
-  readonly #text = Buffer.allocUnsafe(TEXT_BYTES)
-  #textBytes = 0
+  readonly #shapes = new KnownShapes()
 
   constructor(store: RecordStore, transcoder: Transcoder) {
     this.#store = store
@@ -70,7 +69,7 @@ export class RecordSink {
     const end = payloadEnd(view, offset, flags)
     const functionId = this.#store.functionId(origin.siteName(site))
     const us = endUs(origin, view, offset)
-    this.#readPayload(bytes, offset + Frame.HEADER_BYTES, end)
+    this.#readPayload(bytes, offset + Frame.HEADER_BYTES, end, site)
     if ((flags & FrameFlag.remote) !== 0) this.#remoteTrace(origin, bytes, view, offset, end, us)
     this.#store.call(
       us,
@@ -93,9 +92,10 @@ export class RecordSink {
   /** Stores the error record at `offset`; `false`: it was stored before. */
   error(origin: RecordOrigin, bytes: Uint8Array, view: DataView, offset: number): boolean {
     const flags = view.getUint32(offset + Frame.META, true) >>> 16
-    const name = origin.siteName(view.getUint32(offset + Frame.SITE, true))
+    const site = view.getUint32(offset + Frame.SITE, true)
+    const name = origin.siteName(site)
     const end = payloadEnd(view, offset, flags)
-    this.#readPayload(bytes, offset + Frame.HEADER_BYTES, end)
+    this.#readPayload(bytes, offset + Frame.HEADER_BYTES, end, site)
     const thrown = describeThrown(this.#outcome)
     const seq = view.getFloat64(offset + Frame.SEQ, true)
     const us = endUs(origin, view, offset)
@@ -124,13 +124,13 @@ export class RecordSink {
   }
 
   /** The values of the payload read last; the last one is the result or the error. */
-  #args: Buffer | null = null
-  #shape: Buffer | null = null
-  #outcome: Buffer | null = null
+  #args: string | null = null
+  #shape: string | null = null
+  #outcome: string | null = null
   /** Offset behind the value read last. */
   #next = 0
 
-  #readPayload(bytes: Uint8Array, at: number, end: number): void {
+  #readPayload(bytes: Uint8Array, at: number, end: number, site: number): void {
     this.#transcoder.reset()
     if (at === end) {
       this.#args = this.#shape = this.#outcome = null
@@ -138,7 +138,7 @@ export class RecordSink {
     }
     if (bytes[at] !== FIXARRAY_3) throw new BadFrameError('payload is no triple')
     this.#args = this.#json(bytes, at + 1, end)
-    this.#shape = this.#json(bytes, this.#next, end)
+    this.#shape = this.#shapeText(bytes, this.#next, end, site)
     this.#outcome = this.#json(bytes, this.#next, end)
   }
 
@@ -156,30 +156,31 @@ export class RecordSink {
     this.#store.remoteTrace(origin.processId, trace, bytes, payloadEnd, seenUs)
   }
 
-  #json(bytes: Uint8Array, at: number, end: number): Buffer | null {
+  #json(bytes: Uint8Array, at: number, end: number): string | null {
     if (at < end && bytes[at] === NIL) {
       this.#next = at + 1
       return null
     }
-    const transcoder = this.#transcoder
-    this.#next = transcoder.value(bytes, at, end)
-    const { buffer, start, length } = transcoder
-    if (this.#textBytes + length > TEXT_BYTES) {
-      // Rows that wait in the store point into the text; after this none does.
-      this.#store.flushRows()
-      this.#textBytes = 0
-      if (length > TEXT_BYTES) return Buffer.from(buffer.subarray(start, start + length))
-    }
-    const from = this.#textBytes
-    buffer.copy(this.#text, from, start, start + length)
-    this.#textBytes += length
-    return this.#text.subarray(from, this.#textBytes)
+    this.#next = this.#transcoder.value(bytes, at, end)
+    return this.#transcoder.text()
   }
 
-  /** To be called when the store holds no queued row any more. */
-  batchDone(): void {
-    this.#textBytes = 0
+  #shapeText(bytes: Uint8Array, at: number, end: number, site: number): string | null {
+    const known = this.#shapes.find(site, bytes, at, end)
+    if (known !== null) {
+      this.#next = at + known.bytes.length
+      return known.text
+    }
+    const text = this.#json(bytes, at, end)
+    if (text !== null && isShortShape(bytes, at))
+      this.#shapes.remember(site, bytes.slice(at, this.#next), text)
+    return text
   }
+}
+
+/** What else may stand there in a damaged frame has a side effect on the cuts, and is read each time. */
+function isShortShape(bytes: Uint8Array, at: number): boolean {
+  return bytes[at] === EXT_8 && bytes[at + 2] === Ext.shape
 }
 
 /** A call kept in hindsight may have no payload at all. */
@@ -232,9 +233,9 @@ interface Thrown {
   readonly details: string | null
 }
 
-function describeThrown(json: Buffer | null): Thrown {
+function describeThrown(json: string | null): Thrown {
   if (json === null) return { type: 'Error', message: '(could not be captured)', stack: null, details: null }
-  const value = JSON.parse(json.toString('utf8')) as unknown
+  const value = JSON.parse(json) as unknown
   if (typeof value !== 'object' || value === null) throw new BadFrameError('error record is no map')
   const { type, message, stack, details } = value as Record<string, unknown>
   return {

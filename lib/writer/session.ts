@@ -28,6 +28,8 @@ import type { Shelved } from './shelving.js'
 import type { StallWatch } from './stall-watch.js'
 
 const SWEEP_ROWS = 4_000
+/** So that retention catches up with a program that goes on recording. */
+const SWEPT_PER_STORED = 1.5
 /** On a full disk: deleting 1,000 rows writes 90 KiB to the log, and that has to fit into what the reserve gave. */
 const CRAMPED_SWEEP_ROWS = 2_000
 /** As many such slices as fit into this time. */
@@ -79,6 +81,8 @@ export class Session {
   /** Rings whose lanes are closed: what a restarted writer would have needed of them is deleted with the next batch. */
   #closedRings: number[] = []
   readonly #processId: number
+  /** Records of the batches since the last slice of retention. */
+  #storedSinceSweep = 0
   /** Who queued the call rows that are being written: told of those that SQLite refuses. */
   #rowOwner: LaneBatch | Recovery | null = null
 
@@ -273,7 +277,7 @@ export class Session {
       throw error
     }
     faultPoint(this.#control.i32, Fault.exitAfterCommit)
-    for (const { batch } of lanes) batch.commit()
+    for (const { batch } of lanes) this.#storedSinceSweep += batch.commit()
     for (const { totals: view } of totals) view.commit(nowUs)
     this.#incidents.commit()
     this.#inFlight.commit()
@@ -312,10 +316,22 @@ export class Session {
     return this.#recovery.waits
   }
 
-  /** One slice of retention; `true` when there is more to do. */
+  /** Whether database and log together are larger than they may be. */
+  get isTooLarge(): boolean {
+    const { storePath, maxBytes } = this.#task.settings
+    return sizeOf(storePath) + this.#log.bytes > maxBytes
+  }
+
+  /**
+   * Slices of retention, as many as delete more than was stored since the last ones: a flood must not fill the disk
+   * faster than it is emptied. `true` when there is more to do.
+   */
   sweep(): boolean {
     this.#log.requireRoom()
-    const more = this.#sweepSlice(SWEEP_ROWS, false)
+    let more = true
+    for (let rows = 0; more && rows <= this.#storedSinceSweep * SWEPT_PER_STORED; rows += SWEEP_ROWS)
+      more = this.#sweepSlice(SWEEP_ROWS, false)
+    this.#storedSinceSweep = 0
     // Threads come and go as long as the process lives, and segments with them.
     if (!more) this.#recovery.forgetRanges()
     return more

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
@@ -43,6 +43,7 @@ let store: string
 let control: Control
 let port: MessagePort
 let drain: (...lanes: LaneHandle[]) => void
+let maxBytes: number
 beforeEach(() => {
   clock.aheadMs = 0
   clock.onLook = () => {}
@@ -51,7 +52,8 @@ beforeEach(() => {
   control = new Control()
   const { port1, port2 } = new MessageChannel()
   port = port1
-  const { retentionMs, maxBytes, sweepIntervalMs, breaker, stallThresholdMs } = DEFAULTS
+  maxBytes = DEFAULTS.maxBytes
+  const { retentionMs, sweepIntervalMs, breaker, stallThresholdMs } = DEFAULTS
   drain = (...lanes) => {
     const task = {
       control: control.memory,
@@ -249,6 +251,33 @@ describe('threads the system tells about', () => {
     expect(journals()).toEqual([`calls.db.errors-${BOOT}-1-1`])
     // A closed lane is not drained again, whoever announces it.
     expect(control.lanes).toBe(2)
+  })
+})
+
+describe('a program that never stops recording', () => {
+  it('does not outgrow the limit of the store: retention deletes as fast as the batches come', () => {
+    maxBytes = 1024 ** 2
+    const owner = thread(0, null)
+    const stored = (): number => readAccount(owner.f64, control.f64).calls.stored
+    let largest = 0
+    clock.onLook = () => {
+      // After each look the ring is full, and 5 ms have passed.
+      clock.aheadMs += 5
+      const { f64 } = owner
+      for (let before = -1; f64[LaneF64.CALLS_PUBLISHED] !== before; ) {
+        before = f64[LaneF64.CALLS_PUBLISHED] as number
+        owner.call()
+      }
+      largest = Math.max(largest, statSync(store, { throwIfNoEntry: false })?.size ?? 0)
+      if (stored() > 30_000) control.requestStop('shutdown')
+    }
+    drain(owner.handle)
+    expect(imbalances(readStore(store))).toEqual([0, 0])
+    const db = new Database(store, { readonly: true })
+    const expired = db.prepare('SELECT rows FROM expired').pluck().get() as number
+    db.close()
+    expect(expired).toBeGreaterThan(10_000)
+    expect(largest).toBeLessThan(1.25 * maxBytes)
   })
 })
 

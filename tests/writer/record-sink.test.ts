@@ -71,7 +71,6 @@ function newSink() {
     },
     commit() {
       writer.flushRows()
-      sink.batchDone()
       writer.commit()
     },
   }
@@ -245,7 +244,6 @@ describe('frames that were damaged', () => {
       }
     }
     writer.flushRows()
-    sink.batchDone()
     writer.commit()
     expect(stored).toBeGreaterThan(1_000)
     expect(refused).toBeGreaterThan(1_000)

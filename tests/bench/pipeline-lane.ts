@@ -1,0 +1,154 @@
+/**
+ * A recording thread and a writer in one thread, so that each half of the pipeline can be measured by itself: records
+ * are put into the ring by the project's producer and taken out of it by a session of the writer, by turns.
+ */
+import { join } from 'node:path'
+import { DEFAULTS } from '../../dist/config/defaults.js'
+import { takeAnchor } from '../../dist/queue/clock.js'
+import { Control } from '../../dist/queue/control.js'
+import { Journal } from '../../dist/queue/journal.js'
+import { journalBufferBytes } from '../../dist/queue/journal-lane.js'
+import { LaneF64 } from '../../dist/queue/layout.js'
+import { newLaneMemory, type ProducedSite, Producer } from '../../dist/queue/producer.js'
+import { Capture } from '../../dist/serialize/capture.js'
+import { Redaction } from '../../dist/serialize/redaction.js'
+import { Totals } from '../../dist/totals/totals.js'
+import { FULL_BATCH } from '../../dist/writer/batch.js'
+import { Incidents } from '../../dist/writer/incidents.js'
+import { Lanes } from '../../dist/writer/lanes.js'
+import { Session } from '../../dist/writer/session.js'
+import { Shelved } from '../../dist/writer/shelving.js'
+import { StallWatch } from '../../dist/writer/stall-watch.js'
+
+const BOOT = '0123456789abcdef'
+/** Calls of one trace in a row. */
+const CALLS_PER_TRACE = 5
+
+export const ORDER = { quantity: 5, limit: 101.25, side: 'buy', venue: 'XETR' }
+export const CONTENTS = {
+  scalars: { args: ['EURUSD', 5], result: 11 },
+  object: { args: ['EURUSD', ORDER], result: { symbol: 'EURUSD', cost: 506.25 } },
+} as const
+export type Content = keyof typeof CONTENTS
+
+export interface PipelineLane {
+  /** Records until the ring is full, or `most`; returns how many. */
+  fill(content: Content, most?: number): number
+  /** Stores all of them. */
+  drain(): void
+  readonly session: Session
+  readonly memory: SharedArrayBuffer
+  /** Of records: how many are stored. */
+  readonly stored: number
+  end(): void
+}
+
+/** Time between two records, for the writer as well: what expires depends on their number, not on this machine. */
+const RECORD_US = 10
+
+export function openPipelineLane(folder: string, settings: { retentionMs?: number } = {}): PipelineLane {
+  let made = 0
+  const storePath = join(folder, 'calls.db')
+  const { limits, ringBytes, breaker, drainIntervalMs, sweepIntervalMs, retentionMs } = DEFAULTS
+  const control = new Control()
+  const anchor = takeAnchor()
+  const clock = { nowUs: () => anchor.unixUs + made * RECORD_US }
+  const memory = newLaneMemory(ringBytes, anchor.unixUs)
+  const totals = new Totals(1)
+  const identity = { boot: BOOT, ring: 0, pid: process.pid, startTicks: 0, originUnixUs: anchor.unixUs }
+  const journal = new Journal(
+    storePath,
+    identity,
+    site => totals.name(site),
+    journalBufferBytes(limits.bytes, limits.stackLength),
+  )
+  const producer = new Producer({
+    memory,
+    ringBytes,
+    control: control.memory,
+    journal,
+    totals,
+    capture: new Capture(limits),
+    groupBytes: limits.bytes,
+    remoteIds: () => null,
+    fullErrorsPerSecond: 0,
+  })
+  const site: ProducedSite = {
+    id: totals.register('Orders.place'),
+    captureArgs: true,
+    captureResult: true,
+    redaction: Redaction.compile({}),
+    costly: new Set(),
+  }
+  const lanes = new Lanes(BOOT, control)
+  lanes.adopt({ ring: 0, memory, ringBytes, totals: totals.memory, storePath, thread: null })
+  const { port1, port2 } = new MessageChannel()
+  const task = {
+    control: control.memory,
+    lanes: [],
+    shelved: [],
+    inbox: port2 as unknown as import('node:worker_threads').MessagePort,
+    boot: BOOT,
+    anchor,
+    process: { pid: process.pid, script: '', host: '', nodeVersion: '', version: '', startTicks: 0 },
+    settings: {
+      storePath,
+      retentionMs: settings.retentionMs ?? retentionMs,
+      maxBytes: Number.MAX_SAFE_INTEGER,
+      sweepIntervalMs,
+      drainIntervalMs,
+      breaker,
+      stallThresholdMs: Number.POSITIVE_INFINITY,
+    },
+  }
+  const session = new Session(task, control, lanes, clock, {
+    incidents: new Incidents(),
+    stalls: new StallWatch({
+      control,
+      clock,
+      thresholdMs: Number.POSITIVE_INFINITY,
+      pid: process.pid,
+      lane: () => null,
+    }),
+    shelved: new Shelved(control),
+    thorough: false,
+    onSetAside: path => {
+      throw new Error(`the store was set aside as ${path}`)
+    },
+  })
+  const f64 = new Float64Array(memory)
+  return {
+    session,
+    memory,
+    fill(content, most = Number.POSITIVE_INFINITY) {
+      const { args, result } = CONTENTS[content]
+      const before = f64[LaneF64.CALLS_PUBLISHED] as number
+      for (let records = 0; records < most; records++) {
+        const published = f64[LaneF64.CALLS_PUBLISHED]
+        made++
+        const child = made % CALLS_PER_TRACE
+        const facts = {
+          startMs: (made * RECORD_US) / 1_000,
+          durationMs: 0.001,
+          call: made,
+          trace: made - child,
+          parent: child === 0 ? 0 : made - 1,
+          flags: 0,
+        }
+        producer.recordCall(site, facts, 1, -1, null, args, result)
+        if (f64[LaneF64.CALLS_PUBLISHED] === published) break
+      }
+      return (f64[LaneF64.CALLS_PUBLISHED] as number) - before
+    },
+    drain() {
+      for (let withTotals = true; session.write(FULL_BATCH, withTotals); withTotals = false);
+    },
+    get stored() {
+      return f64[LaneF64.CALLS_STORED] as number
+    },
+    end() {
+      session.end()
+      port1.close()
+    },
+  }
+}
