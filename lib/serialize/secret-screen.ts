@@ -54,7 +54,7 @@ for (const byte of [61, 58, 60, 91, 37, 0x1a, 0x1d]) traitOfByte[byte] = Trait.a
 
 /**
  * The shortest secret without one of the odd characters below is `eyJ` with 8 letters behind it. With them it is
- * `--pw x`, so texts that have one are looked at more closely.
+ * `--pin 1`, so texts that have one are looked at more closely.
  */
 const TINY_UNITS = 10
 /** 0 for letters, digits, space, `_` and `.`. */
