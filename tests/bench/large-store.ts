@@ -7,9 +7,9 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openStore } from 'callsight'
-import { StoreWriter } from '../../dist/store/insert.js'
-import { openForWriting } from '../../dist/store/open.js'
-import { BUCKET_COUNT } from '../../dist/totals/layout.js'
+import { StoreWriter } from '../../lib/store/insert.js'
+import { openForWriting } from '../../lib/store/open.js'
+import { BUCKET_COUNT } from '../../lib/totals/layout.js'
 
 const FUNCTIONS = 50
 const CALLS_PER_ERROR = 200
