@@ -21,7 +21,8 @@ export class KnownShapes {
     return known
   }
 
-  remember(site: number, bytes: Uint8Array, text: string): void {
-    this.#bySite[site] = { bytes, text }
+  remember(site: number, bytes: Uint8Array, at: number, end: number, text: string): void {
+    // A copy: the slice of a Buffer, as the journal is read into, would change with its next records.
+    this.#bySite[site] = { bytes: new Uint8Array(bytes.subarray(at, end)), text }
   }
 }

@@ -173,7 +173,7 @@ export class RecordSink {
     }
     const text = this.#json(bytes, at, end)
     if (text !== null && isShortShape(bytes, at))
-      this.#shapes.remember(site, bytes.slice(at, this.#next), text)
+      this.#shapes.remember(site, bytes, at, this.#next, text)
     return text
   }
 }
