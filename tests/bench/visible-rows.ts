@@ -2,7 +2,7 @@
  * The reader of the row "call to visible row": polls a store from another process and prints, for each new call of
  * `stamp`, the milliseconds from the moment in its argument to the moment its row was there.
  */
-import { loadDriver } from '../../dist/store/driver.js'
+import { loadDriver } from '../../lib/store/driver.js'
 
 const [path = '', wanted = ''] = process.argv.slice(2)
 const POLL_MS = 0.5
