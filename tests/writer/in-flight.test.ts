@@ -49,8 +49,8 @@ let inFlight: InFlight
 let afterMs: number
 let beganMs: number
 function nowUs(): number {
-  if (beganMs === -1) beganMs = performance.now()
-  return lane.originUnixUs + (beganMs + afterMs) * 1000
+  if (beganMs === -1) beganMs = performance.timeOrigin + performance.now()
+  return (beganMs + afterMs) * 1000
 }
 const isNews = (): boolean => inFlight.isNews([lane], afterMs, nowUs())
 
