@@ -227,9 +227,12 @@ export class Retention {
           break
         }
         case 'totals':
-        case 'drops':
           // A minute at a time, since it cannot be told beforehand how much one frees.
           this.#deleteMinutes(step, Number.MAX_SAFE_INTEGER, 1, slice)
+          break
+        case 'drops':
+          // What is missing is told for as long as there is something it is missing from.
+          this.#deleteMinutes(step, this.#oldestErrorMinute(), 1, slice)
           break
         default:
           step satisfies never
@@ -237,6 +240,11 @@ export class Retention {
       // The next kind has to wait until the space of this one is known to be too little.
       if (slice.deleted > 0) return
     }
+  }
+
+  #oldestErrorMinute(): number {
+    const oldest = prepared(this.#db, `SELECT min(id) >> ${ID_SALT_BITS} FROM errors`).pluck().get()
+    return typeof oldest === 'number' ? Math.floor(oldest / US_PER_MINUTE) : Number.MAX_SAFE_INTEGER
   }
 
   #deleteOldest(table: RecordTable, excessBytes: number, slice: Slice): void {
