@@ -343,8 +343,11 @@ export class Drain {
     } catch (error) {
       this.#moreToSweep = false
       // Locked by another process, or out of space: all can wait for the next round.
-      this.#leaveHousekeeping(classify(error))
+      const failure = classify(error)
+      this.#leaveHousekeeping(failure)
       this.#sweepDueMs = nowMs + this.#task.settings.sweepIntervalMs
+      // A store that is only locked goes on growing meanwhile.
+      if (failure !== 'busy') this.#sizeDueMs = nowMs + HOUSEKEEPING_PAUSE_MS
       this.#recoverDueMs = nowMs + HOUSEKEEPING_PAUSE_MS
       this.#departedDueMs = nowMs + HOUSEKEEPING_PAUSE_MS
     }

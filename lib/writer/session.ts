@@ -81,7 +81,9 @@ export class Session {
   /** Rings whose lanes are closed: what a restarted writer would have needed of them is deleted with the next batch. */
   #closedRings: number[] = []
   readonly #processId: number
-  /** Records of the batches since the last slice of retention. */
+  /** Retention has begun, and has more to do. */
+  #sweeping = false
+  /** Records of the batches since the last slice of retention, while it has more to do. */
   #storedSinceSweep = 0
   /** Who queued the call rows that are being written: told of those that SQLite refuses. */
   #rowOwner: LaneBatch | Recovery | null = null
@@ -324,14 +326,17 @@ export class Session {
 
   /**
    * Slices of retention, as many as delete more than was stored since the last ones: a flood must not fill the disk
-   * faster than it is emptied. `true` when there is more to do.
+   * faster than it is emptied. The first one is alone, since what came in the whole interval before would take seconds,
+   * in which the rings run over. `true` when there is more to do.
    */
   sweep(): boolean {
+    const due = this.#sweeping ? this.#storedSinceSweep * SWEPT_PER_STORED : 0
+    this.#sweeping = false
+    this.#storedSinceSweep = 0
     this.#log.requireRoom()
     let more = true
-    for (let rows = 0; more && rows <= this.#storedSinceSweep * SWEPT_PER_STORED; rows += SWEEP_ROWS)
-      more = this.#sweepSlice(SWEEP_ROWS, false)
-    this.#storedSinceSweep = 0
+    for (let rows = 0; more && rows <= due; rows += SWEEP_ROWS) more = this.#sweepSlice(SWEEP_ROWS, false)
+    this.#sweeping = more
     // Threads come and go as long as the process lives, and segments with them.
     if (!more) this.#recovery.forgetRanges()
     return more

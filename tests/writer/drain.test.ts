@@ -16,6 +16,7 @@ import { newLaneMemory, type ProducedSite, Producer } from '../../lib/queue/prod
 import { Capture } from '../../lib/serialize/capture.js'
 import { Redaction } from '../../lib/serialize/redaction.js'
 import { StoreWriter } from '../../lib/store/insert.js'
+import { Retention } from '../../lib/store/retention.js'
 import { Totals } from '../../lib/totals/totals.js'
 import { Drain } from '../../lib/writer/drain.js'
 import type { LaneHandle } from '../../lib/writer/messages.js'
@@ -83,8 +84,12 @@ afterEach(() => {
 })
 
 /** A recording thread, without the thread. */
-function thread(ring: number, native: LaneHandle['thread'] = { id: 0, startTicks: 0 }) {
-  const memory = newLaneMemory(RING_BYTES, Date.now() * 1000)
+function thread(
+  ring: number,
+  native: LaneHandle['thread'] = { id: 0, startTicks: 0 },
+  ringBytes = RING_BYTES,
+) {
+  const memory = newLaneMemory(ringBytes, Date.now() * 1000)
   const totals = new Totals(2)
   const identity = { boot: BOOT, ring, pid: process.pid, startTicks: 0, originUnixUs: Date.now() * 1000 }
   const journal = new Journal(
@@ -95,7 +100,7 @@ function thread(ring: number, native: LaneHandle['thread'] = { id: 0, startTicks
   )
   const producer = new Producer({
     memory,
-    ringBytes: RING_BYTES,
+    ringBytes,
     control: control.memory,
     journal,
     totals,
@@ -112,12 +117,13 @@ function thread(ring: number, native: LaneHandle['thread'] = { id: 0, startTicks
     costly: new Set(),
   }
   let made = 0
-  const facts = () => ({ startMs: 1, durationMs: 1, call: ++made, trace: made, parent: 0, flags: 0 })
+  // 10 µs apart: of records of the same moment the store can tell 2,048 apart at once, the others one by one.
+  const facts = () => ({ startMs: ++made / 100, durationMs: 1, call: made, trace: made, parent: 0, flags: 0 })
   const i32 = new Int32Array(memory)
   const handle: LaneHandle = {
     ring,
     memory,
-    ringBytes: RING_BYTES,
+    ringBytes,
     totals: totals.memory,
     storePath: store,
     thread: native,
@@ -255,29 +261,101 @@ describe('threads the system tells about', () => {
 })
 
 describe('a program that never stops recording', () => {
-  it('does not outgrow the limit of the store: retention deletes as fast as the batches come', () => {
-    maxBytes = 1024 ** 2
-    const owner = thread(0, null)
-    const stored = (): number => readAccount(owner.f64, control.f64).calls.stored
-    let largest = 0
+  /** More than two batches. */
+  const LARGE_RING_BYTES = 1024 ** 2
+
+  /** After each batch the ring is full again; then comes `more`. */
+  function flood(ringBytes: number, more: (stored: number) => void): LaneHandle {
+    const owner = thread(0, null, ringBytes)
+    const { f64 } = owner
+    let consumed = -1
     clock.onLook = () => {
-      // After each look the ring is full, and 5 ms have passed.
-      clock.aheadMs += 5
-      const { f64 } = owner
-      for (let before = -1; f64[LaneF64.CALLS_PUBLISHED] !== before; ) {
-        before = f64[LaneF64.CALLS_PUBLISHED] as number
-        owner.call()
+      if (f64[LaneF64.CALLS_CONSUMED] !== consumed) {
+        consumed = f64[LaneF64.CALLS_CONSUMED] as number
+        for (let before = -1; f64[LaneF64.CALLS_PUBLISHED] !== before; ) {
+          before = f64[LaneF64.CALLS_PUBLISHED] as number
+          owner.call()
+        }
       }
-      largest = Math.max(largest, statSync(store, { throwIfNoEntry: false })?.size ?? 0)
-      if (stored() > 30_000) control.requestStop('shutdown')
+      more(f64[LaneF64.CALLS_STORED] as number)
     }
-    drain(owner.handle)
+    return owner.handle
+  }
+
+  /** Retention that always has more to do: how many slices it was asked for, and of how many rows they may be. */
+  function endlessRetention(): { slices: number; rows: number } {
+    const asked = { slices: 0, rows: 0 }
+    vi.spyOn(Retention.prototype, 'sweepSlice').mockImplementation((_, rows) => {
+      asked.slices++
+      asked.rows += rows
+      return { more: true, expired: 0, deleted: rows, bytesBefore: 0, bytesAfter: 0 }
+    })
+    return asked
+  }
+
+  it('does not outgrow the limit of the store: its size is looked at between the intervals', () => {
+    maxBytes = 1024 ** 2
+    let largest = 0
+    const handle = flood(RING_BYTES, stored => {
+      clock.aheadMs += 5
+      largest = Math.max(largest, statSync(store, { throwIfNoEntry: false })?.size ?? 0)
+      if (stored > 30_000) control.requestStop('shutdown')
+    })
+    drain(handle)
     expect(imbalances(readStore(store))).toEqual([0, 0])
     const db = new Database(store, { readonly: true })
     const expired = db.prepare('SELECT rows FROM expired').pluck().get() as number
     db.close()
     expect(expired).toBeGreaterThan(10_000)
-    expect(largest).toBeLessThan(1.25 * maxBytes)
+    expect(largest).toBeLessThan(1.5 * maxBytes)
+  })
+
+  it('is kept pace with: slices may delete more than is stored between them', () => {
+    const asked = endlessRetention()
+    let storedBefore = 0
+    let storedAtLast = 0
+    const handle = flood(LARGE_RING_BYTES, stored => {
+      storedAtLast = stored
+      if (asked.slices === 0) {
+        clock.aheadMs += 1_000
+        storedBefore = stored
+      }
+      if (stored > storedBefore + 100_000) control.requestStop('shutdown')
+    })
+    drain(handle)
+    expect(asked.rows).toBeGreaterThan(storedAtLast - storedBefore)
+  })
+
+  it('does not wait at one go for the deletion of all that came in the interval before', () => {
+    const asked = endlessRetention()
+    let [storedThen, slicesThen, most] = [0, 0, 0]
+    const handle = flood(LARGE_RING_BYTES, stored => {
+      if (asked.slices === 0 && stored > 60_000) clock.aheadMs += 60_000
+      if (stored !== storedThen) [storedThen, slicesThen] = [stored, asked.slices]
+      most = Math.max(most, asked.slices - slicesThen)
+      if (asked.slices > 20) control.requestStop('shutdown')
+    })
+    drain(handle)
+    // Five batches of 4,000 records, and slices of as many for 1.5 times that.
+    expect(most).toBeLessThan(10)
+  })
+
+  it('does not ask retention that fails again and again, however large the store is', () => {
+    maxBytes = 64 * 1024
+    let asked = 0
+    vi.spyOn(Retention.prototype, 'sweepSlice').mockImplementation(() => {
+      asked++
+      throw Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR' })
+    })
+    let untilMs = Number.POSITIVE_INFINITY
+    const handle = flood(LARGE_RING_BYTES, () => {
+      if (asked > 0) untilMs = Math.min(untilMs, clock.aheadMs + 5_000)
+      clock.aheadMs += 20
+      if (clock.aheadMs > untilMs) control.requestStop('shutdown')
+    })
+    drain(handle)
+    expect(asked).toBe(1)
+    expect(imbalances(readStore(store))).toEqual([0, 0])
   })
 })
 
