@@ -66,7 +66,10 @@ for (const character of 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012
 
 /** Shorter texts are read unit by unit; from here on the engine's own copy is faster (measured). */
 export const SHORT_UNITS = 32
-/** {@link scratch}, four bytes at a time; the byte order of the machine is that of x86 and ARM. */
+/**
+ * {@link scratch}, four bytes at a time, the lowest first: as x86 and ARM order them, and as the layout of frames asks of
+ * the machine anyway.
+ */
 export const scratchWords = new Int32Array(memory)
 const VIEWS = 1_024
 /** The beginnings of {@link scratch}, by length, made when they are first needed. */
