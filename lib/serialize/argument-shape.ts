@@ -1,6 +1,7 @@
 import {
   ArrayPrototype,
   blobSize,
+  copyWithin,
   getPrototypeOf,
   isArray,
   isArrayBufferView,
@@ -14,6 +15,7 @@ import {
   setAdd,
   setHas,
   setSize,
+  typedArrayLength,
 } from './intrinsics.js'
 import { type PrototypeInfo, prototypeInfo } from './kinds.js'
 import { Ext, SHAPED_ARGUMENTS, ShapeTag } from './markers.js'
@@ -192,9 +194,10 @@ function instance(
   position: number,
   site: CaptureSite,
 ): number {
-  const tag = nameBytes.length === 0 ? ShapeTag.object : ShapeTag.instance
+  const isNameless = typedArrayLength(nameBytes) === 0
+  const tag = isNameless ? ShapeTag.object : ShapeTag.instance
   const next = counted(bytes, at, value, keys, position, site, tag)
-  return nameBytes.length === 0 ? next : named(bytes, next, limit, nameBytes)
+  return isNameless ? next : named(bytes, next, limit, nameBytes)
 }
 
 /** Tag and own keys: from the walk, which has listed them, else counted, unless that is known to be expensive here. */
@@ -231,7 +234,7 @@ function sized(bytes: Uint8Array, at: number, tag: ShapeTag, size: number): numb
 /** Appends a class name; `null`: the tag has none. -1: no room. */
 function named(bytes: Uint8Array, at: number, limit: number, name: Uint8Array | null): number {
   if (name === null) return at
-  const { length } = name
+  const length = typedArrayLength(name)
   if (at + 1 + length > limit) return -1
   bytes[at] = length
   for (let i = 0; i < length; i++) bytes[at + 1 + i] = name[i] as number
@@ -246,7 +249,7 @@ function closeExtension(bytes: Uint8Array, at: number, end: number): number {
     bytes[at + 2] = SHAPE
     return end
   }
-  bytes.copyWithin(at + EXT_8_HEADER_BYTES + 1, at + EXT_8_HEADER_BYTES, end)
+  copyWithin(bytes, at + EXT_8_HEADER_BYTES + 1, at + EXT_8_HEADER_BYTES, end)
   bytes[at] = 0xc8
   bytes[at + 1] = length >>> 8
   bytes[at + 2] = length & 0xff

@@ -1,3 +1,4 @@
+import { OwnBytes } from './intrinsics.js'
 import { SHAPE_NAME_BYTES } from './markers.js'
 import { Redaction } from './redaction.js'
 import { screen } from './secret-screen.js'
@@ -19,5 +20,7 @@ export function nameBytesOf(className: string): Uint8Array {
     // Not in the middle of a character.
     while (((encoded[end] as number) & 0xc0) === 0x80) end--
   }
-  return encoded.slice(0, end)
+  const bytes = new OwnBytes(end)
+  for (let i = 0; i < end; i++) bytes[i] = encoded[i] as number
+  return bytes
 }

@@ -47,12 +47,18 @@ export const {
 
 export const { isArray } = Array
 export const { getPrototypeOf, keys: ownKeys, hasOwn } = Object
-// Untyped in the libraries, for it is an old one; of data it says `undefined`, as of a setter without a getter.
-export const lookupGetter = uncurry(
-  (Object.prototype as unknown as { __lookupGetter__(this: object, key: PropertyKey): unknown })
-    .__lookupGetter__,
-)
 export const getOwnPropertyDescriptor = Object.getOwnPropertyDescriptor
+// Untyped in the libraries, for it is an old one, which engines need not have and hardened applications remove.
+const ownLookupGetter = (
+  Object.prototype as unknown as { __lookupGetter__?: (this: object, key: PropertyKey) => unknown }
+).__lookupGetter__
+/** The getter of an own property; of data it is `undefined`, as of a setter without a getter. */
+export const lookupGetter =
+  typeof ownLookupGetter === 'function' ? uncurry(ownLookupGetter) : getterOfDescriptor
+function getterOfDescriptor(owner: object, key: PropertyKey): unknown {
+  const descriptor = getOwnPropertyDescriptor(owner, key)
+  return descriptor !== undefined && !hasOwn(descriptor, 'value') ? descriptor.get : undefined
+}
 export const { isInteger, isSafeInteger } = Number
 export const { min, max, floor } = Math
 export const { asIntN } = BigInt
@@ -71,6 +77,7 @@ export const lastIndexOf = uncurry(String.prototype.lastIndexOf)
 export const decodeComponent = decodeURIComponent
 export const normalize = uncurry(String.prototype.normalize)
 export const toLowerCase = uncurry(String.prototype.toLowerCase)
+export const bigintToNumber = Number as (value: bigint) => number
 export const bigintToString = uncurry(BigInt.prototype.toString)
 export const promiseThen = uncurry(Promise.prototype.then)
 export const execRegExp = uncurry(RegExp.prototype.exec)
@@ -107,6 +114,7 @@ const TypedArrayPrototype = getPrototypeOf(Uint8Array.prototype) as object
 export const typedArrayName = getter<unknown, string | undefined>(TypedArrayPrototype, Symbol.toStringTag)
 export const typedArrayBuffer = getter<unknown, ArrayBufferLike>(TypedArrayPrototype, 'buffer')
 export const typedArraySet = uncurry(Uint8Array.prototype.set)
+export const copyWithin = uncurry(Uint8Array.prototype.copyWithin)
 export const typedArrayOffset = getter<unknown, number>(TypedArrayPrototype, 'byteOffset')
 export const typedArrayLength = getter<unknown, number>(TypedArrayPrototype, 'length')
 /**
@@ -115,12 +123,22 @@ export const typedArrayLength = getter<unknown, number>(TypedArrayPrototype, 'le
  */
 export const OwnDataView = class extends (DataView as new (
   buffer: ArrayBufferLike,
-  offset?: number,
-  length?: number,
-) => DataView) {}
+  offset: number,
+  length: number,
+) => DataView) {
+  // Without it, older engines pass the arguments on through the iterator of arrays, which may be patched.
+  constructor(buffer: ArrayBufferLike, offset: number, length: number) {
+    super(buffer, offset, length)
+  }
+}
 export type OwnDataView = DataView
-for (const name of ['setInt32', 'setFloat64'] as const)
-  Object.defineProperty(OwnDataView.prototype, name, { value: DataView.prototype[name] })
+for (const name of ['setInt32', 'setFloat64'] as const) {
+  // Without a prototype: `get` of a polluted one would make it the descriptor of an accessor.
+  const descriptor = { __proto__: null, value: DataView.prototype[name] }
+  Object.defineProperty(OwnDataView.prototype, name, descriptor as PropertyDescriptor)
+}
+/** For what `subarray` and `slice` do: these ask the application for its `Symbol.species`, and hand it the memory. */
+export const OwnBytes = Uint8Array
 export const dataViewLength = getter<unknown, number>(DataView.prototype, 'byteLength')
 export const arrayBufferLength = getter<unknown, number>(ArrayBuffer.prototype, 'byteLength')
 export const sharedBufferLength = getter<unknown, number>(SharedArrayBuffer.prototype, 'byteLength')
@@ -144,8 +162,9 @@ export const regexpSource = getter<unknown, string>(RegExp.prototype, 'source')
 export function regexpFlags(regexp: unknown): string {
   let flags = ''
   for (let i = 0; i < REGEXP_FLAGS.length; i++) {
-    const [letter, isSet] = REGEXP_FLAGS[i] as (typeof REGEXP_FLAGS)[number]
-    if (isSet(regexp)) flags += letter
+    // Not taken apart as a list, which would ask for the iterator of arrays.
+    const flag = REGEXP_FLAGS[i] as (typeof REGEXP_FLAGS)[number]
+    if (flag[1](regexp)) flags += flag[0]
   }
   return flags
 }

@@ -52,7 +52,7 @@ export class KnownKey {
 }
 
 /** Stands where nothing is known to follow. Should a key be the same text, its value is hidden. */
-const NOTHING_KNOWN = new KnownKey('callsight: no key', KeyTrait.secret, false)
+const NO_KEY = 'callsight: no key'
 
 /** The four bytes at `at` of a short ASCII string as msgpack writes it, lowest first; zeros behind its end. */
 function word(key: string, at: number): number {
@@ -73,7 +73,7 @@ function word(key: string, at: number): number {
 export class KnownKeys {
   readonly #keys = new Map<string, KnownKey>()
   // Filled: a hole would look for a setter on a polluted Array.prototype.
-  readonly #starts: KnownKey[] = new Array<KnownKey>(STARTS).fill(NOTHING_KNOWN)
+  readonly #starts = new Array<KnownKey>(STARTS).fill(new KnownKey('', KeyTrait.secret, false))
 
   constructor() {
     this.#forget()
@@ -98,9 +98,11 @@ export class KnownKeys {
   // Also where the guesses begin: what is forgotten is reached from nowhere any more, however its keys were linked.
   #forget(): void {
     mapClear(this.#keys)
+    // Not one for all rules: behind a key with its text it is linked to what is known under these.
+    const nothing = new KnownKey(NO_KEY, KeyTrait.secret, false)
     for (let i = 0; i < STARTS; i++) {
       const start = new KnownKey('', KeyTrait.secret, false)
-      start.next = NOTHING_KNOWN
+      start.next = nothing
       this.#starts[i] = start
     }
   }

@@ -28,7 +28,7 @@ const TEXT = Ext.text
 const WORD = Ext.word
 const CUT_STRING = Cut.string
 const NOTHING = new Uint8Array(0)
-const NO_VIEW = new OwnDataView(NOTHING.buffer)
+const NO_VIEW = new OwnDataView(NOTHING.buffer, 0, 0)
 const MAX_SAFE = Number.MAX_SAFE_INTEGER
 
 /**
@@ -314,7 +314,7 @@ export function writeVarint(bytes: Uint8Array, at: number, value: number): numbe
   let position = at
   while (rest >= 0x80) {
     bytes[position++] = (rest % 0x80) | 0x80
-    rest = Math.floor(rest / 0x80)
+    rest = floor(rest / 0x80)
   }
   bytes[position++] = rest
   return position

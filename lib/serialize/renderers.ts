@@ -169,8 +169,9 @@ function renderMap(walk: Walk, map: ReadonlyMap<unknown, unknown>, className: st
   if (!openCollection(walk, className, size, 'entries')) return walk.undo(at, limit)
   const entries = mapEntries(map)
   const fits = members(walk, map, size, () => {
-    const [key, value] = nextEntry(entries).value as [unknown, unknown]
-    return renderEntry(walk, key, value)
+    // Not taken apart as a list, here and below, which would ask for the iterator of arrays.
+    const entry = nextEntry(entries).value as [unknown, unknown]
+    return renderEntry(walk, entry[0], entry[1])
   })
   if (!fits) return walk.undo(at, limit)
   walk.limit = limit
@@ -186,8 +187,8 @@ function renderParams(walk: Walk, params: URLSearchParams, className: string): b
   if (!openCollection(walk, className, size, 'entries')) return walk.undo(at, limit)
   const entries = paramsEntries(params)
   const fits = members(walk, params, size, () => {
-    const [key, value] = nextParam(entries).value as [string, string]
-    return renderEntry(walk, key, value)
+    const entry = nextParam(entries).value as [string, string]
+    return renderEntry(walk, entry[0], entry[1])
   })
   if (!fits) return walk.undo(at, limit)
   walk.limit = limit

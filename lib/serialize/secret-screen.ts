@@ -1,4 +1,5 @@
-import { charCodeAt, uncurry } from './intrinsics.js'
+import { TextEncoder } from 'node:util'
+import { charCodeAt, OwnBytes, uncurry } from './intrinsics.js'
 import { isDigit, MIN_CARD_DIGITS } from './secret-cards.js'
 import { PHRASE_TRIGRAMS } from './secret-phrases.js'
 import { TOKEN_TRIGRAMS } from './secret-tokens.js'
@@ -24,7 +25,8 @@ export const LOOKAHEAD_UNITS = 256
 export const MAX_READ_UNITS = 256 * 1024
 
 /** The low bytes of the text screened last: private memory, from which clean ASCII is copied to its destination. */
-export const scratch = new Uint8Array(MAX_WINDOW_UNITS)
+const memory = new ArrayBuffer(MAX_WINDOW_UNITS)
+export const scratch = new Uint8Array(memory)
 
 // Five bits shift in per character, so after three more characters an old one is gone: the hash is of the last three.
 const HASH_MASK = 0x7fff
@@ -64,12 +66,14 @@ for (const character of 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012
 
 /** Shorter texts are read unit by unit; from here on the engine's own copy is faster (measured). */
 export const SHORT_UNITS = 32
-/** {@link scratch}, four bytes at a time; the byte order of the machine is that of x86 and ARM. */
-export const scratchWords = new Int32Array(scratch.buffer)
+/**
+ * {@link scratch}, four bytes at a time, the lowest first: as x86 and ARM order them, and as the layout of frames asks of
+ * the machine anyway.
+ */
+export const scratchWords = new Int32Array(memory)
 const VIEWS = 1_024
 /** The beginnings of {@link scratch}, by length, made when they are first needed. */
 const views: (Uint8Array | null)[] = new Array<Uint8Array | null>(VIEWS).fill(null)
-const subarray = uncurry(scratch.subarray)
 const encoder = new TextEncoder()
 const encodeInto = uncurry(encoder.encodeInto)
 // Here a constant for the compiler, which an import is not.
@@ -77,9 +81,9 @@ const unitAt = charCodeAt
 
 /** The first `length` bytes of {@link scratch}. */
 export function scratchView(length: number): Uint8Array {
-  if (length >= VIEWS) return subarray(scratch, 0, length)
+  if (length >= VIEWS) return new OwnBytes(memory, 0, length)
   const known = views[length] as Uint8Array | null
-  return known ?? (views[length] = subarray(scratch, 0, length))
+  return known ?? (views[length] = new OwnBytes(memory, 0, length))
 }
 
 /** Looks once at the first `units` of a text and copies their low bytes to {@link scratch}. Returns {@link Trait} bits. */

@@ -3,6 +3,7 @@ import { LEARNED_PLAIN, Learned } from './argument-shape.js'
 import {
   ArrayPrototype,
   asIntN,
+  bigintToNumber,
   bigintToString,
   charCodeAt,
   getOwnPropertyDescriptor,
@@ -33,6 +34,7 @@ export const MAX_DEPTH = 16
 const { secret: SECRET } = KeyTrait
 const HIDING = KeyTrait.secret | KeyTrait.pairValue
 const NO_REASON = Reason.none
+const MAX_SAFE = Number.MAX_SAFE_INTEGER
 const CLASS_ENTRY = new KnownKey(CLASS_KEY, KeyTrait.clean, true)
 
 /** What stands at an index of a list that is no Proxy. */
@@ -102,8 +104,7 @@ export class Walk extends TextWriter {
   }
 
   bigint(value: bigint): boolean {
-    if (value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER)
-      return this.anyNumber(Number(value))
+    if (value >= -MAX_SAFE && value <= MAX_SAFE) return this.anyNumber(bigintToNumber(value))
     // Converting a million digits takes seconds; comparing 1,024 bits costs the same for every size.
     if (asIntN(1024, value) !== value) return this.marker(Reason.string | SILENT, 0, 'bigint over 1024 bits')
     return this.text(`${bigintToString(value)}n`, this.limits.stringLength)

@@ -5,6 +5,8 @@ import { beforeAll, describe, expect, it } from 'vitest'
 const program = fileURLToPath(new URL('./allocation-program.ts', import.meta.url))
 const FLAGS = ['--import', 'tsx', '--min-semi-space-size=64', '--max-semi-space-size=64']
 
+/** It takes a few seconds; on a loaded machine, several times that. */
+const PROGRAM_MS = 90_000
 /** What another length of a list in a label, or a number that is boxed, may take. */
 const SLACK_BYTES = 256
 
@@ -20,12 +22,13 @@ describe('heap bytes of a recorded call', () => {
     const output = execFileSync(process.execPath, [...FLAGS, program], {
       env: { ...process.env, CALLSIGHT: 'on' },
       stdio: ['ignore', 'pipe', 'inherit'],
+      timeout: PROGRAM_MS,
     })
     const measured = JSON.parse(output.toString()) as { least: typeof least; dropped: object }
     // A call that was dropped has captured nothing.
     expect(measured.dropped).toEqual({})
     least = measured.least
-  })
+  }, PROGRAM_MS + 5_000)
 
   it('are few without an object, and some descriptors with one', () => {
     expect(bytes('none')).toBeLessThan(256)

@@ -184,11 +184,13 @@ describe('guessed keys', () => {
     expect(keys.get('a')?.next.key.length).toBeLessThan(20)
   })
 
-  it('hide the value of a key that is the text of no key', () => {
-    expect(shown({ 'callsight: no key': 1, a: 2 })).toEqual({
-      'callsight: no key': expect.anything() as unknown,
-      a: 2,
-    })
+  it('hide the value of a key that is the text of no key, and link nothing from one set of rules to another', () => {
+    const value = { 'callsight: no key': 1, symbol: 'X' }
+    const expected = { 'callsight: no key': '[redacted]', symbol: 'X' }
+    // Rules of which nothing is known.
+    expect(shown(value, newSite({ site: ['bond'] }))).toEqual(expected)
+    const site = newSite({ site: ['symbol', 'bond'] })
+    expect(shown(value, site)).toEqual({ ...expected, symbol: '[redacted]' })
   })
 })
 
