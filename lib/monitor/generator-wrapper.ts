@@ -2,9 +2,10 @@ import { FrameFlag } from '../queue/layout.js'
 import { beginCall, detachCall, NOT_RECORDED } from './call.js'
 import type { CallSite } from './call-site.js'
 import { type PendingCall, unwatchForgotten, watchForgotten } from './pending.js'
-import { Cell, leftEnds, type ResumedCall, resume, running, suspend } from './running.js'
-import { settlePending, settlePendingThrow } from './settle.js'
+import { Cell, leftEnds, NO_SITE, resume, running, suspend } from './running.js'
+import { settlePending, settlePendingThrow, trySettlePendingThrow } from './settle.js'
 import { type AnyFunction, shapeLike } from './shape.js'
+import { hasStackRoom, type LeftRun, leftRuns } from './unsettled.js'
 
 const { apply } = Reflect
 const { defineProperty, getPrototypeOf } = Object
@@ -18,30 +19,44 @@ type Steps = Readonly<Record<'next' | 'return' | 'throw', Method>>
  * One running generator: what its record will need, what is seen of it while it is resumed, also after its end, and
  * whether it has ended. Constant size, however long it runs.
  */
-interface Run extends ResumedCall {
-  readonly pending: PendingCall
+interface Run extends LeftRun {
+  call: number
+  trace: number
+  parent: number
+  startMs: number
+  site: number
   ended: boolean
   /** Handlers of the promises that an async generator gives, the same for all of them. */
   fulfilled: Method | null
   rejected: Method | null
 }
 
-function runOf(pending: PendingCall): Run {
-  const { site, cells, cell } = pending
-  const run: Run = {
-    pending,
+function newRun(): Run {
+  return {
+    pending: null,
     ended: false,
-    call: cells[cell + Cell.CALL],
-    trace: cells[cell + Cell.TRACE],
-    parent: cells[cell + Cell.PARENT],
-    startMs: cells[cell + Cell.START],
-    site: site.id,
+    call: 0,
+    trace: 0,
+    parent: 0,
+    startMs: 0,
+    site: NO_SITE,
     fulfilled: null,
     rejected: null,
+    end: 'returned',
+    thrown: undefined,
+    nextLeft: null,
   }
+}
+
+function beginRun(run: Run, pending: PendingCall): void {
+  const { site, cells, cell } = pending
+  run.call = cells[cell + Cell.CALL]
+  run.trace = cells[cell + Cell.TRACE]
+  run.parent = cells[cell + Cell.PARENT]
+  run.startMs = cells[cell + Cell.START]
+  run.site = site.id
   // Not the generator: one that is forgotten while it works on a step may still end.
   watchForgotten(run, pending, run)
-  return run
 }
 
 /**
@@ -53,15 +68,24 @@ function runOf(pending: PendingCall): Run {
 export function wrapGenerator<F extends AnyFunction>(fn: F, site: CallSite, async: boolean): F {
   const { monitored } = {
     monitored(this: unknown, ...args: unknown[]): unknown {
+      // First of all: whatever fails later, what is known of the call stands somewhere.
+      const run = newRun()
       const at = beginCall(site, this, args)
       if (at === NOT_RECORDED) return apply(fn, this, args)
-      let run: Run
       try {
-        run = runOf(detachCall(at, site, args, FrameFlag.generator))
+        run.pending = detachCall(at, site, args, FrameFlag.generator)
+        beginRun(run, run.pending)
       } catch {
         // The end of the stack, as in wrapFunction.
-        leftEnds[at] = null
-        running.depth[0] = at
+        if (run.pending === null) {
+          leftEnds[at] = null
+          running.depth[0] = at
+        } else {
+          run.ended = true
+          run.end = 'missed'
+          run.nextLeft = leftRuns.first
+          leftRuns.first = run
+        }
         return apply(fn, this, args)
       }
       let inner: object
@@ -69,7 +93,18 @@ export function wrapGenerator<F extends AnyFunction>(fn: F, site: CallSite, asyn
         inner = runStep(run, fn as Function as Method, this, args) as object
       } catch (thrown) {
         // Default values of parameters are evaluated here.
-        end(run, thrown, true)
+        try {
+          fail(run, thrown)
+        } catch {
+          // As in `step`.
+        }
+        if (!run.ended) {
+          run.ended = true
+          run.end = 'thrown'
+          run.thrown = thrown
+          run.nextLeft = leftRuns.first
+          leftRuns.first = run
+        }
         throw thrown
       }
       if (async) followPromises(run)
@@ -80,15 +115,25 @@ export function wrapGenerator<F extends AnyFunction>(fn: F, site: CallSite, asyn
 }
 
 function end(run: Run, value: unknown, failed: boolean): void {
-  if (run.ended) return
+  const { pending } = run
+  if (run.ended || pending === null) return
   run.ended = true
-  if (failed) settlePendingThrow(run.pending, value)
-  else settlePending(run.pending, value)
+  if (failed) settlePendingThrow(pending, value)
+  else settlePending(pending, value)
   try {
     unwatchForgotten(run)
   } catch {
     // The end of the stack. Its slot is free, and is not given back twice.
   }
+}
+
+/** A step has thrown. Where there is no room on the stack for the record of that, the run goes on as if it had not. */
+function fail(run: Run, thrown: unknown): void {
+  const { pending } = run
+  if (run.ended || pending === null || !hasStackRoom()) return
+  run.ended = true
+  if (trySettlePendingThrow(pending, thrown)) unwatchForgotten(run)
+  else run.ended = false
 }
 
 /** As `runAs`, without a closure for each step. */
@@ -126,10 +171,30 @@ function step(inner: object, run: Run, async: boolean, method: Method, args: unk
   try {
     result = runStep(run, method, inner, args)
   } catch (thrown) {
-    end(run, thrown, true)
+    try {
+      fail(run, thrown)
+    } catch {
+      // The end of the stack, as in wrapFunction: the run is left behind with plain stores.
+    }
+    if (!run.ended) {
+      run.ended = true
+      run.end = 'thrown'
+      run.thrown = thrown
+      run.nextLeft = leftRuns.first
+      leftRuns.first = run
+    }
     throw thrown
   }
-  return async ? followAsync(run, result as Promise<IteratorResult<unknown>>) : follow(run, result)
+  try {
+    return async ? followAsync(run, result as Promise<IteratorResult<unknown>>) : follow(run, result)
+  } catch {
+    if (!async && !run.ended && (result as IteratorResult<unknown>).done) {
+      run.ended = true
+      run.nextLeft = leftRuns.first
+      leftRuns.first = run
+    }
+    return result
+  }
 }
 
 function follow(run: Run, result: unknown): unknown {

@@ -14,10 +14,12 @@ export interface PendingCall {
   held: Uint8Array | null
   /** Read when none were captured, and the call turns out to be worth a record. */
   args: ArrayLike<unknown>
+  /** Somebody waits for the collection of what would end it. */
+  isWatched: boolean
 }
 
 /** What stays known of a call whose arguments must not be kept, because they may lead back to what ends it. */
-export type PendingHandle = Readonly<Omit<PendingCall, 'args'>>
+export type PendingHandle = Readonly<Omit<PendingCall, 'args' | 'isWatched'>>
 
 const NO_CELLS = new Float64Array(0)
 const NO_ARGS: readonly unknown[] = []
@@ -33,6 +35,7 @@ export function newPending(): PendingCall {
     cell: 0,
     held: null,
     args: NO_ARGS,
+    isWatched: false,
   }
 }
 
@@ -88,6 +91,7 @@ export function fillPending(
   pending.cell = cell
   // The slot is taken from here on, by stores alone: where the stack ended before this, it is free.
   slots.first = slots.nextFree[slot]
+  slots.taken++
   if (slot >= slots.used[0]) slots.used[0] = slot + 1
   // Last: whoever sees this number sees the rest.
   cells[cell + Cell.CALL] = from[start + Cell.CALL]
@@ -98,7 +102,7 @@ export function fillPending(
  * collection is waited for, or it had no slot.
  */
 export function clearPending(pending: PendingCall): boolean {
-  const isOrdinary = pending.cell < FIRST_WATCHED_CELL && pending.cells.length === ALL_SLOTS_CELLS
+  const isOrdinary = !pending.isWatched && pending.cells.length === ALL_SLOTS_CELLS
   pending.recording = NO_RECORDING
   pending.site = NO_SITE
   pending.cells = NO_CELLS
@@ -107,8 +111,11 @@ export function clearPending(pending: PendingCall): boolean {
   return isOrdinary
 }
 
-/** Slots from here on are given back when what would end their call is collected. To watch for that is dear. */
-const FIRST_WATCHED_CELL = ((PENDING_SLOTS * 3) / 4) * CELLS_PER_CALL
+/**
+ * Beyond so many taken slots, those of calls whose end is collected are given back. To watch for that is dear, and
+ * what is forgotten without being watched can never take the slots beyond.
+ */
+const CROWD = (PENDING_SLOTS * 3) / 4
 const ALL_SLOTS_CELLS = PENDING_SLOTS * CELLS_PER_CALL
 
 /** Calls that cannot end any more, because what would end them was collected. */
@@ -133,7 +140,10 @@ export function unwatchForgotten(token: object): void {
 
 /** As {@link watchForgotten}, only if so many calls are pending that some may have been forgotten. */
 export function watchIfCrowded(ending: object, pending: PendingCall): void {
-  if (pending.cell >= FIRST_WATCHED_CELL) watchForgotten(ending, pending)
+  const { slots } = pending.recording.producer
+  if (slots.taken <= CROWD || pending.cells !== slots.cells) return
+  pending.isWatched = true
+  watchForgotten(ending, pending)
 }
 
 /** All slots are taken: the writer sees that there is one more such call, and nothing else of it. */

@@ -13,12 +13,13 @@ import {
 } from './keep.js'
 import { type PendingCall, type PendingHandle, releasePending } from './pending.js'
 import type { Recording } from './recording.js'
-import { CELLS_PER_CALL, Cell, running } from './running.js'
+import { CELLS_PER_CALL, Cell, running, runningSites } from './running.js'
 import { hasStackRoom, isWaiting, settleWaiting, wait } from './unsettled.js'
 
 const { START, CALL, TRACE, PARENT, WEIGHT, MARK } = Cell
 const CELLS = CELLS_PER_CALL
 const calls = running
+const sites = runningSites
 const stamp = readClock
 const SITE_SPAN = FLAG_SPAN
 /** How long the call took that is being settled, in milliseconds; on a buffer of its own it has a fixed address. */
@@ -63,6 +64,8 @@ export function settleReturn(
       promoteCaller(recording, cells, cell, site.id, durationMs, 0)
     }
   } catch (error) {
+    // It is counted. Where the stack ends once more, what was left of it must not be settled again.
+    sites[at] = null
     contain(recording, error)
   }
   return true
@@ -87,6 +90,7 @@ export function settleTimed(
       promoteCaller(recording, cells, cell, site.id, elapsed[0], 0)
     }
   } catch (error) {
+    sites[cell / CELLS] = null
     contain(recording, error)
   }
   return true
@@ -124,19 +128,22 @@ export function settleThrow(
   }
   const endMs = nowMs()
   const startMs = cells[cell + Cell.START]
-  let owes = false
+  let isBegun = false
   try {
     if (isWaiting()) settleWaiting(recording)
     if (!isReentrant(recording, site)) {
-      owes = recording.producer.owed = true
+      isBegun = recording.producer.owed = true
       fillFrom(cells, cell, endMs - startMs, 0)
       keepThrow(recording, site, cells[cell + Cell.MARK], null, args, thrown, endMs)
     }
   } catch (error) {
-    if (owes && recording.producer.owed && isStackOverflow(error)) {
+    const { producer } = recording
+    if ((isBegun ? producer.owed : !producer.busy) && isStackOverflow(error)) {
       wait(recording, site, cells, cell, { thrown })
       return
     }
+    // The error has arrived, and is not to be recorded again where the stack ends once more.
+    sites[at] = null
     contain(recording, error)
   }
   recording.totals.end(site.id, startMs < 0 ? -1 : endMs - startMs, true)
@@ -148,6 +155,7 @@ export function settleThrow(
  */
 export function settlePending(pending: PendingCall, result: unknown): void {
   const { recording, site, cells, cell } = pending
+  let isCounted = false
   try {
     const startMs = cells[cell + Cell.START]
     const weight = cells[cell + Cell.WEIGHT]
@@ -155,6 +163,7 @@ export function settlePending(pending: PendingCall, result: unknown): void {
     const durationMs = startMs < 0 ? -1 : nowMs() - startMs
     if (isWaiting()) settleWaiting(recording)
     recording.totals.end(site.id, durationMs, false)
+    isCounted = true
     if (weight === 0 && !(durationMs >= site.slowMs)) {
       if (startMs < 0) return
       const isWatched = hindsight.remember(cells, cell, site.id, durationMs, flags)
@@ -167,6 +176,7 @@ export function settlePending(pending: PendingCall, result: unknown): void {
     keepReturn(recording, site, weight, cells[cell + Cell.MARK], pending.held, pending.args, result)
   } catch (error) {
     contain(recording, error)
+    if (!isCounted && isStackOverflow(error)) wait(recording, site, cells, cell, null)
   } finally {
     releasePending(pending)
   }
@@ -194,29 +204,48 @@ export function settleUnstarted(call: PendingHandle, returnedMs: number): void {
 
 /** A call that went on after it had returned was rejected, or threw. */
 export function settlePendingThrow(pending: PendingCall, thrown: unknown): void {
+  // A thenable may have called its handlers anywhere.
+  if (hasStackRoom() && trySettlePendingThrow(pending, thrown)) return
+  wait(pending.recording, pending.site, pending.cells, pending.cell, { thrown })
+  releasePending(pending)
+}
+
+/** {@link settlePendingThrow}; `false`: the stack has ended before the error arrived anywhere, and nothing is done. */
+export function trySettlePendingThrow(pending: PendingCall, thrown: unknown): boolean {
   const { recording, site, cells, cell } = pending
-  const endMs = nowMs()
-  const startMs = cells[cell + Cell.START]
+  const { producer } = recording
   const callId = cells[cell + Cell.CALL]
-  let owes = false
+  const startMs = cells[cell + Cell.START]
+  const endMs = nowMs()
+  let isBegun = false
   try {
     if (isWaiting()) settleWaiting(recording)
     if (!isReentrant(recording, site)) {
-      owes = recording.producer.owed = true
+      isBegun = producer.owed = true
       fillFrom(cells, cell, endMs - startMs, cells[cell + Cell.FLAGS] | 0)
       cells[cell + Cell.CALL] = 0
       keepThrow(recording, site, cells[cell + Cell.MARK], pending.held, pending.args, thrown, endMs)
     }
-    recording.totals.end(site.id, startMs < 0 ? -1 : endMs - startMs, true)
   } catch (error) {
-    contain(recording, error)
-    if (owes && recording.producer.owed && isStackOverflow(error)) {
-      cells[cell + Cell.CALL] = callId
-      wait(recording, site, cells, cell, { thrown })
+    const isOwed = isBegun ? producer.owed : !producer.busy
+    let hasStackEnded = true
+    try {
+      hasStackEnded = isStackOverflow(error)
+      contain(recording, error)
+    } catch {
+      // It ends here too.
     }
+    if (isOwed && hasStackEnded) {
+      cells[cell + Cell.CALL] = callId
+      return false
+    }
+  }
+  try {
+    recording.totals.end(site.id, startMs < 0 ? -1 : endMs - startMs, true)
   } finally {
     releasePending(pending)
   }
+  return true
 }
 
 function fillFrom(cells: Float64Array, cell: number, durationMs: number, flags: number): void {

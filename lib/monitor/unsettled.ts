@@ -1,6 +1,7 @@
 import { nowMs } from '../queue/clock.js'
 import type { CallSite } from './call-site.js'
 import { contain, facts, keepThrow, STACK_ENDED } from './keep.js'
+import { type PendingCall, releasePending } from './pending.js'
 import type { Recording } from './recording.js'
 import { CELLS_PER_CALL, Cell, leftEnds, leftThrown, loseContext, running, runningSites } from './running.js'
 
@@ -24,7 +25,20 @@ interface Waiting {
   readonly parent: number
   readonly weight: number
   readonly end: End
+  /** What is done of it: where the room ends after all, the rest is done later. */
+  done: 'nothing' | 'recorded' | 'counted'
 }
+
+/** A generator that has ended where no function could be called to settle it, or whose steps nobody looks at. */
+export interface LeftRun {
+  pending: PendingCall | null
+  end: 'returned' | 'thrown' | 'missed'
+  thrown: unknown
+  nextLeft: LeftRun | null
+}
+
+/** They hang together by themselves, as plain stores can have them do. */
+export const leftRuns: { first: LeftRun | null } = { first: null }
 
 const MAX_WAITING = 20_000
 const waiting: Waiting[] = []
@@ -63,11 +77,9 @@ export function settleLeft(recording: Recording, depth: number): void {
     const site = runningSites[at]
     const mark = cells[cell + Cell.MARK]
     if (mark !== -1) recording.producer.scratch.release(mark)
-    if (site !== null) {
-      wait(recording, site, cells, cell, leftEnd(at))
-      leftEnds[at] = undefined
-      leftThrown[at] = undefined
-    }
+    if (site !== null) wait(recording, site, cells, cell, leftEnd(at))
+    leftEnds[at] = undefined
+    leftThrown[at] = undefined
     running.unsettled = at
   }
 }
@@ -100,6 +112,7 @@ export function wait(
     parent: cells[cell + Cell.PARENT],
     weight: cells[cell + Cell.WEIGHT],
     end,
+    done: 'nothing',
   })
 }
 
@@ -112,7 +125,7 @@ export function missCall(site: CallSite): void {
 
 /** Whether {@link settleWaiting} has anything to do. */
 export function isWaiting(): boolean {
-  return waiting.length > 0 || missedSites !== null
+  return waiting.length > 0 || missedSites !== null || leftRuns.first !== null
 }
 
 /** Records what waits, if there is room by now. Where the room ends after all, the rest goes on waiting. */
@@ -122,6 +135,7 @@ export function settleWaiting(recording: Recording): void {
   let settles = false
   try {
     countMissed(recording)
+    takeLeftRuns()
     settles = true
     while (waiting.length > 0) {
       producer.owed = true
@@ -130,7 +144,8 @@ export function settleWaiting(recording: Recording): void {
     }
   } catch (error) {
     // It is recorded, only what led to it is not.
-    if (settles && !producer.owed) waiting.shift()
+    const first = waiting[0]
+    if (settles && !producer.owed && first?.done === 'nothing') first.done = 'recorded'
     contain(recording, error)
   }
 }
@@ -143,17 +158,41 @@ function countMissed(recording: Recording): void {
   }
 }
 
-function settle({ recording, site, startMs, endMs, call, trace, parent, weight, end }: Waiting): void {
-  if (end !== null) {
-    facts.startMs = startMs
-    facts.durationMs = endMs - startMs
-    facts.call = call
-    facts.trace = trace
-    facts.parent = parent
-    facts.flags = 0
-    keepThrow(recording, site, -1, null, null, end.thrown, endMs)
-  } else if (weight > 0) {
-    recording.producer.dropUncaptured(site.id)
+function takeLeftRuns(): void {
+  for (let run = leftRuns.first; run !== null; run = run.nextLeft) {
+    const { pending, end, thrown } = run
+    if (pending !== null) {
+      const { recording, site, cells, cell } = pending
+      if (end === 'missed' && cells[cell + Cell.WEIGHT] === 0) recording.producer.dropUncaptured(site.id)
+      wait(recording, site, cells, cell, end === 'thrown' ? { thrown } : null)
+    }
+    leftRuns.first = run.nextLeft
+    run.thrown = undefined
+    if (pending !== null) releasePending(pending)
   }
-  recording.totals.end(site.id, startMs < 0 ? -1 : endMs - startMs, end !== null)
+}
+
+function settle(call: Waiting): void {
+  const { recording, site, startMs, endMs, end } = call
+  if (call.done === 'nothing') {
+    if (end !== null) recordThrow(call, end.thrown)
+    else if (call.weight > 0) recording.producer.dropUncaptured(site.id)
+    call.done = 'recorded'
+  }
+  if (call.done === 'recorded')
+    recording.totals.end(site.id, startMs < 0 ? -1 : endMs - startMs, end !== null)
+  call.done = 'counted'
+}
+
+function recordThrow(
+  { recording, site, startMs, endMs, call, trace, parent }: Waiting,
+  thrown: unknown,
+): void {
+  facts.startMs = startMs
+  facts.durationMs = endMs - startMs
+  facts.call = call
+  facts.trace = trace
+  facts.parent = parent
+  facts.flags = 0
+  keepThrow(recording, site, -1, null, null, thrown, endMs)
 }

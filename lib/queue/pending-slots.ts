@@ -22,6 +22,8 @@ export class PendingSlots {
   readonly cells: Float64Array
   /** The first free slot; {@link PENDING_SLOTS}: none is free. */
   first = 0
+  /** How many are taken. */
+  taken = 0
   /** By free slot, the next one. */
   readonly nextFree = Int32Array.from({ length: PENDING_SLOTS }, (_, slot) => slot + 1)
   /** One word each of the lane memory: slots that were ever in use, and calls that found none. */
@@ -72,6 +74,7 @@ export class PendingSlots {
     const slot = cell >>> SLOT_SHIFT
     this.nextFree[slot] = this.first
     this.first = slot
+    this.taken--
   }
 
   /** The stack ended while a call was handed on to its slot, and it has ended by that. */

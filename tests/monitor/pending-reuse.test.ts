@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { flush, health, monitor, shutdown } from 'callsight'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 import { live } from '../../dist/monitor/recording.js'
 import { Place } from './fixtures.js'
 
@@ -160,6 +160,27 @@ describe('what ends a promise is used again', () => {
       collect()
     }
     expect(refs.filter(ref => ref.deref() !== undefined)).toEqual([])
+  })
+})
+
+describe('after a crowd of pending calls', () => {
+  it('the next ones are not watched for being forgotten, whatever slots they get', async () => {
+    const ended = gate()
+    const wait = monitor(async () => await ended.promise, { name: 'crowd.wait', sample: 0 })
+    const register = vi.spyOn(FinalizationRegistry.prototype, 'register')
+    try {
+      const crowd = Array.from({ length: 4_000 }, wait)
+      expect(register).toHaveBeenCalledTimes(4_000 - 3_072)
+      expect((live.recording as NonNullable<typeof live.recording>).producer.slots.taken).toBe(4_000)
+      ended.resolve(1)
+      await Promise.all(crowd)
+      register.mockClear()
+      for (let at = 0; at < 100; at++) await wait()
+      expect(register).not.toHaveBeenCalled()
+      expect((live.recording as NonNullable<typeof live.recording>).producer.slots.taken).toBe(0)
+    } finally {
+      register.mockRestore()
+    }
   })
 })
 
