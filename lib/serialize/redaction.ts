@@ -34,7 +34,8 @@ export interface PathNode {
 export class Redaction {
   readonly #names: NameRules
   readonly #positions: ReadonlySet<number>
-  readonly #hasPositions: boolean
+  /** Whether any position is hidden. */
+  readonly hasPositions: boolean
   readonly #anywhere: PathNode | null
   readonly #roots: ReadonlyMap<number, PathNode>
   readonly #hasPaths: boolean
@@ -49,7 +50,7 @@ export class Redaction {
   ) {
     this.#names = names
     this.#positions = positions
-    this.#hasPositions = positions.size > 0
+    this.hasPositions = positions.size > 0
     this.#anywhere = anywhere
     this.#roots = roots
     this.#hasPaths = anywhere !== null || roots.size > 0
@@ -90,7 +91,7 @@ export class Redaction {
   }
 
   hidesPosition(position: number): boolean {
-    return this.#hasPositions && setHas(this.#positions, position)
+    return this.hasPositions && setHas(this.#positions, position)
   }
 
   rootOf(position: number): PathNode | null {
