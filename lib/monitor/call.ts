@@ -17,7 +17,7 @@ import {
   running,
   runningSites,
 } from './running.js'
-import { settleReturn, settleThrow, settleTimed } from './settle.js'
+import { settleReturn, settleSampled, settleThrow, settleTimed } from './settle.js'
 import { isWaiting, missCall, settleLeft, settleWaiting } from './unsettled.js'
 
 /** The call passes through: recording is off, or the recorder itself is at work. */
@@ -186,16 +186,22 @@ export function endCall(at: number, site: CallSite, result: unknown): boolean {
     return false
   const { cells } = calls
   const cell = at * CELLS
-  if (
-    calls.unsettled !== at + 1 ||
-    cells[cell + WEIGHT] !== 0 ||
-    cells[cell + CARRIES] !== 0 ||
-    isWaiting()
-  ) {
+  if (calls.unsettled !== at + 1 || cells[cell + CARRIES] === ENTERED || isWaiting()) {
     return endKept(at, site, result)
   }
-  // Most calls: there is nothing to record and nothing to undo.
   const recording = site.recording as Recording
+  if (cells[cell + WEIGHT] !== 0) {
+    calls.depth[0] = at
+    if (!settleSampled(recording, site, cells, cell, result)) return endKept(at, site, result)
+    try {
+      recording.producer.scratch.release(cells[cell + MARK])
+      calls.unsettled = at
+    } catch {
+      sites[at] = null
+    }
+    return true
+  }
+  // Most calls: there is nothing to record and nothing to undo.
   if (cells[cell + START] < 0) recording.totals.count(site.id)
   else if (!settleTimed(recording, site, cells, cell)) return false
   calls.depth[0] = calls.unsettled = at

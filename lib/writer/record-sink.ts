@@ -172,8 +172,7 @@ export class RecordSink {
       return known.text
     }
     const text = this.#json(bytes, at, end)
-    if (text !== null && isShortShape(bytes, at))
-      this.#shapes.remember(site, bytes, at, this.#next, text)
+    if (text !== null && isShortShape(bytes, at)) this.#shapes.remember(site, bytes, at, this.#next, text)
     return text
   }
 }
