@@ -31,7 +31,15 @@ interface Lists {
   readonly callSite: string
 }
 
+/** What is known of a text that may be a name; the text is a copy. */
+interface Word {
+  readonly text: string
+  readonly isSecret: boolean
+}
+
 const MAX_CACHED_UNITS = 64
+/** A power of two. */
+const RECENT_WORDS = 64
 /** Longer names are judged by their beginning. */
 const MAX_JUDGED_UNITS = 256
 const PAIR_VALUE_NAMES: ReadonlySet<string> = new Set([
@@ -69,7 +77,9 @@ export class NameRules {
   readonly #when: RedactPredicate | null
   readonly #where: RedactContext
   readonly keys = new KnownKeys()
-  readonly #words = new Map<string, boolean>()
+  readonly #words = new Map<string, Word>()
+  /** Words that are no secret name, by some of their units: one comparison for a look into a map. */
+  readonly #recent: string[] = new Array<string>(RECENT_WORDS).fill('')
 
   private constructor({ keys, patterns, allow, when, callSite }: Lists) {
     this.#allowed = new Set(allow.map(foldName))
@@ -103,8 +113,14 @@ export class NameRules {
   isSecretName(text: string): boolean {
     const length = text.length
     if (length < 2 || length > MAX_CACHED_UNITS) return false
+    const slot =
+      ((length << 4) ^ (charCodeAt(text, length >> 1) << 2) ^ charCodeAt(text, length - 1)) & (RECENT_WORDS - 1)
+    if (this.#recent[slot] === text) return false
     const known = mapGet(this.#words, text)
-    if (known !== undefined) return known
+    if (known !== undefined) {
+      if (!known.isSecret) this.#recent[slot] = known.text
+      return known.isSecret
+    }
     // The predicate is not asked: this text may as well be a value.
     const form = formOf(text)
     if (form === 'other') return false
@@ -112,7 +128,7 @@ export class NameRules {
     const folded = foldName(text)
     const secret = form === 'words' ? setHas(this.#exact, folded) : this.#isListed(text, folded)
     // A text with digits is a value more often than a name: it is judged again, and not kept alive.
-    if (form !== 'mixed') remember(this.#words, text, secret)
+    if (form !== 'mixed') rememberWord(this.#words, text, secret)
     return secret
   }
 
@@ -213,4 +229,10 @@ function formOf(text: string): 'name' | 'words' | 'mixed' | 'other' {
 function remember<V>(memory: Map<string, V>, name: string, value: V): void {
   if (mapSize(memory) >= MAX_KNOWN_NAMES) mapClear(memory)
   mapSet(memory, interned(name), value)
+}
+
+function rememberWord(words: Map<string, Word>, name: string, isSecret: boolean): void {
+  if (mapSize(words) >= MAX_KNOWN_NAMES) mapClear(words)
+  const text = interned(name)
+  mapSet(words, text, { text, isSecret })
 }
