@@ -134,9 +134,16 @@ export class Producer {
 
   /** Captures arguments before the call; returns the mark to which the scratch space is released when it has ended. */
   captureArguments(site: ProducedSite, args: ArrayLike<unknown>): number {
+    let isContinued = true
+    try {
+      const mark = this.scratch.capturePlain(site, args)
+      if (mark !== -1) return mark
+    } catch {
+      isContinued = false
+    }
     this.busy = true
     try {
-      return this.scratch.capture(site, args)
+      return this.scratch.capture(site, args, isContinued)
     } finally {
       // Also when the app's stack has no room for a capture.
       this.busy = false

@@ -9,6 +9,7 @@ import {
   PLAIN_UNITS,
   PLAIN_VALUE_BYTES,
   writePlain,
+  writePlainKey,
   writePlainShape,
 } from './plain-values.js'
 import { typeText } from './shapes.js'
@@ -38,6 +39,7 @@ const PLAIN_VALUE_ROOM = PLAIN_VALUE_BYTES
 const CLOSING = CLOSING_BYTES
 const plain = writePlain
 const plainShape = writePlainShape
+const plainKey = writePlainKey
 
 /**
  * Writes what is captured of a call, bounded and redacted, as msgpack straight into its destination. No method
@@ -77,6 +79,7 @@ export class Capture {
    * ({@link ShapeTag}), which is there whatever the mode. Their room is `limits.bytes` and {@link SHAPE_BYTES}; with
    * less, a quarter of it is kept for the shape. What finds no room is nil; nothing is written into less than 2 bytes.
    * @param mode `'types'`: type and size of each; `false`: nil
+   * @param isContinued behind {@link writePlainArguments}, which was called with the same and has returned -1
    * @returns the offset after both
    */
   writeArguments(
@@ -86,23 +89,17 @@ export class Capture {
     args: ArrayLike<unknown>,
     mode: CaptureMode,
     site: CaptureSite,
+    isContinued = false,
   ): number {
     const room = end - offset
     if (room < 2) return offset
-    this.#written = 0
-    // Not for what is captured while a walk stands still.
-    if (
-      mode === true &&
-      room >= PLAIN_ROOM_WITH_SHAPE &&
-      args.length <= this.#plainArguments &&
-      !this.#isWalking &&
-      !site.redaction.hasPositions
-    ) {
+    if (!isContinued) {
       try {
-        const after = this.#writePlainArguments(bytes, offset, args, site)
+        const after = this.writePlainArguments(bytes, offset, end, args, mode, site)
         if (after !== -1) return after
       } catch {
         // The stack may end in here too: what was written so far is overwritten.
+        this.#written = 0
       }
     }
     const shapeRoom = max(1, min(SHAPE_BYTES, room >> 2))
@@ -127,14 +124,31 @@ export class Capture {
     }
   }
 
-  /** {@link writeArguments}, as far as arguments are plain: behind the last, or -1 when the walk has to go on. */
-  #writePlainArguments(
+  /**
+   * {@link writeArguments}, as far as the arguments are plain: returns the offset behind their shape, or -1 when that
+   * has to go on where this has ended. Throws at the end of the stack only.
+   */
+  writePlainArguments(
     bytes: Uint8Array,
     offset: number,
+    end: number,
     args: ArrayLike<unknown>,
+    mode: CaptureMode,
     site: CaptureSite,
   ): number {
+    this.#written = 0
     const total = args.length
+    const { redaction } = site
+    if (
+      mode !== true ||
+      end - offset < PLAIN_ROOM_WITH_SHAPE ||
+      total > this.#plainArguments ||
+      // What is captured while a walk stands still.
+      this.#isWalking ||
+      redaction.hasPositions
+    ) {
+      return -1
+    }
     const walk = this.#walk
     walk.target(bytes)
     const { view } = walk
@@ -142,9 +156,11 @@ export class Capture {
     let at = offset + 1
     for (let i = 0; i < total; i++) {
       const value = args[i]
-      const next = plain(bytes, view, at, value)
+      const isFollowed = typeof value === 'string' && i + 1 < total
+      const word = isFollowed ? redaction.recentWord(value) : null
+      const next = word === null ? plain(bytes, view, at, value) : plainKey(view, at, word)
       // What follows a secret name is its value.
-      if (next === -1 || (typeof value === 'string' && i + 1 < total && site.redaction.isSecretName(value))) {
+      if (next === -1 || (isFollowed && word === null && redaction.isSecretName(value))) {
         this.#written = i
         this.#writtenTo = at
         return -1

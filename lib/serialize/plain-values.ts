@@ -1,4 +1,5 @@
 import { floor, type OwnDataView } from './intrinsics.js'
+import type { KnownKey } from './known-keys.js'
 import { Ext, ShapeTag, Word } from './markers.js'
 import { writeInt32, writeUint32 } from './msgpack-writer.js'
 import { CARD_FROM } from './secret-cards.js'
@@ -66,6 +67,15 @@ export function writePlain(bytes: Uint8Array, view: OwnDataView, at: number, val
   bytes[at + 1] = WORD
   bytes[at + 2] = UNDEFINED_WORD
   return at + 3
+}
+
+/** A text whose bytes are ready: 16 of them are written, and those behind the text over again. */
+export function writePlainKey(view: OwnDataView, at: number, known: KnownKey): number {
+  view.setInt32(at, known.word0, true)
+  view.setInt32(at + 4, known.word1, true)
+  view.setInt32(at + 8, known.word2, true)
+  view.setInt32(at + 12, known.word3, true)
+  return at + known.bytes
 }
 
 /** The shape of arguments that are all plain ({@link ShapeTag}); returns the offset behind it. */

@@ -117,6 +117,11 @@ export class Redaction {
     return this.#names.isSecretName(text)
   }
 
+  /** A short text that is known to be no secret name, and to have no secret in it; `null`: who knows. */
+  recentWord(text: string): KnownKey | null {
+    return this.#names.recentWord(text)
+  }
+
   /** See {@link scrub}. */
   scrub(text: string, traits: number, keep: number, truncated: boolean): ReturnType<typeof scrub> {
     return scrub(text, traits, keep, truncated, this.#names)
