@@ -17,7 +17,7 @@ import {
   running,
   runningSites,
 } from './running.js'
-import { settleReturn, settleThrow, settleTimed } from './settle.js'
+import { settleReturn, settleSampled, settleThrow, settleTimed } from './settle.js'
 import { isWaiting, missCall, settleLeft, settleWaiting } from './unsettled.js'
 
 /** The call passes through: recording is off, or the recorder itself is at work. */
@@ -56,7 +56,7 @@ export function enterCall(site: CallSite, self: unknown): number {
     const cell = at * CELLS
     const { cells } = calls
     if (calls.unsettled !== at || site.continues || cell === cells.length) {
-      return begin(recording, site, 0, NO_ARGUMENTS)
+      return begin(recording, site, false, NO_ARGUMENTS)
     }
     let parent = 0
     let trace = 0
@@ -101,7 +101,7 @@ function unrecorded(recording: Recording, site: CallSite, error: unknown): numbe
 export function enterSampled(this: CallSite, ...args: unknown[]): number {
   const recording = this.recording as Recording
   try {
-    return begin(recording, this, this.sampler.weight, args)
+    return begin(recording, this, true, args)
   } catch (error) {
     return unrecorded(recording, this, error)
   }
@@ -113,7 +113,7 @@ export function beginCall(site: CallSite, self: unknown, args: ArrayLike<unknown
   if (recording === null) return NOT_RECORDED
   try {
     if ((!site.isAttached || recording.producer.busy) && !admit(recording, site, self)) return NOT_RECORDED
-    return begin(recording, site, site.sampler.next() ? site.sampler.weight : 0, args)
+    return begin(recording, site, site.sampler.next(), args)
   } catch (error) {
     return unrecorded(recording, site, error)
   }
@@ -128,7 +128,7 @@ function admit(recording: Recording, site: CallSite, self: unknown): boolean {
   return attach(recording, site, self)
 }
 
-function begin(recording: Recording, site: CallSite, weight: number, args: ArrayLike<unknown>): number {
+function begin(recording: Recording, site: CallSite, isSampled: boolean, args: ArrayLike<unknown>): number {
   const at = calls.depth[0]
   if (calls.unsettled !== at) settleLeft(recording, at)
   const cell = at * CELLS
@@ -137,7 +137,7 @@ function begin(recording: Recording, site: CallSite, weight: number, args: Array
   cells[cell + MARK] = -1
   cells[cell + CARRIES] = 0
   try {
-    const carries = weight > 0 || site.continues
+    const carries = isSampled || site.continues
     // Asked once: in the continuation of a promise the answer takes up to 90 ns (Node 20).
     const inherited = at === 0 || (carries && ENTERS) ? inheritedContext() : undefined
     let parent = 0
@@ -154,15 +154,15 @@ function begin(recording: Recording, site: CallSite, weight: number, args: Array
     cells[cell + CALL] = call
     cells[cell + TRACE] = trace
     cells[cell + PARENT] = parent
-    cells[cell + WEIGHT] = weight
+    cells[cell + WEIGHT] = isSampled ? site.sampler.weight : 0
     cells[cell + SITE] = site.id
     sites[at] = site
-    if (weight > 0 && recording.producer.scratch.hasRoom) {
+    if (isSampled && recording.producer.scratch.hasRoom) {
       cells[cell + MARK] = recording.producer.captureArguments(site, args)
     }
     if (carries) carry(at, call, trace, inherited)
     // As late as can be, so that the recorder's own work is not in the duration.
-    if (weight > 0 || site.timed) stamp(cells, cell + START)
+    if (isSampled || site.timed) stamp(cells, cell + START)
     else cells[cell + START] = -1
     recording.totals.begin(site.id)
   } catch (error) {
@@ -186,16 +186,22 @@ export function endCall(at: number, site: CallSite, result: unknown): boolean {
     return false
   const { cells } = calls
   const cell = at * CELLS
-  if (
-    calls.unsettled !== at + 1 ||
-    cells[cell + WEIGHT] !== 0 ||
-    cells[cell + CARRIES] !== 0 ||
-    isWaiting()
-  ) {
+  if (calls.unsettled !== at + 1 || cells[cell + CARRIES] === ENTERED || isWaiting()) {
     return endKept(at, site, result)
   }
-  // Most calls: there is nothing to record and nothing to undo.
   const recording = site.recording as Recording
+  if (cells[cell + WEIGHT] !== 0) {
+    calls.depth[0] = at
+    if (!settleSampled(recording, site, cells, cell, result)) return endKept(at, site, result)
+    try {
+      recording.producer.scratch.release(cells[cell + MARK])
+      calls.unsettled = at
+    } catch {
+      sites[at] = null
+    }
+    return true
+  }
+  // Most calls: there is nothing to record and nothing to undo.
   if (cells[cell + START] < 0) recording.totals.count(site.id)
   else if (!settleTimed(recording, site, cells, cell)) return false
   calls.depth[0] = calls.unsettled = at

@@ -25,7 +25,9 @@ const storage = new AsyncLocalStorage<CallContext | undefined>()
  */
 export const entersContext = !('kResourceStore' in storage)
 
+const ENTERS = entersContext
 const CONTEXT = Symbol('callsight.context')
+const NO_SCOPE = 0
 type Resource = { [CONTEXT]?: CallContext }
 
 let isFollowing = false
@@ -45,8 +47,19 @@ export function followResources(find: () => CallContext | undefined): void {
 /** Tells code that runs in the scope of an `AsyncResource` from the code that has entered that. */
 export { executionAsyncId as scopeId }
 
+/** The scope that was asked last, and what is inherited in it: a scope has one resource, which has its context from the beginning. */
+let knownScope = -1
+let known: CallContext | undefined
+
 export function inheritedContext(): CallContext | undefined {
-  return entersContext ? storage.getStore() : (executionAsyncResource() as Resource)[CONTEXT]
+  if (ENTERS) return storage.getStore()
+  const scope = executionAsyncId()
+  if (scope !== knownScope) {
+    known = (executionAsyncResource() as Resource)[CONTEXT]
+    // What native code calls out of nowhere has no number of its own.
+    knownScope = scope === NO_SCOPE ? -1 : scope
+  }
+  return known
 }
 
 export function enterContext(context: CallContext | undefined): void {

@@ -96,6 +96,34 @@ export function settleTimed(
   return true
 }
 
+/**
+ * {@link settleReturn} for most calls that are sampled, while nothing waits. `false`: nothing is done yet, there is
+ * something about the call that takes a closer look.
+ */
+export function settleSampled(
+  recording: Recording,
+  site: CallSite,
+  cells: Float64Array,
+  cell: number,
+  result: unknown,
+): boolean {
+  const { producer } = recording
+  const { sampler } = site
+  if (cells[cell + MARK] === -1 || cells[cell + TRACE] < 0 || !sampler.isUncapped || !producer.takesSampled)
+    return false
+  stamp(elapsed, 0)
+  elapsed[0] -= cells[cell + START]
+  if (elapsed[0] >= site.slowMs) return false
+  recording.totals.time(site.id, elapsed)
+  try {
+    if (sampler.pendingWeight !== 0) cells[cell + WEIGHT] = sampler.takeWeight(cells[cell + WEIGHT])
+    producer.recordSampled(site, cells, cell, elapsed, result)
+  } catch (error) {
+    contain(recording, error)
+  }
+  return true
+}
+
 function keepEnded(
   recording: Recording,
   site: CallSite,

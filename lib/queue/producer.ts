@@ -12,9 +12,11 @@ import {
   Drop,
   Frame,
   FrameFlag,
+  FrameKind,
   Lane,
   LaneF64,
   laneMemoryBytes,
+  OpenCell,
   REMOTE_TRACE_BYTES,
   WriterState,
 } from './layout.js'
@@ -47,6 +49,8 @@ const HANDED_WORD: Readonly<Record<Exclude<Handed, 'refused'>, number>> = {
 const { CALLS_PRODUCED, ERRORS_PRODUCED, CALLS_PUBLISHED, PRODUCER_DROPS } = LaneF64
 const CALLS = Lane.calls
 const { WAKE } = ControlI32
+const { START, CALL, TRACE, PARENT, WEIGHT, MARK } = OpenCell
+const RECORD = FrameKind.record | (Lane.calls << 8)
 const { HEADER_BYTES } = Frame
 const SHAPE_ROOM = SHAPE_BYTES
 const ARRAY_3 = FIXARRAY_3
@@ -130,9 +134,16 @@ export class Producer {
 
   /** Captures arguments before the call; returns the mark to which the scratch space is released when it has ended. */
   captureArguments(site: ProducedSite, args: ArrayLike<unknown>): number {
+    let isContinued = true
+    try {
+      const mark = this.scratch.capturePlain(site, args)
+      if (mark !== -1) return mark
+    } catch {
+      isContinued = false
+    }
     this.busy = true
     try {
-      return this.scratch.capture(site, args)
+      return this.scratch.capture(site, args, isContinued)
     } finally {
       // Also when the app's stack has no room for a capture.
       this.busy = false
@@ -233,6 +244,78 @@ export class Producer {
       return
     }
     this.#publishCall(site.id, facts, seq, weight, offset, end)
+  }
+
+  /** Whether {@link recordSampled} may be used. */
+  get takesSampled(): boolean {
+    return this.#route === 'ring' && !this.busy
+  }
+
+  /**
+   * {@link recordCall} for most calls, from their numbers as they stand among the running ones: the arguments were
+   * captured before the call, it belongs to a trace of this process, and no flag is set.
+   */
+  recordSampled(
+    site: ProducedSite,
+    cells: Float64Array,
+    cell: number,
+    durationMs: Float64Array,
+    result: unknown,
+  ): void {
+    if (this.#unfinished !== 0) this.#countUnfinished()
+    this.#unfinished = CALLS + 1
+    this.#unfinishedSite = site.id
+    const f64 = this.#f64
+    const seq = ++f64[CALLS_PRODUCED]
+    this.#totals.keep(site.id)
+    const offset = this.#ring.reserve()
+    if (offset === -1) {
+      this.#countDrop(site.id, this.#fullReason())
+      return
+    }
+    const bytes = this.#bytes
+    const payload = offset + HEADER_BYTES
+    bytes[payload] = ARRAY_3
+    const after = this.scratch.copyToFrame(cells[cell + MARK], payload + 1)
+    const limit = after + this.#groupBytes
+    let end = this.#capture.writePlainResult(bytes, after, limit, result, site.captureResult, site)
+    if (end === -1) end = this.#writeResult(bytes, after, limit, site, result)
+    if (end === -1) {
+      this.#countDrop(site.id, Drop.serializeFailed)
+      return
+    }
+    // As writeFrameHeader, which takes numbers that would have to become objects.
+    const u32 = this.#u32
+    const frameBytes = (end - offset + 7) & ~7
+    const word = offset >>> 2
+    const double = offset >>> 3
+    u32[word] = frameBytes
+    u32[word + 1] = RECORD
+    f64[double + 1] = seq
+    f64[double + 2] = cells[cell + START]
+    f64[double + 3] = durationMs[0]
+    f64[double + 4] = cells[cell + CALL]
+    f64[double + 5] = cells[cell + TRACE]
+    f64[double + 6] = cells[cell + PARENT]
+    f64[double + 7] = cells[cell + WEIGHT]
+    u32[word + 16] = site.id
+    u32[word + 17] = end - payload
+    this.#ring.publish(frameBytes)
+    f64[CALLS_PUBLISHED]++
+    this.#unfinished = 0
+    if (this.#ring.holdsMoreThan(this.#wakeAtBytes) && Atomics.load(this.#control, WAKE) === 0) this.#wake()
+  }
+
+  /** A result that is not plain; -1: it could not be written. */
+  #writeResult(bytes: Uint8Array, at: number, end: number, site: ProducedSite, result: unknown): number {
+    this.busy = true
+    try {
+      return this.#capture.writeResult(bytes, at, end, result, site.captureResult, site)
+    } catch {
+      return -1
+    } finally {
+      this.busy = false
+    }
   }
 
   /** Hands on the header of a call of which nothing else was captured; it stands for nothing but itself. */

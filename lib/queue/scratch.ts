@@ -42,14 +42,30 @@ export class Scratch {
     return this.#end - this.#top >= MIN_GROUP_BYTES
   }
 
-  /** Captures arguments and returns the mark to {@link release} to. */
-  capture(site: ProducedSite, args: ArrayLike<unknown>): number {
+  /** {@link capture} of arguments that are all plain, or -1. Throws at the end of the stack only. */
+  capturePlain(site: ProducedSite, args: ArrayLike<unknown>): number {
+    const start = this.#top
+    const mark = start + MARK_OFFSET
+    const bytes = this.#bytes
+    const after = this.#capture.writePlainArguments(bytes, mark, this.#end, args, site.captureArgs, site)
+    if (after === -1) return -1
+    this.#u32[start >>> 2] = after - mark
+    bytes[mark - 1] = ARRAY_3
+    this.#top = (after + 7) & ~7
+    return mark
+  }
+
+  /**
+   * Captures arguments and returns the mark to {@link release} to.
+   * @param isContinued {@link capturePlain} has returned -1
+   */
+  capture(site: ProducedSite, args: ArrayLike<unknown>, isContinued = false): number {
     const start = this.#top
     const mark = start + MARK_OFFSET
     const end = Math.min(mark + this.#groupBytes + SHAPE_ROOM, this.#end)
     let after: number
     try {
-      after = this.#capture.writeArguments(this.#bytes, mark, end, args, site.captureArgs, site)
+      after = this.#capture.writeArguments(this.#bytes, mark, end, args, site.captureArgs, site, isContinued)
     } catch {
       // Near the end of the app's stack the capture may not fit where the call itself still does.
       this.#bytes[mark] = NIL

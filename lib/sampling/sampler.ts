@@ -63,6 +63,11 @@ export class Sampler {
     return this.#maxPerSecond === UNLIMITED || this.#admitCapped(nowMs, weight)
   }
 
+  /** Whether {@link Sampler.admit} admits everything. */
+  get isUncapped(): boolean {
+    return this.#maxPerSecond === UNLIMITED
+  }
+
   #admitCapped(nowMs: number, weight: number): boolean {
     const elapsedMs = nowMs - this.#windowStartMs
     // Also true for the first record, and for a clock that went back: no state may refuse for ever.

@@ -3,6 +3,15 @@ import { Learned, writeArgumentShape } from './argument-shape.js'
 import { writeErrorHeader, writeErrorRecord } from './error-record.js'
 import { isProxy, max, min, setHas } from './intrinsics.js'
 import { type Cut, Cut as Reason, SHAPE_BYTES, SHAPED_ARGUMENTS, Word } from './markers.js'
+import { CLOSING_BYTES } from './msgpack-writer.js'
+import {
+  PLAIN_ARGUMENTS,
+  PLAIN_UNITS,
+  PLAIN_VALUE_BYTES,
+  writePlain,
+  writePlainKey,
+  writePlainShape,
+} from './plain-values.js'
 import { typeText } from './shapes.js'
 import type { CaptureSite } from './text-writer.js'
 import { MAX_DEPTH, Walk } from './walk.js'
@@ -23,6 +32,14 @@ const NIL = 0xc0
 const { nothing: LEARNED_NOTHING, hidden: LEARNED_HIDDEN } = Learned
 const NO_REASON = Reason.none
 const NOTHING = new Int32Array(0)
+/** Room in which no plain arguments are cut. */
+const PLAIN_ROOM = 1 + PLAIN_ARGUMENTS * PLAIN_VALUE_BYTES + CLOSING_BYTES
+const PLAIN_ROOM_WITH_SHAPE = PLAIN_ROOM + SHAPE_BYTES
+const PLAIN_VALUE_ROOM = PLAIN_VALUE_BYTES
+const CLOSING = CLOSING_BYTES
+const plain = writePlain
+const plainShape = writePlainShape
+const plainKey = writePlainKey
 
 /**
  * Writes what is captured of a call, bounded and redacted, as msgpack straight into its destination. No method
@@ -33,6 +50,11 @@ export class Capture {
   readonly #limits: Limits
   readonly #walk: Walk
   #isWalking = false
+  /** So many arguments may be written without a walk; -1: the limits are so narrow that any value might be cut. */
+  readonly #plainArguments: number
+  /** Arguments that stand already before the walk begins, and where they end. */
+  #written = 0
+  #writtenTo = 0
 
   constructor(limits: Limits) {
     this.#limits = {
@@ -47,6 +69,9 @@ export class Capture {
       causes: min(limits.causes, MAX_DEPTH - 2),
     }
     this.#walk = new Walk(this.#limits)
+    const { bytes, stringLength, items, nodes } = this.#limits
+    this.#plainArguments =
+      bytes < PLAIN_ROOM || stringLength < PLAIN_UNITS ? -1 : min(PLAIN_ARGUMENTS, items, nodes)
   }
 
   /**
@@ -54,6 +79,7 @@ export class Capture {
    * ({@link ShapeTag}), which is there whatever the mode. Their room is `limits.bytes` and {@link SHAPE_BYTES}; with
    * less, a quarter of it is kept for the shape. What finds no room is nil; nothing is written into less than 2 bytes.
    * @param mode `'types'`: type and size of each; `false`: nil
+   * @param isContinued behind {@link writePlainArguments}, which was called with the same and has returned -1
    * @returns the offset after both
    */
   writeArguments(
@@ -63,9 +89,19 @@ export class Capture {
     args: ArrayLike<unknown>,
     mode: CaptureMode,
     site: CaptureSite,
+    isContinued = false,
   ): number {
     const room = end - offset
     if (room < 2) return offset
+    if (!isContinued) {
+      try {
+        const after = this.writePlainArguments(bytes, offset, end, args, mode, site)
+        if (after !== -1) return after
+      } catch {
+        // The stack may end in here too: what was written so far is overwritten.
+        this.#written = 0
+      }
+    }
     const shapeRoom = max(1, min(SHAPE_BYTES, room >> 2))
     if (mode === false) {
       bytes[offset] = NIL
@@ -75,7 +111,9 @@ export class Capture {
     let at = offset
     try {
       try {
-        if (writeList(walk, args, mode)) at = walk.at
+        const written = this.#written
+        if (written > 0) skipWritten(walk, written, this.#writtenTo)
+        if (writeList(walk, args, mode, written, offset)) at = walk.at
       } catch {
         // What was written so far is overwritten.
       }
@@ -84,6 +122,52 @@ export class Capture {
     } finally {
       this.#end(walk)
     }
+  }
+
+  /**
+   * {@link writeArguments}, as far as the arguments are plain: returns the offset behind their shape, or -1 when that
+   * has to go on where this has ended. Throws at the end of the stack only.
+   */
+  writePlainArguments(
+    bytes: Uint8Array,
+    offset: number,
+    end: number,
+    args: ArrayLike<unknown>,
+    mode: CaptureMode,
+    site: CaptureSite,
+  ): number {
+    this.#written = 0
+    const total = args.length
+    const { redaction } = site
+    if (
+      mode !== true ||
+      end - offset < PLAIN_ROOM_WITH_SHAPE ||
+      total > this.#plainArguments ||
+      // What is captured while a walk stands still.
+      this.#isWalking ||
+      redaction.hasPositions
+    ) {
+      return -1
+    }
+    const walk = this.#walk
+    walk.target(bytes)
+    const { view } = walk
+    bytes[offset] = 0x90 | total
+    let at = offset + 1
+    for (let i = 0; i < total; i++) {
+      const value = args[i]
+      const isFollowed = typeof value === 'string' && i + 1 < total
+      const word = isFollowed ? redaction.recentWord(value) : null
+      const next = word === null ? plain(bytes, view, at, value) : plainKey(view, at, word)
+      // What follows a secret name is its value.
+      if (next === -1 || (isFollowed && word === null && redaction.isSecretName(value))) {
+        this.#written = i
+        this.#writtenTo = at
+        return -1
+      }
+      at = next
+    }
+    return plainShape(bytes, at, args)
   }
 
   /** Writes the returned value; the same rules, `undefined` is written as nil. */
@@ -96,6 +180,12 @@ export class Capture {
     site: CaptureSite,
   ): number {
     if (mode === false || value === undefined) return writeNil(bytes, offset, end)
+    try {
+      const after = this.writePlainResult(bytes, offset, end, value, mode, site)
+      if (after !== -1) return after
+    } catch {
+      // As below.
+    }
     const walk = this.#begin(bytes, offset, end, this.#limits.bytes, site)
     try {
       const fits = site.redaction.hidesPosition(RESULT_POSITION)
@@ -108,6 +198,34 @@ export class Capture {
       this.#end(walk)
     }
     return writeNil(bytes, offset, end)
+  }
+
+  /** {@link writeResult} of a plain value; -1: it is for the walk. Throws at the end of the stack only. */
+  writePlainResult(
+    bytes: Uint8Array,
+    offset: number,
+    end: number,
+    value: unknown,
+    mode: CaptureMode,
+    site: CaptureSite,
+  ): number {
+    if (end - offset < PLAIN_VALUE_ROOM) return -1
+    if (mode === false || value === undefined) {
+      bytes[offset] = NIL
+      return offset + 1
+    }
+    if (
+      mode !== true ||
+      (typeof value === 'object' && value !== null) ||
+      this.#plainArguments <= 0 ||
+      this.#isWalking ||
+      site.redaction.hasPositions
+    ) {
+      return -1
+    }
+    const walk = this.#walk
+    walk.target(bytes)
+    return plain(bytes, walk.view, offset, value)
   }
 
   /**
@@ -176,15 +294,30 @@ function writeNil(bytes: Uint8Array, offset: number, end: number): number {
   return offset + 1
 }
 
-function writeList(walk: Walk, args: ArrayLike<unknown>, mode: true | 'types'): boolean {
+/** The walk goes on behind plain arguments. */
+function skipWritten(walk: Walk, written: number, at: number): void {
+  walk.at = at
+  walk.nodes -= written
+  walk.walked = written
+  for (let i = 0; i < written; i++) walk.learned[i] = LEARNED_NOTHING
+}
+
+/** @param from arguments that are written already, in a list that is open */
+function writeList(
+  walk: Walk,
+  args: ArrayLike<unknown>,
+  mode: true | 'types',
+  from: number,
+  headerAt: number,
+): boolean {
   const total = args.length
   const shown = min(total, walk.limits.items)
-  const headerAt = walk.at
   const outer = walk.limit
   const planned = shown + (total > shown ? 1 : 0)
-  if (!walk.openArray(planned)) return false
+  if (from > 0) walk.limit -= CLOSING
+  else if (!walk.openArray(planned)) return false
   let reason: Cut = total > shown ? Reason.items : NO_REASON
-  let done = 0
+  let done = from
   let afterSecretName = false
   for (; done < shown; done++) {
     if (walk.nodes <= 0) {

@@ -275,7 +275,7 @@ function patchCount(bytes: Uint8Array, headerAt: number, fixed: number, written:
   }
 }
 
-function writeInt32(bytes: Uint8Array, at: number, value: number): number {
+export function writeInt32(bytes: Uint8Array, at: number, value: number): number {
   if (value >= 0) {
     if (value < 0x80) {
       bytes[at] = value
@@ -301,7 +301,7 @@ function writeInt32(bytes: Uint8Array, at: number, value: number): number {
   return at + 5
 }
 
-function writeUint32(bytes: Uint8Array, at: number, value: number): void {
+export function writeUint32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value >>> 24
   bytes[at + 1] = value >>> 16
   bytes[at + 2] = value >>> 8

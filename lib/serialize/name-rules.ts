@@ -20,7 +20,7 @@ import {
 import { interned, KeyTrait, KnownKey, KnownKeys, MAX_KNOWN_NAMES } from './known-keys.js'
 import { PROTO_KEY } from './markers.js'
 import { SECRET_NAMES, SECRET_PARTS, WHOLE_LINE_NAMES } from './secret-names.js'
-import { screen, Trait } from './secret-screen.js'
+import { SHORT_UNITS, screen, Trait } from './secret-screen.js'
 import { scrub } from './secret-text.js'
 
 interface Lists {
@@ -32,6 +32,10 @@ interface Lists {
 }
 
 const MAX_CACHED_UNITS = 64
+/** A power of two. */
+const RECENT_WORDS = 64
+/** Equal to no text that is looked for, which has two units. */
+const NO_WORD = new KnownKey('', 0, false)
 /** Longer names are judged by their beginning. */
 const MAX_JUDGED_UNITS = 256
 const PAIR_VALUE_NAMES: ReadonlySet<string> = new Set([
@@ -69,7 +73,9 @@ export class NameRules {
   readonly #when: RedactPredicate | null
   readonly #where: RedactContext
   readonly keys = new KnownKeys()
-  readonly #words = new Map<string, boolean>()
+  readonly #words = new Map<string, KnownKey>()
+  /** Words that are short, plain and no secret name, by some of their units: one comparison in place of a look-up. */
+  readonly #recent: KnownKey[] = new Array<KnownKey>(RECENT_WORDS).fill(NO_WORD)
 
   private constructor({ keys, patterns, allow, when, callSite }: Lists) {
     this.#allowed = new Set(allow.map(foldName))
@@ -104,7 +110,10 @@ export class NameRules {
     const length = text.length
     if (length < 2 || length > MAX_CACHED_UNITS) return false
     const known = mapGet(this.#words, text)
-    if (known !== undefined) return known
+    if (known !== undefined) {
+      if (known.bytes !== 0) this.#recent[slotOf(text, length)] = known
+      return (known.traits & KeyTrait.secret) !== 0
+    }
     // The predicate is not asked: this text may as well be a value.
     const form = formOf(text)
     if (form === 'other') return false
@@ -112,8 +121,25 @@ export class NameRules {
     const folded = foldName(text)
     const secret = form === 'words' ? setHas(this.#exact, folded) : this.#isListed(text, folded)
     // A text with digits is a value more often than a name: it is judged again, and not kept alive.
-    if (form !== 'mixed') remember(this.#words, text, secret)
+    if (form !== 'mixed') this.#rememberWord(text, secret)
     return secret
+  }
+
+  #rememberWord(name: string, isSecret: boolean): void {
+    const { length } = name
+    const isClean = !isSecret && length < SHORT_UNITS && screen(name, length) === 0
+    if (mapSize(this.#words) >= MAX_KNOWN_NAMES) mapClear(this.#words)
+    const traits = isSecret ? KeyTrait.secret : isClean ? KeyTrait.clean : 0
+    const known = new KnownKey(interned(name), traits, true)
+    mapSet(this.#words, known.key, known)
+  }
+
+  /** A text of which {@link isSecretName} has said no, and which is short and has no secret in it; `null`: who knows. */
+  recentWord(text: string): KnownKey | null {
+    const length = text.length
+    if (length < 2) return null
+    const known = this.#recent[slotOf(text, length)] as KnownKey
+    return known.key === text ? known : null
   }
 
   /** Whether the unquoted value of this name runs to the end of the line, as a header's does. */
@@ -213,4 +239,10 @@ function formOf(text: string): 'name' | 'words' | 'mixed' | 'other' {
 function remember<V>(memory: Map<string, V>, name: string, value: V): void {
   if (mapSize(memory) >= MAX_KNOWN_NAMES) mapClear(memory)
   mapSet(memory, interned(name), value)
+}
+
+function slotOf(text: string, length: number): number {
+  return (
+    ((length << 4) ^ (charCodeAt(text, length >> 1) << 2) ^ charCodeAt(text, length - 1)) & (RECENT_WORDS - 1)
+  )
 }

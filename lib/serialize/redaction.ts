@@ -34,7 +34,8 @@ export interface PathNode {
 export class Redaction {
   readonly #names: NameRules
   readonly #positions: ReadonlySet<number>
-  readonly #hasPositions: boolean
+  /** Whether any position is hidden. */
+  readonly hasPositions: boolean
   readonly #anywhere: PathNode | null
   readonly #roots: ReadonlyMap<number, PathNode>
   readonly #hasPaths: boolean
@@ -49,7 +50,7 @@ export class Redaction {
   ) {
     this.#names = names
     this.#positions = positions
-    this.#hasPositions = positions.size > 0
+    this.hasPositions = positions.size > 0
     this.#anywhere = anywhere
     this.#roots = roots
     this.#hasPaths = anywhere !== null || roots.size > 0
@@ -90,7 +91,7 @@ export class Redaction {
   }
 
   hidesPosition(position: number): boolean {
-    return this.#hasPositions && setHas(this.#positions, position)
+    return this.hasPositions && setHas(this.#positions, position)
   }
 
   rootOf(position: number): PathNode | null {
@@ -114,6 +115,11 @@ export class Redaction {
   /** Whether a text is nothing but the name of something secret, so that what follows it is its value. */
   isSecretName(text: string): boolean {
     return this.#names.isSecretName(text)
+  }
+
+  /** A short text that is known to be no secret name, and to have no secret in it; `null`: who knows. */
+  recentWord(text: string): KnownKey | null {
+    return this.#names.recentWord(text)
   }
 
   /** See {@link scrub}. */

@@ -4,6 +4,8 @@ import type { Spans } from './secret-spans.js'
 export const MIN_CARD_DIGITS = 13
 const MAX_CARD_DIGITS = 19
 const MAX_SAFE = Number.MAX_SAFE_INTEGER
+/** No smaller number is a card number. */
+export const CARD_FROM = 3e12
 const cardDigits = new Uint8Array(MAX_CARD_DIGITS)
 
 /** Groups of digits, joined by single spaces or dashes, that form a card number. */
@@ -30,7 +32,7 @@ export function isDigit(code: number): boolean {
 
 /** A number, as it stands in a value, that is a card number. */
 export function isCardInteger(value: number): boolean {
-  if (value < 3e12 || value > MAX_SAFE) return false
+  if (value < CARD_FROM || value > MAX_SAFE) return false
   let rest = value
   let count = 0
   for (let probe = value; probe >= 1; probe /= 10) count++

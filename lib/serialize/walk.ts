@@ -25,7 +25,7 @@ import { MARKER_TEXT_UNITS } from './msgpack-writer.js'
 import { ownData } from './own-data.js'
 import { PAIR_NAMES, type PathNode } from './redaction.js'
 import { renderSpecial } from './renderers.js'
-import { isCardInteger } from './secret-cards.js'
+import { CARD_FROM, isCardInteger } from './secret-cards.js'
 import { COSTLY_KEYS, functionText, listShape, symbolText } from './shapes.js'
 import { type CaptureSite, NO_SITE, TextWriter } from './text-writer.js'
 
@@ -35,6 +35,7 @@ const { secret: SECRET } = KeyTrait
 const HIDING = KeyTrait.secret | KeyTrait.pairValue
 const NO_REASON = Reason.none
 const MAX_SAFE = Number.MAX_SAFE_INTEGER
+const CARD = CARD_FROM
 const CLASS_ENTRY = new KnownKey(CLASS_KEY, KeyTrait.clean, true)
 
 /** What stands at an index of a list that is no Proxy. */
@@ -98,7 +99,7 @@ export class Walk extends TextWriter {
   }
 
   anyNumber(value: number): boolean {
-    if (value >= 3e12 && isCardInteger(value)) return this.word(Word.redacted)
+    if (value >= CARD && isCardInteger(value)) return this.word(Word.redacted)
     if (value - value === 0) return this.number(value)
     return this.word(value > 0 ? Word.infinity : value < 0 ? Word.negativeInfinity : Word.nan)
   }
