@@ -23,6 +23,8 @@ export function shapeLike<F extends AnyFunction>(wrapper: Function, original: F)
     if (descriptor === undefined) continue
     // What points back to the function itself, as `util.promisify` has it, points to the wrapper.
     if (descriptor.value === original) descriptor.value = wrapper
+    // What someone has put on Object.prototype is no part of a descriptor.
+    Object.setPrototypeOf(descriptor, null)
     Reflect.defineProperty(wrapper, key, descriptor)
   }
   copyPrototype(original, wrapper)
@@ -34,7 +36,8 @@ export function shapeLike<F extends AnyFunction>(wrapper: Function, original: F)
 function copyPrototype(from: object, to: object): void {
   const prototype = Object.getOwnPropertyDescriptor(from, 'prototype')
   if (Object.hasOwn(to, 'prototype')) Reflect.set(to, 'prototype', prototype?.value)
-  else if (prototype !== undefined) Reflect.defineProperty(to, 'prototype', prototype)
+  else if (prototype !== undefined)
+    Reflect.defineProperty(to, 'prototype', Object.setPrototypeOf(prototype, null) as PropertyDescriptor)
 }
 
 function copyMetadata(from: object, to: object): void {

@@ -1,9 +1,8 @@
 /**
- * Counts what monitored calls do: `tsx tests/bench/count-probe.ts <dist> <calls|memory|deopts> <scene>` prints one JSON object.
+ * Counts what monitored calls do: `tsx tests/bench/count-probe.ts <dist> <calls|memory> <scene>` prints one JSON object.
  *
  * `calls`: how many functions of Callsight, built-ins, Atomics operations, clock reads and file operations a call
- * takes. `memory`: bytes of heap and ring. `deopts`: prints marks between which V8's own `--trace-deopt` lines are
- * counted by the caller. The calls are made in one synchronous loop in which no timer can run, so the counts are exact.
+ * takes. `memory`: bytes of heap and ring. The calls are made in one synchronous loop in which no timer can run, so the counts are exact.
  */
 import { mkdtempSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,16 +11,11 @@ import { pathToFileURL } from 'node:url'
 import { getHeapStatistics } from 'node:v8'
 import { countBuiltIns } from './count-built-ins.js'
 import { countFunctions, scriptUrls } from './count-functions.js'
-import { DEOPT_MARK } from './counts.js'
 import { ORDERS, pick, place, refuse, SYMBOLS, weigh } from './subjects.js'
 
 /** So many that one more per hundred calls is seen, and few enough that their records fit into the ring. */
 const CALLS = 2_000
 const WARM_UP_CALLS = 1_000
-/** By then V8 has compiled all it will compile. */
-const DEOPT_WARM_UP_CALLS = 100_000
-/** Their records fit into the ring. */
-const DEOPT_CALLS = 25_000
 const MEMORY_PASSES = 5
 
 const [dist = '', mode = '', scene = ''] = process.argv.slice(2)
@@ -122,20 +116,9 @@ async function memory(body: (n: number) => void): Promise<void> {
   print({ 'heap bytes': Math.round(heapBytes), 'ring bytes': Math.round(ringBytes) })
 }
 
-/** Between the marks there are only calls: no timer, no callback, no turn of the loop. */
-async function deopts(body: (n: number) => void): Promise<void> {
-  for (let done = 0; done < DEOPT_WARM_UP_CALLS; done += DEOPT_CALLS) {
-    times(DEOPT_CALLS, body)
-    await flush()
-  }
-  writeSync(1, `${DEOPT_MARK}\n`)
-  times(DEOPT_CALLS, body)
-  writeSync(1, `${DEOPT_MARK}\n`)
-}
-
 const body = (SCENES[scene] as () => (n: number) => void)()
 try {
-  await { calls, memory, deopts }[mode as 'calls' | 'memory' | 'deopts'](body)
+  await { calls, memory }[mode as 'calls' | 'memory'](body)
   const { calls: kept, errors } = await shutdown()
   const dropped = { ...kept.dropped, ...errors.dropped }
   if (Object.keys(dropped).length > 0) throw new Error(`records were dropped: ${JSON.stringify(dropped)}`)

@@ -10,8 +10,6 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
-export const DEOPT_MARK = '[mark]'
-
 /** Limits by scene and count. A count that has no limit in a scene is not looked at there. */
 export type Counts = Readonly<Record<string, Readonly<Record<string, number>>>>
 
@@ -32,9 +30,6 @@ export interface CountVerdict {
 const HEAP = 'heap bytes'
 /** The heap is counted by pages of objects that are not all ours. */
 const HEAP_MARGIN = 0.02
-const DEOPTS = 'deoptimisations'
-/** The writer has a compiler of its own, whose few lines cannot be told from ours. What goes wrong in the hot path does so again and again. */
-const DEOPTS_ALLOWED = 10
 const NODE_MAJOR = Number(process.versions.node.split('.')[0])
 
 const LIMITS = new URL('./counts.json', import.meta.url)
@@ -42,16 +37,16 @@ const PROBE = fileURLToPath(new URL('./count-probe.ts', import.meta.url))
 
 /** What is counted of a scene, in which ways. */
 interface Scene {
-  readonly modes: readonly ('calls' | 'memory' | 'deopts')[]
+  readonly modes: readonly ('calls' | 'memory')[]
   /** Only these have limits; all when left out. */
   readonly limited?: readonly string[]
 }
 
 const OF_A_CALL = ['functions', 'clock reads', 'atomics', 'file operations', 'built-ins']
 const SCENES: Readonly<Record<string, Scene>> = {
-  'unsampled, timed': { modes: ['calls', 'deopts'], limited: [...OF_A_CALL, DEOPTS] },
+  'unsampled, timed': { modes: ['calls'], limited: OF_A_CALL },
   'unsampled, untimed': { modes: ['calls'], limited: OF_A_CALL },
-  'recorded, 2 arguments + result': { modes: ['calls', 'memory', 'deopts'] },
+  'recorded, 2 arguments + result': { modes: ['calls', 'memory'] },
   'recorded, async, until it returns': { modes: ['calls'], limited: OF_A_CALL },
   // How much there is to do for a stack depends on the paths in it.
   'throw, full error record': { modes: ['calls'], limited: ['clock reads', 'atomics', 'file operations'] },
@@ -61,7 +56,6 @@ const SCENES: Readonly<Record<string, Scene>> = {
 const FLAGS: Readonly<Record<string, readonly string[]>> = {
   calls: [],
   memory: ['--min-semi-space-size=64', '--max-semi-space-size=64', '--no-concurrent-recompilation'],
-  deopts: ['--trace-deopt', '--no-concurrent-recompilation'],
 }
 
 export const readLimits = (): CountLimits => JSON.parse(readFileSync(LIMITS, 'utf8')) as CountLimits
@@ -73,10 +67,7 @@ export async function takeCounts(dist: string, only?: string): Promise<Counts> {
     if (only !== undefined && only !== scene) continue
     const taken = await Promise.all(
       modes.map(async mode => {
-        const output = await probe(dist, mode, scene)
-        return mode === 'deopts'
-          ? { [DEOPTS]: deoptsIn(output) }
-          : (JSON.parse(output) as Record<string, number>)
+        return JSON.parse(await probe(dist, mode, scene)) as Record<string, number>
       }),
     )
     counts[scene] = Object.assign({}, ...taken) as Record<string, number>
@@ -93,12 +84,6 @@ async function probe(dist: string, mode: string, scene: string): Promise<string>
   return stdout
 }
 
-function deoptsIn(output: string): number {
-  const between = output.split(DEOPT_MARK)[1]
-  if (between === undefined) throw new Error('the calls were not made')
-  return between.split('\n').filter(line => line.includes('[bailout')).length
-}
-
 export function judgeCounts(
   { heapOfNode, scenes }: CountLimits,
   counts: Counts,
@@ -111,13 +96,7 @@ export function judgeCounts(
       const bound = count === HEAP ? limit * (1 + HEAP_MARGIN) : limit
       const kept = actual <= bound
       const skipped = count === HEAP && node !== heapOfNode
-      const state = skipped
-        ? 'skipped'
-        : !kept
-          ? 'exceeded'
-          : Math.ceil(actual) < limit && count !== DEOPTS
-            ? 'below'
-            : 'kept'
+      const state = skipped ? 'skipped' : !kept ? 'exceeded' : Math.ceil(actual) < limit ? 'below' : 'kept'
       return { scene, count, limit, actual, state }
     }),
   )
@@ -130,7 +109,7 @@ export function limitsFrom(counts: Counts, previous: CountLimits): CountLimits {
     Object.fromEntries(
       Object.entries(actuals)
         .filter(([count]) => SCENES[scene]?.limited?.includes(count) ?? true)
-        .map(([count, actual]) => [count, count === DEOPTS ? DEOPTS_ALLOWED : Math.ceil(actual)]),
+        .map(([count, actual]) => [count, Math.ceil(actual)]),
     ),
   ])
   return { heapOfNode: NODE_MAJOR, scenes: { ...previous.scenes, ...Object.fromEntries(scenes) } }
@@ -166,7 +145,7 @@ function verdictLine({ scene, count, limit, actual, state }: CountVerdict): stri
     skipped: ' (counted with another version of Node)',
   }[state]
   return `${mark} ${scene}: ${actual} ${count} per call, at most ${limit}${notes}`.replace(
-    /(files loaded|deoptimisations) per call/,
-    '$1',
+    'files loaded per call',
+    'files loaded',
   )
 }
