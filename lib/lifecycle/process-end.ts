@@ -36,6 +36,7 @@ function sharedEnd(): ProcessEnd {
 class ProcessEnd {
   readonly #hooks = new Set<ProcessEndHooks>()
   readonly #wantSignals = new Set<ProcessEndHooks>()
+  readonly #ended = new WeakSet<ProcessEndHooks>()
   readonly #onSignal = SIGNALS.map(signal => [signal, () => this.#signalled(signal)] as const)
   readonly #onExit = (): void => this.#end()
 
@@ -63,8 +64,11 @@ class ProcessEnd {
 
   #end(): void {
     for (const hooks of this.#hooks) {
-      this.#remove(hooks)
+      if (this.#ended.has(hooks)) continue
+      this.#ended.add(hooks)
       hooks.end()
+      // Not before: a second signal would end the process in the middle of it.
+      this.#remove(hooks)
     }
   }
 

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { cpSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -22,6 +24,31 @@ describe('the end of a process', () => {
     for (const remove of removers) remove()
     expect(listeners()).toEqual(before)
   })
+})
+
+describe('a signal that comes again', () => {
+  it('does not end the process while the first one is dealt with', async () => {
+    const module = new URL('../../lib/lifecycle/process-end.ts', import.meta.url).href
+    const program = `
+      import { writeSync } from 'node:fs'
+      import { onProcessEnd } from ${JSON.stringify(module)}
+      const end = () => {
+        writeSync(1, 'begun ')
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500)
+        writeSync(1, 'done')
+      }
+      onProcessEnd({ end, hint: () => {} }, true)
+      setInterval(() => {}, 1_000)
+      writeSync(1, 'ready ')`
+    const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program])
+    let output = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+      if (/(ready|begun) $/.test(output)) child.kill('SIGTERM')
+    })
+    const [, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
+    expect([output, signal]).toEqual(['ready begun done', 'SIGTERM'])
+  }, 30_000)
 })
 
 describe('two copies of the package in one thread', () => {
