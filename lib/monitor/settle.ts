@@ -119,6 +119,8 @@ export function settleSampled(
     if (sampler.pendingWeight !== 0) cells[cell + WEIGHT] = sampler.takeWeight(cells[cell + WEIGHT])
     producer.recordSampled(site, cells, cell, elapsed, result)
   } catch (error) {
+    // As above: it is counted.
+    sites[cell / CELLS] = null
     contain(recording, error)
   }
   return true

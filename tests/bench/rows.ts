@@ -28,6 +28,8 @@ async function recordBytes(call: () => void): Promise<{ frame: number; payload: 
     await flush()
     const before = health().ring.usedBytes
     call()
+    // What goes on is recorded when it has settled.
+    await new Promise(setImmediate)
     frame = Math.max(frame, health().ring.usedBytes - before)
     await sleep(10)
   }
