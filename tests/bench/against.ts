@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import type { Runnable } from './programs.js'
 import type { Progress } from './progress.js'
 import type { Unit } from './protocol.js'
+import { isMeasured, Rounds, type RowReport } from './rounds.js'
 import { runInto } from './run-rounds.js'
-import { isMeasured, median, Rounds, type RowReport } from './statistics.js'
+import { median } from './support/statistics.js'
 
 export type ComparisonOutcome =
   | {

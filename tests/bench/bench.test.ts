@@ -5,7 +5,8 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { compare, shippedVersions } from './against.js'
 import { parseOptions, UsageError } from './options.js'
 import { COLUMNS, comparisonTable, table } from './report.js'
-import { type Measured, median, Rounds, ratioOf } from './statistics.js'
+import { type Measured, Rounds, ratioOf } from './rounds.js'
+import { median } from './support/statistics.js'
 
 const TREE = fileURLToPath(new URL('../..', import.meta.url))
 const measured = (row: string, values: number[], more: Partial<Measured> = {}): Measured => ({

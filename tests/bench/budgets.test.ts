@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { type Budget, BudgetError, judge, parseBudgets, rowsOf } from './budgets.js'
-import type { Measured, NotMeasured } from './statistics.js'
+import type { Measured, NotMeasured } from './rounds.js'
 
 const BUDGET: Budget = {
   row: 'call',

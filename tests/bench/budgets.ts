@@ -1,4 +1,5 @@
-import { isMeasured, type Measured, median, type RowReport, ratioOf } from './statistics.js'
+import { isMeasured, type Measured, type RowReport, ratioOf } from './rounds.js'
+import { median } from './support/statistics.js'
 
 /**
  * A limit for the ratio of two rows of one run. Absolute times say something of the machine, ratios of the code. The limit is

@@ -13,8 +13,8 @@ import { type BenchOptions, parseOptions, UsageError } from './options.js'
 import { listRows, type Runnable } from './programs.js'
 import { Progress } from './progress.js'
 import { comparisonTable, FLOOR, machineLines, table, verdictLines } from './report.js'
+import { isMeasured } from './rounds.js'
 import { runRounds } from './run-rounds.js'
-import { isMeasured } from './statistics.js'
 
 const TREE = fileURLToPath(new URL('../..', import.meta.url))
 const BUDGETS = join(TREE, 'tests', 'bench', 'budgets.json')

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Bench } from 'tinybench'
-import { median } from './statistics.js'
+import { median } from './support/statistics.js'
 
 /** Calls per look at the clock: the clock itself costs as much as what is measured. */
 const CALLS_PER_LOOK = 1_000

@@ -4,10 +4,12 @@
  * the ring has been written through once: until then each of its pages is used for the first time. Retention is 10
  * seconds, so rows are deleted as fast as they come.
  */
+
+import { commonSlope, type Point } from '../chaos/slope.js'
 import type { MemoryAnswer, MemorySample } from './measured/memory.js'
 import { measure } from './support/measured-process.js'
 import { answer, type Result } from './support/program.js'
-import { line, median } from './support/statistics.js'
+import { median } from './support/statistics.js'
 
 const MINUTES = Number(process.env['CALLSIGHT_BENCH_MINUTES'] ?? 1)
 const START_SECONDS = 10
@@ -56,12 +58,12 @@ function slope(
   fromSeconds: number,
   of: (sample: MemorySample) => number | undefined,
 ): { perMinute: number; standardError: number } {
-  const points = samples.flatMap(sample => {
+  const points = samples.flatMap((sample): Point[] => {
     const y = of(sample)
-    return sample.seconds < fromSeconds || y === undefined ? [] : [{ x: sample.seconds, y }]
+    return sample.seconds < fromSeconds || y === undefined ? [] : [[sample.seconds, y]]
   })
-  const { slope, standardError } = line(points)
-  return { perMinute: slope * BYTES_A_MINUTE, standardError: standardError * BYTES_A_MINUTE }
+  const { perX, standardError } = commonSlope([points])
+  return { perMinute: perX * BYTES_A_MINUTE, standardError: standardError * BYTES_A_MINUTE }
 }
 
 async function slopeAfter(): Promise<Result> {

@@ -16,6 +16,7 @@ import { Transcoder } from '../../lib/serialize/transcode.js'
 import { StoreWriter } from '../../lib/store/insert.js'
 import { openForWriting } from '../../lib/store/open.js'
 import { CONTENTS, type Content, ORDER, openPipelineLane } from './pipeline-lane.js'
+import { median } from './support/statistics.js'
 
 interface RowResult {
   readonly unit: 'ns/call' | 'records/s' | 'ms' | 'ratio' | 'percent'
@@ -31,8 +32,6 @@ const FLOOD_MS = 5_000
 const OFFERED_MS = 3_000
 let sink = 0
 
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[values.length >>> 1] ?? Number.NaN
 const share = (values: readonly number[], of: number): number =>
   values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * of))] ?? Number.NaN
 

@@ -3,7 +3,8 @@ import type { Comparison } from './against.js'
 import type { Verdict } from './budgets.js'
 import type { Machine } from './machine.js'
 import type { Unit } from './protocol.js'
-import { isMeasured, type Measured, median, type RowReport, ratioOf } from './statistics.js'
+import { isMeasured, type Measured, type RowReport, ratioOf } from './rounds.js'
+import { median } from './support/statistics.js'
 
 export const COLUMNS = 100
 /** The row that all times of calls are compared with. */

@@ -1,6 +1,6 @@
 import { type Runnable, runRow } from './programs.js'
 import type { Progress } from './progress.js'
-import { Rounds, type RowReport } from './statistics.js'
+import { Rounds, type RowReport } from './rounds.js'
 
 /** Runs rows in rounds, so that a slow minute of the machine falls on all of them alike. */
 export async function runRounds(

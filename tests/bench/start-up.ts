@@ -8,6 +8,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { median } from './support/statistics.js'
 
 const RUNS = 7
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -24,8 +25,6 @@ interface Figures {
 type Outcome = Figures | { readonly skipped: string }
 
 const folder = mkdtempSync(join(tmpdir(), 'callsight-start-up-'))
-const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[values.length >> 1] as number
 
 function node(args: readonly string[], env: NodeJS.ProcessEnv = {}): string {
   return execFileSync(process.execPath, args, {

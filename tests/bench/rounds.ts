@@ -1,14 +1,6 @@
 import type { Runnable } from './programs.js'
 import type { RowOutcome, Unit } from './protocol.js'
-
-export function median(values: readonly number[]): number {
-  if (values.length === 0) return Number.NaN
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >>> 1
-  return sorted.length % 2 === 1
-    ? (sorted[middle] as number)
-    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2
-}
+import { median } from './support/statistics.js'
 
 /** What all rounds of one row gave. */
 export interface Measured {
