@@ -25,8 +25,9 @@ export { continueTrace, traceparent } from './monitor/traceparent.js'
 export type { Account, LaneAccount } from './queue/account.js'
 export type { DropReason } from './queue/layout.js'
 export { configure, flush, health, shutdown, tune } from './recorder.js'
-export type { Coverage, Expired, ProcessInfo, ProcessState } from './store/coverage.js'
 export { DriverError, ForeignStoreError } from './store/errors.js'
+export type { Coverage, Expired, ProcessInfo, ProcessState } from './store/queries/coverage.js'
+export type { CrashReport, InFlight, SecondTotals, ThreadLook } from './store/queries/crash.js'
 export type {
   CallFilter,
   ErrorFilter,
@@ -37,7 +38,8 @@ export type {
   Outcome,
   StallFilter,
   TotalFilter,
-} from './store/filter.js'
+} from './store/queries/filter.js'
+export type { HiddenName, HiddenNames, HiddenPlace } from './store/queries/hidden.js'
 export type {
   CallRow,
   ErrorDetail,
@@ -49,13 +51,11 @@ export type {
   Recorded,
   StallRow,
   TraceRow,
-} from './store/queries.js'
+} from './store/queries/statements.js'
 export type { OpenStoreOptions, Store } from './store/read.js'
 export { openStore } from './store/read.js'
-export type { CrashReport, InFlight, SecondTotals, ThreadLook } from './store/read-crash.js'
 export {
   StoreNotFoundError,
   StoreQueryError,
   StoreReadError,
 } from './store/read-errors.js'
-export type { HiddenName, HiddenNames, HiddenPlace } from './store/read-hidden.js'

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
-import type { Outcome } from '../store/filter.js'
-import type { CallRow } from '../store/queries.js'
+import type { Outcome } from '../store/queries/filter.js'
+import type { CallRow } from '../store/queries/statements.js'
 import { formatDuration } from './format.js'
 import { instantColumn } from './instant.js'
 import { notShown, renderFooter } from './not-shown.js'

@@ -1,4 +1,4 @@
-import type { CrashReport, InFlight } from '../store/read-crash.js'
+import type { CrashReport, InFlight } from '../store/queries/crash.js'
 import { formatCount, formatDuration } from './format.js'
 import { paragraph } from './paragraph.js'
 import type { Screen } from './screen.js'

@@ -1,4 +1,4 @@
-import type { CrashReport, SecondTotals } from '../store/read-crash.js'
+import type { CrashReport, SecondTotals } from '../store/queries/crash.js'
 import { callsInFlight } from './crash-calls.js'
 import { errorTable } from './errors.js'
 import { counted, formatCount, formatDuration } from './format.js'

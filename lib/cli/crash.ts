@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Coverage } from '../store/coverage.js'
+import type { Coverage } from '../store/queries/coverage.js'
 import { renderCrash } from './crash-report.js'
 import { counted } from './format.js'
 import { type CommonOptions, command, withStore, writeJson } from './options.js'

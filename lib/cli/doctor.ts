@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import type { Coverage } from '../store/coverage.js'
 import { codeOf } from '../store/errors.js'
+import type { Coverage } from '../store/queries/coverage.js'
 import { openStore } from '../store/read.js'
 import { StoreQueryError } from '../store/read-errors.js'
 import {

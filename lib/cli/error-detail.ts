@@ -1,4 +1,4 @@
-import type { ErrorDetail, TraceRow } from '../store/queries.js'
+import type { ErrorDetail, TraceRow } from '../store/queries/statements.js'
 import { formatDuration } from './format.js'
 import type { Screen } from './screen.js'
 import { formatShape } from './shape.js'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { ErrorRow } from '../store/queries.js'
+import type { ErrorRow } from '../store/queries/statements.js'
 import type { Store } from '../store/read.js'
 import { StoreQueryError } from '../store/read-errors.js'
 import { renderError } from './error-detail.js'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { LossRow } from '../store/queries.js'
+import type { LossRow } from '../store/queries/statements.js'
 import { formatCount } from './format.js'
 import { instantColumn, instantOf } from './instant.js'
 import { notShown, renderFooter } from './not-shown.js'

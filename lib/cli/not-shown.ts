@@ -1,4 +1,4 @@
-import type { Coverage, Expired } from '../store/coverage.js'
+import type { Coverage, Expired } from '../store/queries/coverage.js'
 import { counted, formatCount, toMinute } from './format.js'
 import { paragraph } from './paragraph.js'
 import type { Screen } from './screen.js'

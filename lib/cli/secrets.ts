@@ -1,4 +1,4 @@
-import type { HiddenName, HiddenNames } from '../store/read-hidden.js'
+import type { HiddenName, HiddenNames } from '../store/queries/hidden.js'
 import { counted, formatCount } from './format.js'
 import { notShown, renderFooter } from './not-shown.js'
 import { type ScopeOptions, scopeOf, withStore, writeJson } from './options.js'

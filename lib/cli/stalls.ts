@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { StallRow } from '../store/queries.js'
+import type { StallRow } from '../store/queries/statements.js'
 import { counted, formatDuration } from './format.js'
 import { instantColumn } from './instant.js'
 import {

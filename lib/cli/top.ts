@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
-import { TOTAL_ORDERS, type TotalOrder } from '../store/filter.js'
-import type { FunctionTotals } from '../store/queries.js'
+import { TOTAL_ORDERS, type TotalOrder } from '../store/queries/filter.js'
+import type { FunctionTotals } from '../store/queries/statements.js'
 import { formatCount, formatDuration } from './format.js'
 import { notShown, renderFooter } from './not-shown.js'
 import {

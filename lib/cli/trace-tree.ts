@@ -1,4 +1,4 @@
-import type { TraceRow } from '../store/queries.js'
+import type { TraceRow } from '../store/queries/statements.js'
 import { formatDuration } from './format.js'
 import type { Screen } from './screen.js'
 import { type Column, renderTable } from './table.js'

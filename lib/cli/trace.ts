@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { TraceRow } from '../store/queries.js'
+import type { TraceRow } from '../store/queries/statements.js'
 import { StoreQueryError } from '../store/read-errors.js'
 import { notShown, renderFooter } from './not-shown.js'
 import { type CommonOptions, command, limitNote, withLimit, withStore, writeJson } from './options.js'

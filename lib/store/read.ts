@@ -1,5 +1,6 @@
 import { DEFAULTS } from '../config/defaults.js'
-import { type Coverage, type ProcessInfo, readCoverage, readProcesses } from './coverage.js'
+import { type Coverage, type ProcessInfo, readCoverage, readProcesses } from './queries/coverage.js'
+import { type CrashReport, readCrash } from './queries/crash.js'
 import {
   type Bounds,
   type CallFilter,
@@ -18,8 +19,10 @@ import {
   toBounds,
   toLimit,
   toMinDurationNs,
-} from './filter.js'
-import { findCalls, findTraces } from './find-traces.js'
+} from './queries/filter.js'
+import { findCalls, findTraces } from './queries/find-traces.js'
+import { type HiddenNames, readHiddenNames } from './queries/hidden.js'
+import { readIncidents, readOpenCalls, readStalls } from './queries/incidents.js'
 import {
   type CallRow,
   type Conditions,
@@ -37,13 +40,10 @@ import {
   type StallRow,
   TRACE_SQL,
   type TraceRow,
-} from './queries.js'
-import { type CrashReport, readCrash } from './read-crash.js'
+} from './queries/statements.js'
+import { readTotals } from './queries/totals.js'
 import { StoreQueryError, StoreReadError } from './read-errors.js'
 import { ReadFile } from './read-file.js'
-import { type HiddenNames, readHiddenNames } from './read-hidden.js'
-import { readIncidents, readOpenCalls, readStalls } from './read-incidents.js'
-import { readTotals } from './read-totals.js'
 import { runSql, type SqlParams, type SqlRow } from './sql.js'
 
 export interface OpenStoreOptions {

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { toBounds } from '../../lib/store/filter.js'
 import { hiddenInJson, hiddenInText } from '../../lib/store/hidden-names.js'
+import { toBounds } from '../../lib/store/queries/filter.js'
+import { readHiddenNames } from '../../lib/store/queries/hidden.js'
 import { openStore } from '../../lib/store/read.js'
 import { ReadFile } from '../../lib/store/read-file.js'
-import { readHiddenNames } from '../../lib/store/read-hidden.js'
 import { captureArguments, captureError, captureResult, newSite } from '../serialize/harness.js'
 import { scratch, T0_MS, TestStore } from './fixture.js'
 

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import { FrameFlag } from '../../lib/queue/layout.js'
-import type { CallFilter } from '../../lib/store/filter.js'
+import type { CallFilter } from '../../lib/store/queries/filter.js'
 import { openStore } from '../../lib/store/read.js'
 import { hex16, scratch, T0_MS, TestStore } from './fixture.js'
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { loadDriver } from '../../lib/store/driver.js'
-import { TRACE_SQL, tracesOfCallSql } from '../../lib/store/queries.js'
+import { TRACE_SQL, tracesOfCallSql } from '../../lib/store/queries/statements.js'
 import { openStore } from '../../lib/store/read.js'
 import { hex16, OTHER_BOOT, scratch, T0_MS, TestStore, traceIdOf } from './fixture.js'
 

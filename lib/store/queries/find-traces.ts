@@ -1,6 +1,6 @@
-import { CALL_PLACE_NAMES, PROCESS_OF_BOOT_SQL, tracesOfCallSql } from './queries.js'
-import { StoreQueryError } from './read-errors.js'
-import type { RowReader } from './read-file.js'
+import { StoreQueryError } from '../read-errors.js'
+import type { RowReader } from '../read-file.js'
+import { CALL_PLACE_NAMES, PROCESS_OF_BOOT_SQL, tracesOfCallSql } from './statements.js'
 
 /** Records of one process that belong to one trace; `traceId` is what the trace is called everywhere. */
 export interface TraceKey {

@@ -7,9 +7,9 @@ import {
   STALL_ORDER,
   STALLS,
   TAKEN_AWAY,
-} from './incident-sql.js'
-import { FUNCTION_IDS } from './queries.js'
-import { LOSSES } from './record-sql.js'
+} from '../incident-sql.js'
+import { LOSSES } from '../record-sql.js'
+import { FUNCTION_IDS } from './statements.js'
 
 /** Which conditions a statement carries; an absent one needs no parameter. */
 export interface IncidentConditions {

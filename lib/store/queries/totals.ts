@@ -1,6 +1,12 @@
+import type { RowReader } from '../read-file.js'
 import type { Bounds, TotalOrder } from './filter.js'
-import { BUCKET_BOUNDS_SQL, bucketsSql, type FunctionSums, type FunctionTotals, sumsSql } from './queries.js'
-import type { RowReader } from './read-file.js'
+import {
+  BUCKET_BOUNDS_SQL,
+  bucketsSql,
+  type FunctionSums,
+  type FunctionTotals,
+  sumsSql,
+} from './statements.js'
 
 interface BucketBound {
   readonly bucket: number

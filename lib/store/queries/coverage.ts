@@ -1,9 +1,9 @@
 import { hostname } from 'node:os'
-import { isAlive, startedUnixUs } from '../queue/process-identity.js'
+import { isAlive, startedUnixUs } from '../../queue/process-identity.js'
+import type { RowReader } from '../read-file.js'
 import type { Bounds } from './filter.js'
-import { LOST_FILES_SQL, unendedSql } from './incident-queries.js'
-import { coverageDropsSql, coverageTotalsSql, EXPIRED_SQL, PROCESSES_SQL } from './queries.js'
-import type { RowReader } from './read-file.js'
+import { LOST_FILES_SQL, unendedSql } from './incident-statements.js'
+import { coverageDropsSql, coverageTotalsSql, EXPIRED_SQL, PROCESSES_SQL } from './statements.js'
 
 /** Records retention has deleted. */
 export interface Expired {

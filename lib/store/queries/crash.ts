@@ -1,4 +1,7 @@
 import { hostname, uptime } from 'node:os'
+import { journalsOf } from '../journals.js'
+import { StoreQueryError } from '../read-errors.js'
+import type { RowReader } from '../read-file.js'
 import { findProcesses, isoOf, type KnownProcess, type ProcessState } from './coverage.js'
 import { text } from './filter.js'
 import {
@@ -11,12 +14,9 @@ import {
   LOSSES_OF_PROCESS_SQL,
   SECOND_FUNCTIONS_SQL,
   SECONDS_SQL,
-} from './incident-queries.js'
-import { journalsOf } from './journals.js'
-import { errorsOfProcessSql } from './queries.js'
-import { StoreQueryError } from './read-errors.js'
-import type { RowReader } from './read-file.js'
+} from './incident-statements.js'
 import type { ErrorRow, IncidentRow, LossRow, OpenCallRow, StallRow } from './rows.js'
+import { errorsOfProcessSql } from './statements.js'
 
 /** The last look at the calls of one thread. */
 export interface ThreadLook {

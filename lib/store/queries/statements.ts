@@ -1,5 +1,4 @@
-import type { Outcome, TotalOrder } from './filter.js'
-import { losses } from './incident-sql.js'
+import { losses } from '../incident-sql.js'
 import {
   AT,
   HEX,
@@ -10,7 +9,8 @@ import {
   RECORDED,
   REMOTE_JOIN,
   TRACE_ID,
-} from './record-sql.js'
+} from '../record-sql.js'
+import type { Outcome, TotalOrder } from './filter.js'
 
 export type * from './rows.js'
 

@@ -1,3 +1,4 @@
+import type { RowReader } from '../read-file.js'
 import {
   type IncidentFilter,
   type OpenCallFilter,
@@ -6,8 +7,7 @@ import {
   text,
   toBounds,
 } from './filter.js'
-import { type IncidentConditions, incidentsSql, openCallsSql, stallsSql } from './incident-queries.js'
-import type { RowReader } from './read-file.js'
+import { type IncidentConditions, incidentsSql, openCallsSql, stallsSql } from './incident-statements.js'
 import type { IncidentRow, OpenCallRow, StallRow } from './rows.js'
 
 interface Request {

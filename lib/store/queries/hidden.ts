@@ -1,9 +1,9 @@
-import { REDACTED_TEXT } from '../serialize/markers.js'
+import { REDACTED_TEXT } from '../../serialize/markers.js'
+import { type HiddenValue, hiddenInJson, hiddenInText } from '../hidden-names.js'
+import type { RowReader } from '../read-file.js'
+import { AT } from '../record-sql.js'
 import type { Bounds } from './filter.js'
-import { type HiddenValue, hiddenInJson, hiddenInText } from './hidden-names.js'
-import { FUNCTION_IDS } from './queries.js'
-import type { RowReader } from './read-file.js'
-import { AT } from './record-sql.js'
+import { FUNCTION_IDS } from './statements.js'
 
 /** What of a record a hidden value stood in. */
 export type HiddenPlace = 'args' | 'result' | 'error' | 'message' | 'stack' | 'details'

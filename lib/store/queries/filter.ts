@@ -1,6 +1,6 @@
-import type { Duration } from '../config/options.js'
-import { StoreQueryError } from './read-errors.js'
-import { ID_SALT_SPAN } from './schema.js'
+import type { Duration } from '../../config/options.js'
+import { StoreQueryError } from '../read-errors.js'
+import { ID_SALT_SPAN } from '../schema.js'
 
 /** A moment: a length of time before now (`'10m'`, or milliseconds), a `Date`, or ISO-8601 text (UTC unless it names a zone). */
 export type Moment = Duration | Date | string
