@@ -1,8 +1,11 @@
 import { existsSync, readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 
-/** Field 22 of /proc/<pid>/stat, counted behind the command name, which may contain anything. */
+/** Fields 9 and 22 of /proc/<pid>/stat, counted behind the command name, which may contain anything. */
+const FLAGS_FIELD = 6
 const START_TIME_FIELD = 19
+/** PF_EXITING of Linux: the task is being taken down inside the kernel and never returns to its program. */
+const EXITING_FLAG = 0x4
 
 /**
  * Start of a process in clock ticks since the machine booted; together with the pid it names a process for ever.
@@ -10,16 +13,20 @@ const START_TIME_FIELD = 19
  */
 export function startTicks(pid: number | 'self'): number {
   try {
-    return readTicks(`/proc/${pid}/stat`)
+    return readTask(`/proc/${pid}/stat`).startTicks
   } catch {
     return 0
   }
 }
 
-function readTicks(path: string): number {
-  const stat = readFileSync(path, 'latin1')
-  const ticks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[START_TIME_FIELD])
-  return Number.isFinite(ticks) ? ticks : 0
+function readTask(statPath: string): { startTicks: number; exiting: boolean } {
+  const stat = readFileSync(statPath, 'latin1')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const ticks = Number(fields[START_TIME_FIELD])
+  return {
+    startTicks: Number.isFinite(ticks) ? ticks : 0,
+    exiting: (Number(fields[FLAGS_FIELD]) & EXITING_FLAG) !== 0,
+  }
 }
 
 /** Where a pid means something: one running kernel, and one pid namespace in it. 0 = the system does not say. */
@@ -122,8 +129,8 @@ const threadStat = (id: number): string => `/proc/self/task/${id}/stat`
 export function nativeThread(): NativeThread {
   try {
     const id = Number(/\/task\/(\d+)$/.exec(readlinkSync('/proc/thread-self'))?.[1])
-    const ticks = readTicks(threadStat(id))
-    return ticks === 0 ? UNKNOWN_THREAD : { id, startTicks: ticks }
+    const { startTicks } = readTask(threadStat(id))
+    return startTicks === 0 ? UNKNOWN_THREAD : { id, startTicks }
   } catch {
     return UNKNOWN_THREAD
   }
@@ -133,12 +140,23 @@ export function nativeThread(): NativeThread {
 export function isThreadGone({ id, startTicks }: NativeThread): boolean {
   if (id === 0) return false
   try {
-    return readTicks(threadStat(id)) !== startTicks
+    return hasTaskEnded(threadStat(id), startTicks)
   } catch (error) {
     // Out of descriptors, say, nothing is certain; and neither is it when all of /proc has gone.
     const { code } = error as NodeJS.ErrnoException
     return (code === 'ENOENT' || code === 'ESRCH') && existsSync('/proc/self/task')
   }
+}
+
+/**
+ * Whether the task that began then runs none of its program any more. Who waited for a thread is told before its
+ * entry in /proc is gone, on a busy machine long before.
+ *
+ * @throws when there is no such entry, or it cannot be read
+ */
+export function hasTaskEnded(statPath: string, startTicks: number): boolean {
+  const found = readTask(statPath)
+  return found.startTicks !== startTicks || found.exiting
 }
 
 /** Whether a thread of this process is on a processor or waits for one, `null` where the system does not say. */

@@ -419,8 +419,7 @@ export class Drain {
         this.#writeAll()
         this.#confirmPlace(this.#open())
       }
-      this.#closing.lookNow()
-      while (this.#closing.step(monotonicMs()));
+      this.#closing.closeAll()
       this.#recoverFor(RECOVERY_AT_STOP_MS)
       this.#stalls.finish(reason)
       this.#session?.finish(reason === 'processEnd' ? 'dies' : 'stays')

@@ -1,4 +1,5 @@
 import { completeClosing, prepareClosing } from '../queue/account.js'
+import { monotonicMs } from '../queue/clock.js'
 import type { Control } from '../queue/control.js'
 import { LaneState } from '../queue/layout.js'
 import { Fault, faultPoint } from './faults.js'
@@ -37,9 +38,11 @@ export class LaneClosing {
     this.#hooks = hooks
   }
 
-  /** The next step looks for ended threads, whenever the last look was. */
-  lookNow(): void {
+  /** Closes the lane of every thread that has ended by now, also of those that the last look found alive. */
+  closeAll(): void {
+    this.#departed = []
     this.#lookDueMs = 0
+    while (this.step(monotonicMs()));
   }
 
   /** One batch of one lane; `true` when there is more to do. Throws what the store throws. */

@@ -258,6 +258,27 @@ describe('threads the system tells about', () => {
     // A closed lane is not drained again, whoever announces it.
     expect(control.lanes).toBe(2)
   })
+
+  it('the end finds a thread that has ended while the lanes of others were being closed', () => {
+    const gone = [1, 2].map(ring => thread(ring, { id: nativeThread().id, startTicks: 1 }))
+    const native = { ...nativeThread() }
+    const last = thread(3, native)
+    for (const { fail } of [...gone, last]) fail()
+    let between: unknown[] = []
+    script([
+      () => gone[0]?.state() === LaneState.closed,
+      () => {
+        between = [gone[1]?.state(), last.state()]
+        native.startTicks = 1
+        control.requestStop('processEnd')
+      },
+    ])
+    drain(thread(0, null).handle, ...[...gone, last].map(({ handle }) => handle))
+    expect(between, 'the stop comes between two closings').toEqual([LaneState.adopted, LaneState.adopted])
+    expect(control.lanes).toBe(1)
+    expect(journals()).toEqual([])
+    expect(readStore(store).errors).toHaveLength(3)
+  })
 })
 
 describe('a program that never stops recording', () => {
