@@ -12,6 +12,7 @@ import type {
   SecondDelta,
   TotalsDelta,
 } from './records.js'
+import { forgetHour } from './sum-hours.js'
 import { WrittenTraces } from './written-traces.js'
 
 export type {
@@ -57,6 +58,8 @@ export class StoreWriter {
   #newFunctions: string[] = []
   #latestEnds = new Map<number, number>()
   readonly #remoteTraces = new WrittenTraces()
+  /** Hours to which this transaction has added: their sums are gone. */
+  readonly #addedHours = new Set<number>()
   #lastLane: WrittenLane | null = null
 
   constructor(db: Database, options: StoreWriterOptions = {}) {
@@ -71,6 +74,7 @@ export class StoreWriter {
     this.#calls.clear()
     // Between transactions another connection may have deleted what this one wrote.
     this.#remoteTraces.clear()
+    this.#addedHours.clear()
     this.#sql.begin.run()
     if (!this.#db.inTransaction) throw new CommitLostError('BEGIN did not start a transaction')
   }
@@ -268,6 +272,9 @@ export class StoreWriter {
 
   /** Adds to the totals of one minute; buckets are merged with what is there. */
   addTotals(minute: number, functionId: number, processId: number, delta: TotalsDelta): void {
+    const hour = Math.floor(minute / 60)
+    if (!this.#addedHours.has(hour)) forgetHour(this.#db, hour)
+    if (this.#db.inTransaction) this.#addedHours.add(hour)
     const before = this.#sql.buckets.get(minute, functionId, processId) as string | undefined
     this.#sql.totals.run(
       minute,

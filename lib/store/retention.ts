@@ -3,6 +3,7 @@ import { type Database, prepared, readPragma } from './driver.js'
 import { classify } from './errors.js'
 import { WAL_LIMIT_BYTES } from './open.js'
 import { ID_SALT_BITS } from './schema.js'
+import { forgetHoursUpTo } from './sum-hours.js'
 
 export interface RetentionOptions {
   /** Path of the database file, for the size of its write-ahead log. */
@@ -65,6 +66,11 @@ const TEXT_BYTES = {
   errors: `ifnull(octet_length(shape), 0) + ifnull(octet_length(args), 0) + octet_length(message) + ifnull(octet_length(stack), 0)
     + ifnull(octet_length(details), 0) + ifnull(octet_length(cuts), 0)`,
 } as const
+
+/** An incident that goes on is as old as the last sign of life of its process. */
+const INCIDENT_END = `ifnull(ended_us, ifnull((SELECT max(last_seen_us, ifnull(p.ended_us, 0))
+  FROM processes p WHERE p.process_id = incidents.process_id), started_us))`
+const TUNING_END = 'min(expires_us, ifnull(cleared_us, expires_us))'
 
 /** Remote traces of which every record is among those about to be deleted. These are walked by time, not by trace. */
 const deleteTraces = (table: RecordTable, other: RecordTable) => `DELETE FROM remote_traces
@@ -142,7 +148,8 @@ export class Retention {
     }
     if (slice.left > 0) this.#deleteInFlight(cutoffUs, slice)
     if (slice.left > 0) this.#deleteStalls(cutoffUs, slice)
-    if (slice.left > 0) this.#deleteIncidents(cutoffUs, slice)
+    if (slice.left > 0) this.#deleteOld('incidents', 'incident_id', INCIDENT_END, cutoffUs, slice)
+    if (slice.left > 0) this.#deleteOld('tunings', 'tuning_id', TUNING_END, cutoffUs, slice)
     if (slice.left > 0) this.#deleteProcesses(cutoffUs, slice)
   }
 
@@ -194,20 +201,14 @@ export class Retention {
     })
   }
 
-  /** One that goes on is as old as the last sign of life of its process. */
-  #deleteIncidents(cutoffUs: number, slice: Slice): void {
-    const old = prepared(
-      this.#db,
-      `SELECT incident_id FROM incidents i WHERE ifnull(ended_us, ifnull(
-         (SELECT max(last_seen_us, ifnull(p.ended_us, 0)) FROM processes p WHERE p.process_id = i.process_id),
-         started_us)) < ? LIMIT ?`,
-    ).pluck()
+  /** Deletes rows that ended before the window. Mostly there is none, and the write lock is not needed. */
+  #deleteOld(table: 'incidents' | 'tunings', key: string, end: string, cutoffUs: number, slice: Slice): void {
+    const old = prepared(this.#db, `SELECT ${key} FROM ${table} WHERE ${end} < ? LIMIT ?`).pluck()
     if (old.get(cutoffUs, 1) === undefined) return
     this.#inTransaction(() => {
       let deleted = 0
-      for (const id of old.all(cutoffUs, slice.left)) {
-        deleted += prepared(this.#db, 'DELETE FROM incidents WHERE incident_id = ?').run(id).changes
-      }
+      for (const id of old.all(cutoffUs, slice.left))
+        deleted += prepared(this.#db, `DELETE FROM ${table} WHERE ${key} = ?`).run(id).changes
       return () => slice.count(deleted, 0)
     })
   }
@@ -293,6 +294,7 @@ export class Retention {
         .get(minute, rows)
       if (typeof last !== 'number') return
       const deleted = prepared(this.#db, `DELETE FROM ${table} WHERE minute <= ?`).run(last).changes
+      if (table === 'totals') forgetHoursUpTo(this.#db, last)
       return () => slice.count(deleted, 0)
     })
   }

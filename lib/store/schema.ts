@@ -1,5 +1,6 @@
 import { BUCKET_COUNT, bucketUpperNs } from '../totals/layout.js'
 import { AT, HEX, PARENT_ID, PROCESS, RECORDED, REMOTE_JOIN, TRACE_ID } from './record-sql.js'
+import { HOURS_SCHEMA } from './schema-hours.js'
 import { INCIDENTS_SCHEMA } from './schema-incidents.js'
 
 /**
@@ -11,7 +12,7 @@ import { INCIDENTS_SCHEMA } from './schema-incidents.js'
  * of the primary key and need no index. It stays positive until the year 2112.
  */
 export const APPLICATION_ID = 0x43_53_47_54
-export const SCHEMA_VERSION = 2
+export const SCHEMA_VERSION = 3
 export { ID_SALT_BITS, ID_SALT_SPAN } from './record-sql.js'
 
 /**
@@ -188,32 +189,6 @@ FROM (
   ${JOINED('r')}
   ORDER BY 1 DESC
 );
-
-CREATE VIEW function_totals AS
-WITH sums AS (
-  SELECT function_id, sum(calls) AS calls, sum(errors) AS errors, sum(timed) AS timed,
-         sum(duration_sum_ns) AS sum_ns, max(duration_max_ns) AS max_ns
-  FROM totals GROUP BY function_id
-), histogram AS (
-  SELECT t.function_id, CAST(j.key AS INTEGER) AS bucket, sum(j.value) AS n
-  FROM totals t, json_each(t.buckets) j GROUP BY 1, 2
-), ranked AS (
-  SELECT function_id, b.upper_ns,
-         sum(n) OVER (PARTITION BY function_id ORDER BY h.bucket) AS upto, sum(n) OVER (PARTITION BY function_id) AS total
-  FROM histogram h JOIN latency_buckets b USING (bucket)
-), percentiles AS (
-  SELECT function_id,
-         min(CASE WHEN upto >= 0.50 * total THEN upper_ns END) AS p50,
-         min(CASE WHEN upto >= 0.95 * total THEN upper_ns END) AS p95,
-         min(CASE WHEN upto >= 0.99 * total THEN upper_ns END) AS p99
-  FROM ranked GROUP BY function_id
-)
-SELECT f.name AS function, s.calls AS calls, s.errors AS errors,
-       CASE WHEN s.timed > 0 THEN s.sum_ns / 1e6 / s.timed END AS mean_ms,
-       min(p.p50, s.max_ns) / 1e6 AS p50_ms, min(p.p95, s.max_ns) / 1e6 AS p95_ms, min(p.p99, s.max_ns) / 1e6 AS p99_ms,
-       CASE WHEN s.timed > 0 THEN s.max_ns / 1e6 END AS max_ms
-FROM sums s JOIN functions f USING (function_id) LEFT JOIN percentiles p USING (function_id)
-ORDER BY s.sum_ns DESC;
 `
 
 const bucketRows = () =>
@@ -225,7 +200,7 @@ const FIRST_SCHEMA = [TABLES, VIEWS, `INSERT INTO latency_buckets VALUES ${bucke
  * One step per version: `MIGRATIONS[n]` brings version n to n + 1. Version 0 is the empty file.
  * Every step runs in one transaction with the version that ends it.
  */
-export const MIGRATIONS: readonly (readonly string[])[] = [FIRST_SCHEMA, INCIDENTS_SCHEMA]
+export const MIGRATIONS: readonly (readonly string[])[] = [FIRST_SCHEMA, INCIDENTS_SCHEMA, HOURS_SCHEMA]
 
 /** Statements that bring an empty file to the current version. */
 export const CREATE_SCHEMA = MIGRATIONS.flat()

@@ -40,6 +40,9 @@ const BUSY_LIMIT_AT_STOP_MS = 250
 const HOUSEKEEPING_PAUSE_MS = 10_000
 /** What dead processes left and could not be told from that of living ones is looked at again. */
 const LOOK_AGAIN_MS = 60_000
+/** How often it is looked whether an hour is over, to be summed; first after a moment: short programs have better to do. */
+const HOURS_INTERVAL_MS = 60_000
+const FIRST_HOURS_MS = 5_000
 /** How often it is looked whether a reader has let the write-ahead log go. */
 const LOG_LOOK_INTERVAL_MS = 250
 
@@ -79,6 +82,7 @@ export class Drain {
   #sweepDueMs: number
   #sizeDueMs = 0
   #departedDueMs = 0
+  #hoursDueMs = monotonicMs() + FIRST_HOURS_MS
   #moreToSweep = false
   #moreToRecover = true
   #recoverDueMs = 0
@@ -349,6 +353,7 @@ export class Drain {
       // A store that is only locked goes on growing meanwhile.
       if (failure !== 'busy') this.#sizeDueMs = nowMs + HOUSEKEEPING_PAUSE_MS
       this.#recoverDueMs = nowMs + HOUSEKEEPING_PAUSE_MS
+      this.#hoursDueMs = nowMs + HOUSEKEEPING_PAUSE_MS
       this.#departedDueMs = nowMs + HOUSEKEEPING_PAUSE_MS
     }
     return false
@@ -386,7 +391,18 @@ export class Drain {
       this.#moreToSweep = session.sweep()
       if (!this.#moreToSweep) this.#sweepDueMs = nowMs + this.#task.settings.sweepIntervalMs
     }
-    return this.#moreToSweep || (this.#moreToRecover && nowMs >= this.#recoverDueMs)
+    return (
+      this.#sumHours(session, nowMs) ||
+      this.#moreToSweep ||
+      (this.#moreToRecover && nowMs >= this.#recoverDueMs)
+    )
+  }
+
+  #sumHours(session: Session, nowMs: number): boolean {
+    if (nowMs < this.#hoursDueMs) return false
+    if (session.sumHours()) return true
+    this.#hoursDueMs = nowMs + HOURS_INTERVAL_MS
+    return false
   }
 
   #hasGrown(session: Session, nowMs: number): boolean {

@@ -13,6 +13,7 @@ import { StallRows } from '../store/insert-stalls.js'
 import { openForWriting } from '../store/open.js'
 import { OpenFiles } from '../store/open-files.js'
 import { Retention } from '../store/retention.js'
+import { HourSums } from '../store/sum-hours.js'
 import { WriteAheadLog, walCapBytes } from '../store/write-ahead-log.js'
 import { type BatchLimits, FULL_BATCH, LaneBatch, type Settlement, shareOf } from './batch.js'
 import { FAULTS_IN_TRANSACTION, Fault, faultPoint } from './faults.js'
@@ -67,6 +68,7 @@ export class Session {
   readonly #db: Database
   readonly #store: StoreWriter
   readonly #retention: Retention
+  readonly #hours: HourSums
   readonly #commonClock: CommonClock
   readonly #recovery: Recovery
   readonly #files: OpenFiles
@@ -125,6 +127,7 @@ export class Session {
       this.#stallRows = new StallRows(this.#db, this.#processId)
       for (const source of sources) this.#parts(source)
       this.#commonClock = new CommonClock(this.#db, this.#processId)
+      this.#hours = new HourSums(this.#db)
       this.#retention = new Retention(this.#db, { path, retentionMs, maxBytes })
       this.#recovery = new Recovery(this.#db, this.#store, new RecordSink(this.#store, new Transcoder()), {
         storePath: path,
@@ -360,6 +363,12 @@ export class Session {
     const { more, expired } = this.#retention.sweepSlice(now, rows, cramped)
     this.#control.addExpired(expired)
     return more
+  }
+
+  /** One step of summing the totals of hours that are over; `true` when there is more to do. */
+  sumHours(): boolean {
+    this.#log.requireRoom()
+    return this.#hours.step(this.#clock.nowUs())
   }
 
   publishSizes(): void {

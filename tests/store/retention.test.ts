@@ -409,6 +409,7 @@ describe('every table of the store', () => {
         if (name === 'process_id') return String(old)
         if (name === 'id') return String(BigInt(OLD_US) << 11n)
         if (name === 'minute') return String(Math.floor(OLD_US / MINUTE_US))
+        if (name === 'hour') return String(Math.floor(OLD_US / (60 * MINUTE_US)))
         if (name === 'second') return String(Math.floor(OLD_US / 1e6))
         if (TIMES.test(name)) return String(OLD_US)
         return type === 'TEXT' ? "'{}'" : '1'

@@ -3,7 +3,14 @@ import { isAlive, startedUnixUs } from '../../queue/process-identity.js'
 import type { RowReader } from '../read-file.js'
 import type { Bounds } from './filter.js'
 import { LOST_FILES_SQL, unendedSql } from './incident-statements.js'
-import { coverageDropsSql, coverageTotalsSql, EXPIRED_SQL, PROCESSES_SQL } from './statements.js'
+import {
+  coverageDropsSql,
+  coverageTotalsSql,
+  EXPIRED_SQL,
+  firstMinuteSql,
+  PROCESSES_SQL,
+} from './statements.js'
+import { spansAsParams, totalSpans } from './total-spans.js'
 
 /** Records retention has deleted. */
 export interface Expired {
@@ -101,10 +108,12 @@ export function readCoverage(read: RowReader, bounds: Bounds, nowMs: number): Co
     ...(bounds.pattern === null ? {} : { pattern: bounds.pattern }),
   }
   const filtered = bounds.pattern !== null
-  const [totals] = read.all<{ calls: number; errors: number; kept: number; firstMinute: number | null }>(
-    coverageTotalsSql(filtered),
-    scope,
-  )
+  const { pattern } = bounds
+  const [totals] = read.all<{ calls: number; errors: number; kept: number }>(coverageTotalsSql(filtered), {
+    ...spansAsParams(totalSpans(read, bounds)),
+    ...(pattern === null ? {} : { pattern }),
+  })
+  const [first] = read.all<{ minute: number }>(firstMinuteSql(filtered), scope)
   const drops = read.all<{ lane: number; reason: string; count: number }>(coverageDropsSql(filtered), scope)
   const expired = read.all<{ kind: string; rows: number; upToUs: number }>(EXPIRED_SQL, {})
   const processes = findProcesses(read, nowMs)
@@ -114,7 +123,7 @@ export function readCoverage(read: RowReader, bounds: Bounds, nowMs: number): Co
     calls,
     errors: totals?.errors ?? 0,
     sampledOut: Math.max(0, calls - (totals?.kept ?? 0)),
-    totalsSince: totals?.firstMinute == null ? null : isoOf(totals.firstMinute * 60_000),
+    totalsSince: first === undefined ? null : isoOf(first.minute * 60_000),
     dropped: { calls: byReason(drops, 0), errors: byReason(drops, 1) },
     expired: { calls: expiredOf(expired, 'calls', bounds), errors: expiredOf(expired, 'errors', bounds) },
     processes: {

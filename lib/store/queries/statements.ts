@@ -10,6 +10,7 @@ import {
   REMOTE_JOIN,
   TRACE_ID,
 } from '../record-sql.js'
+import { SUMMED_HOURS, TOTALS_OF_SPANS } from '../totals-sql.js'
 import type { Outcome, TotalOrder } from './filter.js'
 
 export type * from './rows.js'
@@ -97,12 +98,13 @@ export const PROCESS_OF_BOOT_SQL = 'SELECT process_id FROM processes WHERE boot 
  */
 const CALL_PLACES = {
   root: 'trace = $call',
+  near: 'trace BETWEEN $call - 100 AND $call AND call = $call',
   recent: 'trace BETWEEN $call - 10000 AND $call AND call = $call',
   remote: 'trace BETWEEN -$call AND 10000 - $call AND call = $call',
   anywhere: 'call = $call',
 } as const
 export type CallPlace = keyof typeof CALL_PLACES
-export const CALL_PLACE_NAMES: readonly CallPlace[] = ['root', 'recent', 'remote', 'anywhere']
+export const CALL_PLACE_NAMES: readonly CallPlace[] = ['root', 'near', 'recent', 'remote', 'anywhere']
 
 export function tracesOfCallSql(place: CallPlace): string {
   const where = CALL_PLACES[place]
@@ -136,7 +138,7 @@ export function sumsSql(pattern: boolean, order: TotalOrder): string {
     FROM (
       SELECT function_id, sum(calls) AS calls, sum(errors) AS errors, sum(timed) AS timed,
              sum(duration_sum_ns) AS sum_ns, max(duration_max_ns) AS max_ns
-      FROM totals WHERE ${minuteRange(pattern)} GROUP BY function_id
+      FROM (${TOTALS_OF_SPANS}) ${pattern ? `WHERE ${FUNCTION_IDS}` : ''} GROUP BY function_id
       ORDER BY ${TOTAL_ORDER_SQL[order]} DESC, function_id LIMIT $limit
     ) s JOIN functions f USING (function_id) ORDER BY ${TOTAL_ORDER_SQL[order]} DESC, s.function_id`
 }
@@ -151,16 +153,23 @@ export interface FunctionSums {
 }
 
 /**
- * The bucket texts, each behind the number of its function, strung together per minute: that is their order in the
- * file. In any other order SQLite would sort all the texts first. As bytes, because they are read byte by byte.
+ * The bucket texts of one span, each behind the number of its function, strung together per minute or hour: that is
+ * their order in the file. In any other order SQLite would sort all the texts first. As bytes, because they are read
+ * byte by byte.
  *
  * @param some only of the functions in the JSON list `$functionIds`
  */
-export function bucketsSql(some: boolean): string {
-  return `SELECT CAST(group_concat(function_id || buckets, '') AS BLOB) AS texts FROM totals
-    WHERE minute >= $sinceMinute AND minute < $untilMinute
-    ${some ? 'AND function_id IN (SELECT value FROM json_each($functionIds))' : ''} GROUP BY minute`
+export function bucketsSql(unit: TotalsUnit, some: boolean): string {
+  const table = unit === 'hour' ? 'hours' : 'totals'
+  return `SELECT CAST(group_concat(function_id || buckets, '') AS BLOB) AS texts FROM ${table}
+    WHERE ${unit} >= $first AND ${unit} < $behind
+    ${some ? 'AND function_id IN (SELECT value FROM json_each($functionIds))' : ''} GROUP BY ${unit}`
 }
+
+/** What a row of totals is of. */
+export type TotalsUnit = 'hour' | 'minute'
+
+export const SUMMED_HOURS_SQL = `${SUMMED_HOURS} AND hour >= $first AND hour < $behind ORDER BY hour LIMIT $limit`
 
 export const BUCKET_BOUNDS_SQL = 'SELECT bucket, upper_ns AS upperNs FROM latency_buckets ORDER BY bucket'
 
@@ -172,8 +181,12 @@ export function lossesSql(pattern: boolean): string {
 export const FUNCTION_EXISTS_SQL = 'SELECT 1 FROM functions WHERE name GLOB $pattern LIMIT 1'
 
 export function coverageTotalsSql(pattern: boolean): string {
-  return `SELECT coalesce(sum(calls), 0) AS calls, coalesce(sum(errors), 0) AS errors, coalesce(sum(kept), 0) AS kept,
-      min(minute) AS firstMinute FROM totals WHERE ${minuteRange(pattern)}`
+  return `SELECT coalesce(sum(calls), 0) AS calls, coalesce(sum(errors), 0) AS errors, coalesce(sum(kept), 0) AS kept
+    FROM (${TOTALS_OF_SPANS}) ${pattern ? `WHERE ${FUNCTION_IDS}` : ''}`
+}
+
+export function firstMinuteSql(pattern: boolean): string {
+  return `SELECT minute FROM totals WHERE ${minuteRange(pattern)} ORDER BY minute LIMIT 1`
 }
 
 export function coverageDropsSql(pattern: boolean): string {

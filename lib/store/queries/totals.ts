@@ -1,3 +1,4 @@
+import { ABSENT, addBuckets, emptyCounts } from '../bucket-texts.js'
 import type { RowReader } from '../read-file.js'
 import type { Bounds, TotalOrder } from './filter.js'
 import {
@@ -7,18 +8,13 @@ import {
   type FunctionTotals,
   sumsSql,
 } from './statements.js'
+import { spansAsParams, totalSpans } from './total-spans.js'
 
 interface BucketBound {
   readonly bucket: number
   readonly upperNs: number
 }
 
-const QUOTE = 0x22
-const ZERO = 0x30
-const NINE = 0x39
-const BRACE = 0x7b
-/** A bucket that no text names, unlike one with no calls. */
-const ABSENT = -1
 const NO_BUCKETS = new Float64Array(0)
 
 /**
@@ -26,21 +22,26 @@ const NO_BUCKETS = new Float64Array(0)
  * for the functions that are returned: 360 minutes of 50 functions take a quarter of the time of the view's SQL.
  */
 export function readTotals(read: RowReader, bounds: Bounds, order: TotalOrder): FunctionTotals[] {
-  const { sinceMinute, untilMinute, pattern, limit } = bounds
-  const span = { sinceMinute, untilMinute }
+  const { pattern, limit } = bounds
+  const spans = totalSpans(read, bounds)
   const sums = read.all<FunctionSums>(sumsSql(pattern !== null, order), {
-    ...span,
+    ...spansAsParams(spans),
     limit,
     ...(pattern === null ? {} : { pattern }),
   })
   const upperBounds = read.all<BucketBound>(BUCKET_BOUNDS_SQL, {})
   const buckets = 1 + Math.max(-1, ...upperBounds.map(({ bucket }) => bucket))
-  const counts = new Map(sums.map(({ functionId }) => [functionId, new Float64Array(buckets).fill(ABSENT)]))
+  const counts = emptyCounts(
+    sums.map(({ functionId }) => functionId),
+    buckets,
+  )
   // Asking of each row whether it is wanted costs as much as reading it.
   const some = pattern !== null || sums.length === limit
   const wanted = some ? { functionIds: JSON.stringify([...counts.keys()]) } : {}
-  for (const { texts } of read.all<{ texts: Buffer }>(bucketsSql(some), { ...span, ...wanted }))
-    addBuckets(counts, texts)
+  for (const { unit, first, behind } of spans) {
+    const rows = read.all<{ texts: Buffer }>(bucketsSql(unit, some), { first, behind, ...wanted })
+    for (const { texts } of rows) addBuckets(counts, texts)
+  }
   return sums.map(row => {
     const percentileMs = percentilesOf(counts.get(row.functionId) ?? NO_BUCKETS, upperBounds, row.maxNs)
     return {
@@ -54,33 +55,6 @@ export function readTotals(read: RowReader, bounds: Bounds, order: TotalOrder): 
       max_ms: row.meanMs === null ? null : row.maxNs / 1e6,
     }
   })
-}
-
-/**
- * Adds texts `<function>{"<bucket>":<calls>, …}`, any number of them strung together. The digits before a brace are a
- * function, those before a quote a bucket, the others calls; parsing each text as JSON takes several times as long.
- */
-function addBuckets(counts: ReadonlyMap<number, Float64Array>, texts: Buffer): void {
-  let ofFunction: Float64Array = NO_BUCKETS
-  let bucket = 0
-  let value = 0
-  let isNumber = false
-  for (let i = 0; i < texts.length; i++) {
-    const code = texts[i] as number
-    if (code >= ZERO && code <= NINE) {
-      value = value * 10 + code - ZERO
-      isNumber = true
-      continue
-    }
-    if (isNumber) {
-      if (code === QUOTE) bucket = value
-      else if (code === BRACE) ofFunction = counts.get(value) ?? NO_BUCKETS
-      else if (bucket < ofFunction.length)
-        ofFunction[bucket] = Math.max(0, ofFunction[bucket] as number) + value
-      value = 0
-      isNumber = false
-    }
-  }
 }
 
 /** Upper bound of the bucket that holds the call at this share of all, never above the longest call. */
