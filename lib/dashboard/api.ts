@@ -192,6 +192,7 @@ export interface ErrorGroupAnswer {
   readonly group: ErrorGroup
   /** Newest first. */
   readonly occurrences: readonly ErrorRow[]
+  readonly coverage: Coverage
 }
 
 export interface ErrorAnswer {
@@ -200,6 +201,8 @@ export interface ErrorAnswer {
   readonly trace: readonly TraceRow[]
   /** Recorded calls of the same process that ended before it, newest first. */
   readonly before: readonly CallRow[]
+  /** Of the whole recording. */
+  readonly coverage: Coverage
 }
 
 export interface CallsAnswer {
@@ -211,6 +214,8 @@ export interface CallsAnswer {
 export interface TraceAnswer {
   /** In the order they began; several traces when the id of a call is that of several processes. */
   readonly calls: readonly TraceRow[]
+  /** Of the whole recording. */
+  readonly coverage: Coverage
 }
 
 export interface TailAnswer {
