@@ -51,6 +51,12 @@ export interface OpenStoreOptions {
   readonly now?: () => number
 }
 
+/** What only programs of Callsight itself ask for. */
+export interface ReaderOptions extends OpenStoreOptions {
+  /** Called before each statement; what it throws ends the question. */
+  readonly beforeRead?: () => void
+}
+
 const OUTCOMES: readonly Outcome[] = ['ok', 'error']
 const DEFAULT_TRACE_LIMIT = 10_000
 
@@ -83,13 +89,15 @@ export function defaultStorePath(): string {
 export class Store implements Disposable {
   readonly #path: string
   readonly #now: () => number
+  readonly #beforeRead: (() => void) | undefined
   #file: ReadFile | null
 
   /** Use {@link openStore}. */
-  constructor(path: string, options: OpenStoreOptions) {
+  constructor(path: string, options: ReaderOptions) {
     this.#path = path
     this.#now = options.now ?? Date.now
-    this.#file = ReadFile.open(path)
+    this.#beforeRead = options.beforeRead
+    this.#file = ReadFile.open(path, options.beforeRead)
     this.path = this.#file.path
   }
 
@@ -208,6 +216,15 @@ export class Store implements Disposable {
     return runSql(this.#open(), query, params, limit)
   }
 
+  /**
+   * Several reads of one file.
+   *
+   * @internal
+   */
+  ask<T>(question: (read: ReadFile, nowMs: number) => T): T {
+    return question(this.#open(), this.#now())
+  }
+
   /** Closes the file. Closing twice is fine. */
   close(): void {
     this.#file?.close()
@@ -226,7 +243,7 @@ export class Store implements Disposable {
       )
     }
     if (!this.#file.isCurrent()) {
-      const next = ReadFile.open(this.#path)
+      const next = ReadFile.open(this.#path, this.#beforeRead)
       this.#file.close()
       this.#file = next
     }

@@ -71,6 +71,30 @@ export function callsSql(conditions: Conditions, outcome: Outcome | null): strin
     ORDER BY r.id DESC`
 }
 
+/** Which records a tail follows. */
+export interface TailConditions {
+  readonly pattern: boolean
+  readonly outcome: Outcome | null
+}
+
+const sinceCursor = ({ pattern }: TailConditions) => `id > $after${pattern ? ` AND ${FUNCTION_IDS}` : ''}`
+const tables = ({ outcome }: TailConditions) =>
+  (['calls', 'errors'] as const).filter(
+    table => outcome === null || (table === 'errors') === (outcome === 'error'),
+  )
+
+export function tailSql(conditions: TailConditions): string {
+  const where = sinceCursor(conditions)
+  const legs = tables(conditions).map(table => (table === 'calls' ? OK_LEG : ERROR_LEG)(where))
+  return `SELECT CAST(r.id AS TEXT) AS id, ${CALL_COLUMNS}
+    FROM (${legs.join(' UNION ALL ')} ORDER BY id DESC LIMIT $limit) r ${NAMES('r')} ORDER BY r.id DESC`
+}
+
+export function countSinceSql(conditions: TailConditions): string {
+  const legs = tables(conditions).map(table => `SELECT 1 FROM ${table} WHERE ${sinceCursor(conditions)}`)
+  return `SELECT count(*) AS count FROM (${legs.join(' UNION ALL ')} LIMIT $limit)`
+}
+
 /** `$process` and `$trace` are what the id says if the trace began here, `$traceId` is what it was called outside. */
 const BEGAN_HERE = 'trace = $trace AND process_id = $process'
 const cameFromOutside = (table: string) => `id IN (
@@ -157,7 +181,7 @@ export interface FunctionSums {
  * @param some only of the functions in the JSON list `$functionIds`
  */
 export function bucketsSql(some: boolean): string {
-  return `SELECT CAST(group_concat(function_id || buckets, '') AS BLOB) AS texts FROM totals
+  return `SELECT minute, CAST(group_concat(function_id || buckets, '') AS BLOB) AS texts FROM totals
     WHERE minute >= $sinceMinute AND minute < $untilMinute
     ${some ? 'AND function_id IN (SELECT value FROM json_each($functionIds))' : ''} GROUP BY minute`
 }

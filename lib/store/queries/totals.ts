@@ -8,7 +8,7 @@ import {
   sumsSql,
 } from './statements.js'
 
-interface BucketBound {
+export interface BucketBound {
   readonly bucket: number
   readonly upperNs: number
 }
@@ -19,7 +19,12 @@ const NINE = 0x39
 const BRACE = 0x7b
 /** A bucket that no text names, unlike one with no calls. */
 const ABSENT = -1
-const NO_BUCKETS = new Float64Array(0)
+export const NO_BUCKETS = new Float64Array(0)
+
+/** Counts for every bucket of a file. A bucket that none of its texts names stays absent. */
+export function noCounts(bounds: readonly BucketBound[]): Float64Array {
+  return new Float64Array(1 + Math.max(-1, ...bounds.map(({ bucket }) => bucket))).fill(ABSENT)
+}
 
 /**
  * As the view `function_totals`, of a span of minutes and some functions. Latency buckets are merged here and only
@@ -34,13 +39,12 @@ export function readTotals(read: RowReader, bounds: Bounds, order: TotalOrder): 
     ...(pattern === null ? {} : { pattern }),
   })
   const upperBounds = read.all<BucketBound>(BUCKET_BOUNDS_SQL, {})
-  const buckets = 1 + Math.max(-1, ...upperBounds.map(({ bucket }) => bucket))
-  const counts = new Map(sums.map(({ functionId }) => [functionId, new Float64Array(buckets).fill(ABSENT)]))
+  const counts = new Map(sums.map(({ functionId }) => [functionId, noCounts(upperBounds)]))
   // Asking of each row whether it is wanted costs as much as reading it.
   const some = pattern !== null || sums.length === limit
   const wanted = some ? { functionIds: JSON.stringify([...counts.keys()]) } : {}
   for (const { texts } of read.all<{ texts: Buffer }>(bucketsSql(some), { ...span, ...wanted }))
-    addBuckets(counts, texts)
+    addBuckets(texts, functionId => counts.get(functionId) ?? NO_BUCKETS)
   return sums.map(row => {
     const percentileMs = percentilesOf(counts.get(row.functionId) ?? NO_BUCKETS, upperBounds, row.maxNs)
     return {
@@ -59,8 +63,15 @@ export function readTotals(read: RowReader, bounds: Bounds, order: TotalOrder): 
 /**
  * Adds texts `<function>{"<bucket>":<calls>, …}`, any number of them strung together. The digits before a brace are a
  * function, those before a quote a bucket, the others calls; parsing each text as JSON takes several times as long.
+ *
+ * @param countsOf the counts of a function
+ * @param ofAll the counts of all of them together
  */
-function addBuckets(counts: ReadonlyMap<number, Float64Array>, texts: Buffer): void {
+export function addBuckets(
+  texts: Buffer,
+  countsOf: (functionId: number) => Float64Array,
+  ofAll: Float64Array = NO_BUCKETS,
+): void {
   let ofFunction: Float64Array = NO_BUCKETS
   let bucket = 0
   let value = 0
@@ -74,9 +85,11 @@ function addBuckets(counts: ReadonlyMap<number, Float64Array>, texts: Buffer): v
     }
     if (isNumber) {
       if (code === QUOTE) bucket = value
-      else if (code === BRACE) ofFunction = counts.get(value) ?? NO_BUCKETS
-      else if (bucket < ofFunction.length)
-        ofFunction[bucket] = Math.max(0, ofFunction[bucket] as number) + value
+      else if (code === BRACE) ofFunction = countsOf(value)
+      else {
+        if (bucket < ofFunction.length) ofFunction[bucket] = Math.max(0, ofFunction[bucket] as number) + value
+        if (bucket < ofAll.length) ofAll[bucket] = Math.max(0, ofAll[bucket] as number) + value
+      }
       value = 0
       isNumber = false
     }
@@ -84,7 +97,7 @@ function addBuckets(counts: ReadonlyMap<number, Float64Array>, texts: Buffer): v
 }
 
 /** Upper bound of the bucket that holds the call at this share of all, never above the longest call. */
-function percentilesOf(
+export function percentilesOf(
   counts: Float64Array,
   upperBounds: readonly BucketBound[],
   maxNs: number,
