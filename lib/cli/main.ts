@@ -10,4 +10,6 @@ for (const stream of [process.stdout, process.stderr]) {
   })
 }
 
-process.exitCode = run(process.argv.slice(2), processScreen())
+run(process.argv.slice(2), processScreen()).then(code => {
+  process.exitCode = code
+})

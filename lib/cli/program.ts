@@ -13,11 +13,11 @@ import { visible, visibleLines } from './text.js'
 import { topCommand } from './top.js'
 import { traceCommand } from './trace.js'
 
-/** 0 fine · 1 `doctor` found something to see to · 2 wrong usage, or no readable recording. */
-export type ExitCode = 0 | 1 | 2
+/** 0 fine · 1 `doctor` found something to see to · 2 wrong usage, or no readable recording · 3 nothing to export. */
+export type ExitCode = 0 | 1 | 2 | 3
 
 /** Runs one command line, without node and script name. Never throws for what a user can do wrong. */
-export function run(args: readonly string[], screen: Screen): ExitCode {
+export async function run(args: readonly string[], screen: Screen): Promise<ExitCode> {
   let exitCode: ExitCode = 0
   const program = new Command('callsight')
     .description('Reads what the flight recorder has recorded.')
@@ -56,7 +56,7 @@ export function run(args: readonly string[], screen: Screen): ExitCode {
     return 2
   }
   try {
-    program.parse(args, { from: 'user' })
+    await program.parseAsync(args, { from: 'user' })
     return exitCode
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2

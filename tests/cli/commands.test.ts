@@ -101,11 +101,11 @@ afterAll(() => {
 const NOBODY = 65_534
 
 /** Modes mean nothing to root. */
-function asNobody<T>(work: () => T): T {
+async function asNobody<T>(work: () => Promise<T>): Promise<T> {
   if (process.getuid?.() !== 0) return work()
   process.seteuid?.(NOBODY)
   try {
-    return work()
+    return await work()
   } finally {
     process.seteuid?.(0)
   }
@@ -205,8 +205,8 @@ describe('filters of the command line', () => {
     [['calls', '--outcome', 'error'], 2],
     [['top', '--sort', 'errors', '--function', 'Orders.*'], 1],
     [['losses', '--until', '2026-11-20'], 0],
-  ] as [string[], number][])('%j gives %i rows', (args, rows) => {
-    const { code, out } = onTerminalJson(args)
+  ] as [string[], number][])('%j gives %i rows', async (args, rows) => {
+    const { code, out } = await onTerminalJson(args)
     expect(code).toBe(0)
     expect(JSON.parse(out).rows.length).toBe(rows)
   })
@@ -231,8 +231,8 @@ describe('filters of the command line', () => {
     ['--colour', 'x'],
     ['--sinc', '5m'],
     ['extra', 'x'],
-  ])('refuse %s %j with exit code 2 and one line', (...args) => {
-    const { code, out, err } = onTerminal(['calls', ...args, '--db', db], 80)
+  ])('refuse %s %j with exit code 2 and one line', async (...args) => {
+    const { code, out, err } = await onTerminal(['calls', ...args, '--db', db], 80)
     expect([code, out]).toEqual([2, ''])
     expect(err.trimEnd().split('\n').length).toBe(1)
     expect(err).toMatch(/^(error|callsight): /)
@@ -253,16 +253,16 @@ describe('filters of the command line', () => {
     [['errors', '--db', ''], '--db names no file.'],
     [['crash', '--process', '9'], 'No process 9 in '],
     [['crash', '--process', ''], 'process "" is not a text'],
-  ])('answer %j with one line that says the fix', (args, fix) => {
-    const { code, out, err } = onTerminal(args.includes('--db') ? args : [...args, '--db', db], 80)
+  ])('answer %j with one line that says the fix', async (args, fix) => {
+    const { code, out, err } = await onTerminal(args.includes('--db') ? args : [...args, '--db', db], 80)
     // Commander takes an option without its value for the last one.
-    const missing = args.at(-1) === '--since' ? onTerminal(args, 80) : { code, out, err }
+    const missing = args.at(-1) === '--since' ? await onTerminal(args, 80) : { code, out, err }
     expect([missing.code, missing.out]).toEqual([2, ''])
     expect(missing.err).toContain(fix)
     expect(missing.err.trimEnd().split('\n')).toHaveLength(1)
   })
 
-  it('refuse an unknown command, and a missing one with the help', () => {
+  it('refuse an unknown command, and a missing one with the help', async () => {
     expect(callsight(['erors']).code).toBe(2)
     const none = callsight([])
     expect(none.code).toBe(2)
@@ -277,7 +277,7 @@ describe('filters of the command line', () => {
 describe('a path that holds no recording', () => {
   it.each([...VIEWS.map(view => [view]), ['trace', '1'], ['sql', 'SELECT 1']])(
     'ends %s with 2 and a line that says the fix, and leaves nothing behind',
-    (...args) => {
+    async (...args) => {
       const place = join(
         scratch(clean => cleanups.push(clean)),
         'place',
@@ -305,7 +305,7 @@ describe('a path that holds no recording', () => {
         ...(args[1] === 'SELECT 1' ? {} : { unwhole: 'is not a whole one' }),
       }
       for (const [path, fix] of Object.entries(paths)) {
-        const { code, out, err } = onTerminal([...args, '--db', join(place, path)], 80)
+        const { code, out, err } = await onTerminal([...args, '--db', join(place, path)], 80)
         expect(code, path).toBe(2)
         expect(out, path).toBe('')
         expect(err, path).toContain(fix)
@@ -319,14 +319,14 @@ describe('a path that holds no recording', () => {
   it.each([
     ['the file', 0o755, 0o000],
     ['its folder', 0o000, 0o644],
-  ])('is one where %s may not be read', (_, folderMode, fileMode) => {
+  ])('is one where %s may not be read', async (_, folderMode, fileMode) => {
     const folder = scratch(clean => cleanups.push(clean))
     const file = join(folder, 'calls.db')
     copyFileSync(db, file)
     chmodSync(file, fileMode)
     chmodSync(folder, folderMode)
     for (const view of VIEWS) {
-      const { code, out, err } = asNobody(() => onTerminal([view, '--db', file], 80))
+      const { code, out, err } = await asNobody(() => onTerminal([view, '--db', file], 80))
       expect([code, out], view).toEqual([2, ''])
       expect(err, view).toContain('Check that you may read the file and its folder.')
       expect(err.trimEnd().split('\n')).toHaveLength(1)
@@ -376,12 +376,12 @@ describe('captured text', () => {
     ['sql', `SELECT ${EVIL}`],
   ]
 
-  it('never sends a control, direction or invisible character to a pipe or terminal', () => {
+  it('never sends a control, direction or invisible character to a pipe or terminal', async () => {
     for (const args of all()) {
       for (const form of [[], ['--json']]) {
         const full = [...args, ...form, ...(args.includes('--db') ? [] : ['--db', evil])]
         for (const width of [20, 80, 140]) {
-          const { out, err } = onTerminal(full, width)
+          const { out, err } = await onTerminal(full, width)
           const printed = (out + err).replaceAll('\n', '')
           expect(printed, JSON.stringify(full)).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}]/u)
         }
@@ -394,14 +394,14 @@ describe('captured text', () => {
     }
   })
 
-  it('that makes a trace its own parent is still shown, once', () => {
-    const { out } = onTerminal(['trace', '1', '--db', evil], 140)
+  it('that makes a trace its own parent is still shown, once', async () => {
+    const { out } = await onTerminal(['trace', '1', '--db', evil], 140)
     expect(out.match(new RegExp(hex16(77), 'g'))?.length).toBe(1)
   })
 })
 
 describe('a terminal', () => {
-  it.each([20, 40, 60, 80, 100, 119, 140, 200])('of %i columns holds every line', width => {
+  it.each([20, 40, 60, 80, 100, 119, 140, 200])('of %i columns holds every line', async width => {
     for (const file of [db, evil]) {
       for (const args of [
         ['errors'],
@@ -415,7 +415,7 @@ describe('a terminal', () => {
         ['doctor', '--secrets'],
         ['sql', 'SELECT * FROM recent_calls'],
       ]) {
-        const { out } = onTerminal([...args, '--db', file], width)
+        const { out } = await onTerminal([...args, '--db', file], width)
         for (const line of out.split('\n')) {
           // The id of a trace is there to be copied: it is never cut.
           if (!line.startsWith('Trace '))
@@ -425,13 +425,13 @@ describe('a terminal', () => {
     }
   })
 
-  it('gets colours when it wants them, a pipe none', () => {
-    expect(onTerminal(['errors', '--db', db], 80, true).out).toContain('<red>TypeError')
+  it('gets colours when it wants them, a pipe none', async () => {
+    expect((await onTerminal(['errors', '--db', db], 80, true)).out).toContain('<red>TypeError')
     expect(callsight(['errors', '--db', db], { env: { FORCE_COLOR: '1' } }).out).not.toContain('\x1b')
   })
 
-  it('shows one error whole: message, arguments, stack, cause and the calls around it', () => {
-    const { out } = onTerminal(['errors', hex16(failed), '--db', db], 80)
+  it('shows one error whole: message, arguments, stack, cause and the calls around it', async () => {
+    const { out } = await onTerminal(['errors', hex16(failed), '--db', db], 80)
     for (const part of [
       'TypeError: no answer',
       'duration  3.40 s',
@@ -474,13 +474,13 @@ describe('calls of which the arguments are not there', () => {
     return made.path
   }
 
-  it('are listed by type and size, or as kept in hindsight', () => {
+  it('are listed by type and size, or as kept in hindsight', async () => {
     const path = seeded()
-    const { out } = onTerminal(['calls', '--outcome', 'ok', '--db', path], 200, true)
+    const { out } = await onTerminal(['calls', '--outcome', 'ok', '--db', path], 200, true)
     expect(out).toContain('(array 500, Order 5, number) → 7')
     expect(out).toMatch(/Db\.q.*<dim>\(hindsight: arguments not captured\)<\/dim>/)
     expect(out).toContain('Not shown: 99 calls sampled out')
-    const { rows } = JSON.parse(onTerminal(['calls', '--json', '--db', path], 80).out)
+    const { rows } = JSON.parse((await onTerminal(['calls', '--json', '--db', path], 80)).out)
     const byCall = Object.fromEntries(rows.map((row: { call_id: string }) => [Number(row.call_id), row]))
     expect(byCall).toMatchObject({
       1: { recorded: 'sampled', shape: '[["array",500],["Order",5],"number"]', weight: 1 },
@@ -489,14 +489,14 @@ describe('calls of which the arguments are not there', () => {
     })
   })
 
-  it('are told apart in one error whole and in a trace', () => {
+  it('are told apart in one error whole and in a trace', async () => {
     const path = seeded()
-    const without = onTerminal(['errors', hex16(3), '--db', path], 140).out
+    const without = (await onTerminal(['errors', hex16(3), '--db', path], 140)).out
     expect(without).toContain('Arguments, by type and size only\n  array 500, Order 5, number\n')
-    const having = onTerminal(['errors', hex16(4), '--db', path], 140).out
+    const having = (await onTerminal(['errors', hex16(4), '--db', path], 140)).out
     expect(having).toContain('"x"')
     expect(having).not.toContain('array 500')
-    const trace = onTerminal(['trace', hex16(1), '--db', path], 140, true).out
+    const trace = (await onTerminal(['trace', hex16(1), '--db', path], 140, true)).out
     expect(trace).toMatch(/<dim> {2}Db\.q {2}\(hindsight: arguments not captured\)<\/dim>/)
     expect(trace).not.toContain('PROCESS')
   })
@@ -523,8 +523,8 @@ describe('a trace of several programs', () => {
     return made.path
   }
 
-  it('is one tree that says who made which call', () => {
-    const { out } = onTerminal(['trace', began, '--db', seeded()], 140)
+  it('is one tree that says who made which call', async () => {
+    const { out } = await onTerminal(['trace', began, '--db', seeded()], 140)
     const lines = out.split('\n').slice(1, -2)
     expect(out.match(/^Trace /gm)?.length).toBe(1)
     expect(
@@ -541,9 +541,9 @@ describe('a trace of several programs', () => {
 })
 
 describe('help', () => {
-  it('has examples for every command, and the version is that of the package', () => {
+  it('has examples for every command, and the version is that of the package', async () => {
     for (const name of ['errors', 'calls', 'top', 'sql', 'losses', 'trace', 'crash', 'stalls', 'doctor']) {
-      const { code, out } = onTerminal([name, '--help'], 80)
+      const { code, out } = await onTerminal([name, '--help'], 80)
       expect(code).toBe(0)
       expect(out).toContain(`$ callsight ${name}`)
     }

@@ -125,46 +125,46 @@ describe('callsight crash', () => {
     expect(none.rows).toEqual([])
   })
 
-  it('says so when none died, and that calls never ended all the same', () => {
-    const quiet = onTerminal(['crash', '--db', newStore()], 200)
+  it('says so when none died, and that calls never ended all the same', async () => {
+    const quiet = await onTerminal(['crash', '--db', newStore()], 200)
     expect(quiet).toEqual({
       code: 0,
       err: '',
       out: 'No process ended uncleanly: 1 process ended cleanly, 0 are running.\nAn uncaught error or process.exit is a clean end for the recorder: see callsight errors.\n',
     })
-    const hanging = onTerminal(['crash', '--db', newStore(made => made.look(T0_MS, { open: 3 }))], 200)
+    const hanging = await onTerminal(['crash', '--db', newStore(made => made.look(T0_MS, { open: 3 }))], 200)
     expect(hanging.out).toContain('3 calls of processes that ended cleanly had begun and never ended')
   })
 
-  it('names the others, by what --process takes and tells them apart', () => {
+  it('names the others, by what --process takes and tells them apart', async () => {
     const path = newStore(made => {
       for (const id of [2, 3, 4, 5, 6])
         made.process(id, String(id).repeat(16), { ending: 'lost', lastSeenMs: T0_MS + id * 1_000 })
     })
-    const { out } = onTerminal(['crash', '--db', path], 300)
+    const { out } = await onTerminal(['crash', '--db', path], 300)
     expect(out).toMatch(
       /^4 other processes ended uncleanly: app\.ts\[105\] \(\S+\), app\.ts\[104\] \(\S+\), app\.ts\[103\] \(\S+\), … · callsight crash --process <name> shows one\.$/m,
     )
-    expect(onTerminal(['crash', '--process', 'app.ts[104]', '--db', path], 300).out).toMatch(
+    expect((await onTerminal(['crash', '--process', 'app.ts[104]', '--db', path], 300)).out).toMatch(
       /^app\.ts\[104\] /,
     )
     const contained = newStore(made => {
       for (const id of [2, 3, 4])
         made.process(id, String(id).repeat(16), { ending: 'lost', pid: 1, lastSeenMs: T0_MS + id })
     })
-    const names = onTerminal(['crash', '--db', contained], 300).out
+    const names = (await onTerminal(['crash', '--db', contained], 300)).out
     expect(names).toContain(`2 other processes ended uncleanly: ${'3'.repeat(16)} (`)
-    expect(onTerminal(['crash', '--process', '2'.repeat(16), '--db', contained, '--json'], 80).out).toContain(
-      `"boot":"${'2'.repeat(16)}"`,
-    )
+    expect(
+      (await onTerminal(['crash', '--process', '2'.repeat(16), '--db', contained, '--json'], 80)).out,
+    ).toContain(`"boot":"${'2'.repeat(16)}"`)
   })
 
-  it('says how little is known when that is so', () => {
+  it('says how little is known when that is so', async () => {
     const path = newStore(made => {
       made.process(2, OTHER_BOOT, { ending: 'lost' })
       made.lane(0, 20, 3, {}, 2)
     })
-    const { out } = onTerminal(['crash', '--db', path], 300)
+    const { out } = await onTerminal(['crash', '--db', path], 300)
     expect(out).toContain('event loop  Nothing is known of it.')
     expect(out).toContain('Nothing is known of them: the writer had not looked yet.')
     expect(out).toContain('None is stored.')
@@ -176,14 +176,14 @@ describe('callsight crash', () => {
       made.look(T0_MS + 90_000, { open: 0, process: 2, ring: 1 })
       made.second(T0_MS + 5_000, 'A', { calls: 1, process: 2 })
     })
-    const quiet = onTerminal(['crash', '--db', idle], 300).out
+    const quiet = (await onTerminal(['crash', '--db', idle], 300)).out
     expect(quiet).toContain('No call ended in them. The last ones were counted at 2026-11-20T10:00:05.000Z.')
     expect(quiet).toContain('The writer last looked 0 ms to 2.00 s (depending on the thread) before')
     expect(quiet).toContain('No call was open then.')
     expect(quiet).toContain('It was turning, as far as the writer saw: no stall was under way.')
   })
 
-  it('shows both ends of deep stacks and of long lists, and says how many are between', () => {
+  it('shows both ends of deep stacks and of long lists, and says how many are between', async () => {
     const path = newStore(made => {
       made.process(2, OTHER_BOOT, { ending: 'lost' })
       made.look(T0_MS, { open: 5_100, listed: 77, process: 2 })
@@ -193,7 +193,7 @@ describe('callsight crash', () => {
       for (let n = 0; n < 12; n++)
         made.open({ process: 2, ring: 3, atMs: T0_MS - 50 + n, fn: `g${n}`, depth: null })
     })
-    const { out } = onTerminal(['crash', '--db', path], 300)
+    const { out } = await onTerminal(['crash', '--db', path], 300)
     const functions = [...out.matchAll(/^(?:main|3) +.*(?:on stack|pending) +(\S.*)$/gm)].map(
       ([, name]) => name,
     )
@@ -210,15 +210,15 @@ describe('callsight crash', () => {
     expect(out).toContain(`46 more are known: callsight crash --process ${OTHER_BOOT} --json`)
     expect(out).toContain('89 of 5,112 open calls are known.')
     for (const width of [40, 80, 120]) {
-      const lines = onTerminal(['crash', '--db', path], width).out.split('\n')
+      const lines = (await onTerminal(['crash', '--db', path], width)).out.split('\n')
       for (const line of lines) expect(displayWidth(line)).toBeLessThanOrEqual(width)
       expect(lines.some(line => line.includes(width < 80 ? 'inn' : 'inner4999'))).toBe(true)
     }
   })
 
-  it('takes nothing for certain of a process of another machine, or of one that says nothing', () => {
+  it('takes nothing for certain of a process of another machine, or of one that says nothing', async () => {
     const path = newStore(made => made.process(2, OTHER_BOOT, { lastSeenMs: END }))
-    const copied = onTerminal(['crash', '--db', path], 300).out
+    const copied = (await onTerminal(['crash', '--db', path], 300)).out
     expect(copied).toContain('app.ts[102] has not been heard of\n')
     expect(copied).toContain(
       'Nobody knows: it ran on another machine, elsewhere, and was not heard of since.',
@@ -239,14 +239,14 @@ describe('callsight crash', () => {
     expect(seenAfter(600_000)).toContain('this is another process or another machine of that name.')
   })
 
-  it('of a process that ended cleanly or runs says that', () => {
+  it('of a process that ended cleanly or runs says that', async () => {
     const path = newStore(made => {
       made.process(2, OTHER_BOOT, { host: hostname(), pid: process.pid, lastSeenMs: Date.now() })
     })
-    expect(onTerminal(['crash', '--process', '101', '--db', path], 300).out).toMatch(
+    expect((await onTerminal(['crash', '--process', '101', '--db', path], 300)).out).toMatch(
       /^app\.ts\[101\] ended cleanly\n[\s\S]*It handed everything over/,
     )
-    expect(onTerminal(['crash', '--process', String(process.pid), '--db', path], 300).out).toMatch(
+    expect((await onTerminal(['crash', '--process', String(process.pid), '--db', path], 300)).out).toMatch(
       /has not ended\n[\s\S]*It is running/,
     )
   })
@@ -270,9 +270,9 @@ describe('callsight stalls', () => {
     made.stall({ process: 3, atMs: END, seenMs: END + 5_000, looks: 9, onCpu: 4 })
   }
 
-  it('are newest first, with blame, what the thread did and how they ended', () => {
+  it('are newest first, with blame, what the thread did and how they ended', async () => {
     const path = newStore(two)
-    const { code, out } = onTerminal(['stalls', '--db', path], 120)
+    const { code, out } = await onTerminal(['stalls', '--db', path], 120)
     expect(code).toBe(0)
     expect(out.split('\n')).toEqual([
       expect.stringMatching(/^2026-11-20 UTC {2}DURATION {2}END {10}THREAD {4}INNERMOST CALL {7}PROCESS$/),
@@ -290,14 +290,16 @@ describe('callsight stalls', () => {
       'Only stalls longer than the configured threshold are recorded, of main threads, while they last.',
       '',
     ])
-    const narrow = onTerminal(['stalls', '--db', path, '--limit', '2'], 80).out
+    const narrow = (await onTerminal(['stalls', '--db', path, '--limit', '2'], 80)).out
     expect(narrow).toContain('    desk.ts[4711]: Server.handle › Report.build › Table.join\n')
     expect(narrow).toContain('Not shown: rows beyond --limit 2. Only stalls longer')
   })
 
-  it('say so when there is none, and with --json are rows of the view', () => {
-    expect(onTerminal(['stalls', '--db', newStore()], 120).out).toMatch(/^No stalls\.\nOnly stalls longer/)
-    const { rows } = JSON.parse(onTerminal(['stalls', '--json', '--db', newStore(two)], 80).out)
+  it('say so when there is none, and with --json are rows of the view', async () => {
+    expect((await onTerminal(['stalls', '--db', newStore()], 120)).out).toMatch(
+      /^No stalls\.\nOnly stalls longer/,
+    )
+    const { rows } = JSON.parse((await onTerminal(['stalls', '--json', '--db', newStore(two)], 80)).out)
     expect(rows.map((row: { function: string | null }) => row.function)).toEqual([
       null,
       'Table.join',
@@ -307,9 +309,9 @@ describe('callsight stalls', () => {
 })
 
 describe('every answer', () => {
-  it('is not complete when calls never ended, a process died, or a file is gone', () => {
-    const last = (path: string, command: string) =>
-      onTerminal([command, '--db', path], 1_000).out.trimEnd().split('\n').at(-1)
+  it('is not complete when calls never ended, a process died, or a file is gone', async () => {
+    const last = async (path: string, command: string) =>
+      (await onTerminal([command, '--db', path], 1_000)).out.trimEnd().split('\n').at(-1)
     const open = newStore(made => made.look(T0_MS, { open: 3 }))
     const died = newStore(made => {
       made.process(2, OTHER_BOOT, { ending: 'lost' })
@@ -317,12 +319,12 @@ describe('every answer', () => {
     })
     const gone = newStore(made => made.incident(T0_MS, 'store_set_aside', '/srv/calls.db.corrupt-1'))
     for (const command of ['errors', 'calls', 'top', 'losses']) {
-      expect(last(newStore(), command)).toMatch(/^Complete/)
-      expect(last(open, command)).toBe('Not shown: 3 calls had begun and never ended (view open_calls)')
-      expect(last(died, command)).toMatch(
+      expect(await last(newStore(), command)).toMatch(/^Complete/)
+      expect(await last(open, command)).toBe('Not shown: 3 calls had begun and never ended (view open_calls)')
+      expect(await last(died, command)).toMatch(
         /^Not shown: .* · 1 call had begun and never ended \(callsight crash\)$/,
       )
-      expect(last(gone, command)).toBe(
+      expect(await last(gone, command)).toBe(
         'Not shown: what was in 1 file that is gone or set aside (callsight losses)',
       )
     }
@@ -330,7 +332,7 @@ describe('every answer', () => {
 })
 
 describe('callsight losses', () => {
-  it('shows the span, and the file that nobody knows the content of', () => {
+  it('shows the span, and the file that nobody knows the content of', async () => {
     const path = newStore(made => {
       made.run(
         'INSERT INTO drops VALUES (?, ?, 1, 0, ?, 1204, ?, ?)',
@@ -342,7 +344,7 @@ describe('callsight losses', () => {
       )
       made.incident(T0_MS - 60_000, 'store_gone', '/srv/calls.db', T0_MS - 59_000)
     })
-    expect(onTerminal(['losses', '--db', path], 80).out.split('\n').slice(0, 3)).toEqual([
+    expect((await onTerminal(['losses', '--db', path], 80)).out.split('\n').slice(0, 3)).toEqual([
       '2026-11-20 UTC  UNTIL          RECORDS  REASON      FUNCTION',
       '10:00:00.000Z   10:00:28.800Z    1,204  queue_full  Quotes.tick',
       '09:59:00.000Z   09:59:01.000Z  unknown  store_gone  (all)',

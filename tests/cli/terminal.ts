@@ -2,7 +2,7 @@ import { run } from '../../lib/cli/program.js'
 import type { Screen } from '../../lib/cli/screen.js'
 
 /** Runs in this process on a terminal of some width, with marks in the place of colours. */
-export function onTerminal(args: readonly string[], width: number, colours = false) {
+export async function onTerminal(args: readonly string[], width: number, colours = false) {
   let out = ''
   let err = ''
   const screen: Screen = {
@@ -16,5 +16,6 @@ export function onTerminal(args: readonly string[], width: number, colours = fal
       err += text
     },
   }
-  return { code: run(args, screen), out, err }
+  const code = await run(args, screen)
+  return { code, out, err }
 }
