@@ -17,6 +17,8 @@ export type {
   TuneDuration,
   TuneOptions,
 } from './config/options.js'
+export { DashboardError } from './dashboard/errors.js'
+export type { Dashboard, DashboardOptions } from './dashboard/start.js'
 export type { Health } from './health.js'
 export type { ClassMonitorDecorator, MonitorDecorator } from './monitor/monitor.js'
 export { monitor } from './monitor/monitor.js'
@@ -24,7 +26,7 @@ export { monitorAll } from './monitor/monitor-all.js'
 export { continueTrace, traceparent } from './monitor/traceparent.js'
 export type { Account, LaneAccount } from './queue/account.js'
 export type { DropReason } from './queue/layout.js'
-export { configure, flush, health, shutdown, tune } from './recorder.js'
+export { configure, flush, health, shutdown, startDashboard, tune } from './recorder.js'
 export { DriverError, ForeignStoreError } from './store/errors.js'
 export type { Coverage, Expired, ProcessInfo, ProcessState } from './store/queries/coverage.js'
 export type { CrashReport, InFlight, SecondTotals, ThreadLook } from './store/queries/crash.js'

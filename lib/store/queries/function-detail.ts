@@ -1,4 +1,3 @@
-import { StoreQueryError } from '../read-errors.js'
 import type { ReadFile } from '../read-file.js'
 import { type Heatmap, heatmap } from './heatmap.js'
 import { type FunctionOverview, overviewOf, sumOfAll } from './overview.js'
@@ -28,15 +27,15 @@ const BY_ERROR_SQL = `SELECT error, count(*) AS count FROM errors
   WHERE id >= $sinceId AND id < $untilId AND function_id = $functionId
   GROUP BY error ORDER BY count DESC, error LIMIT ${MAX_CLASSES}`
 
-/** @throws StoreQueryError when nothing was recorded of a function with this name */
+/** @returns `null` when the recording has no function of this name */
 export function readFunctionDetail(
   read: ReadFile,
   name: string,
   asked: Range,
   recorded: Recorded,
-): FunctionDetail {
+): FunctionDetail | null {
   const [known] = read.all<{ functionId: number }>(ID_SQL, { name })
-  if (known === undefined) throw new StoreQueryError(`No function ${JSON.stringify(name)} in this recording.`)
+  if (known === undefined) return null
   const { functionId } = known
   const steps = stepsOf(asked)
   const { range, startMs, stepMs, startMinute, stepMinutes, count } = steps
