@@ -28,11 +28,14 @@ export type { Account, LaneAccount } from './queue/account.js'
 export type { DropReason } from './queue/layout.js'
 export { configure, flush, health, shutdown, startDashboard, tune } from './recorder.js'
 export { DriverError, ForeignStoreError } from './store/errors.js'
+export type { ErrorName } from './store/queries/calls-before.js'
 export type { Coverage, Expired, ProcessInfo, ProcessState } from './store/queries/coverage.js'
 export type { CrashReport, InFlight, SecondTotals, ThreadLook } from './store/queries/crash.js'
+export type { ErrorGroup } from './store/queries/error-groups.js'
 export type {
   CallFilter,
   ErrorFilter,
+  ErrorGroupFilter,
   IncidentFilter,
   LossFilter,
   Moment,
@@ -42,6 +45,7 @@ export type {
   TotalFilter,
 } from './store/queries/filter.js'
 export type { HiddenName, HiddenNames, HiddenPlace } from './store/queries/hidden.js'
+export type { SlowCall } from './store/queries/slow.js'
 export type {
   CallRow,
   ErrorDetail,

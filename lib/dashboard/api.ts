@@ -1,4 +1,5 @@
 import type { Coverage } from '../store/queries/coverage.js'
+import type { ErrorGroup } from '../store/queries/error-groups.js'
 import type { FunctionDetail } from '../store/queries/function-detail.js'
 import type { Overview } from '../store/queries/overview.js'
 import type { Range } from '../store/queries/range.js'
@@ -7,6 +8,7 @@ import type { CallRow, ErrorDetail, ErrorRow, IncidentRow, TraceRow } from '../s
 import type { Tail } from '../store/queries/tail.js'
 
 export type { Coverage } from '../store/queries/coverage.js'
+export type { ErrorGroup } from '../store/queries/error-groups.js'
 export type { Heatmap } from '../store/queries/heatmap.js'
 export type { FunctionOverview } from '../store/queries/overview.js'
 export type { Range } from '../store/queries/range.js'
@@ -106,23 +108,6 @@ export interface WhyAnswer {
   readonly separations: readonly Separation[]
   /** Why there is no answer, in one sentence; `null` when there is one. */
   readonly note: string | null
-}
-
-/** Errors of one function and class whose messages differ in numbers only. */
-export interface ErrorGroup {
-  readonly fingerprint: string
-  readonly function: string
-  readonly error: string
-  /** Message of the newest one. */
-  readonly message: string
-  readonly count: number
-  /** ISO-8601 UTC, within the range. */
-  readonly firstAt: string
-  readonly lastAt: string
-  /** Id of the call of the newest one. */
-  readonly lastCallId: string
-  /** Errors in equal steps of time over the range. */
-  readonly series: { readonly startMs: number; readonly stepMs: number; readonly counts: readonly number[] }
 }
 
 export interface ErrorGroupsAnswer {
