@@ -20,7 +20,8 @@ const INCIDENTS = 100
 const TRACE_CALLS = 2_000
 const MAX_TRACE_CALLS = 10_000
 
-type Answers = { readonly [Address in keyof Api]: (request: Request) => Api[Address] }
+type Address = Exclude<keyof Api, '/api/why'>
+type Answers = { readonly [Path in Address]: (request: Request) => Api[Path] }
 
 interface Request {
   readonly store: Store
@@ -63,22 +64,22 @@ const ANSWERS: Answers = {
   },
 
   '/api/errors': ({ store, parameters }) => {
-    const range = askedRange(store, parameters)
+    const { range, count } = stepsOf(askedRange(store, parameters))
     const scope = {
       ...momentsOf(range),
       function: parameters.optional('function'),
       error: parameters.optional('error'),
       limit: parameters.limit(100),
-      steps: stepsOf(range).count,
+      steps: count,
     }
     return { range, groups: store.errorGroups(scope), coverage: store.coverage(scope) }
   },
 
   '/api/error-group': ({ store, parameters }) => {
-    const range = askedRange(store, parameters)
+    const { range, count } = stepsOf(askedRange(store, parameters))
     const fingerprint = parameters.required('fingerprint')
     const scope = { ...momentsOf(range), fingerprint, limit: parameters.limit(OCCURRENCES) }
-    const [group] = store.errorGroups({ ...scope, steps: stepsOf(range).count })
+    const [group] = store.errorGroups({ ...scope, steps: count })
     if (group === undefined) throw new NotFound('No error of this group in this span of time.')
     return { range, group, occurrences: store.errors(scope), coverage: store.coverage(momentsOf(range)) }
   },
@@ -138,7 +139,7 @@ export function answerTo(store: Store, address: string, parameters: Parameters, 
   return ANSWERS[address]({ store, parameters, version })
 }
 
-function isAddress(path: string): path is keyof Api {
+function isAddress(path: string): path is Address {
   return Object.hasOwn(ANSWERS, path)
 }
 

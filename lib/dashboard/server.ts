@@ -161,11 +161,14 @@ class Desk {
     const verdict = judge({ method, url, headers }, this.#door)
     switch (verdict.kind) {
       case 'refused':
-        return refuse(response, method, url, verdict)
+        refuse(response, method, url, verdict)
+        break
       case 'redirect':
-        return this.#redirect(response, verdict.location)
+        this.#redirect(response, verdict.location)
+        break
       case 'file':
-        return this.#sendFile(response, method, verdict.path)
+        this.#sendFile(response, method, verdict.path)
+        break
       case 'api':
         void this.#sendAnswer(response, method, verdict.path, verdict.query)
     }
@@ -180,8 +183,8 @@ class Desk {
   #sendFile(response: ServerResponse, method: string, path: string): void {
     const file = fileAt(this.#files, path)
     if (file === undefined) {
-      const body = sheet('Not found', 'There is nothing at this address.')
-      return send(response, method, 404, HTML_TYPE, body)
+      send(response, method, 404, HTML_TYPE, sheet('Not found', 'There is nothing at this address.'))
+      return
     }
     send(response, method, 200, file.type, file.content, {
       'Cache-Control': file.isHashed ? IMMUTABLE : NO_STORE,
@@ -210,8 +213,10 @@ function refuse(
   const more: Record<string, string> = status === 405 ? { Allow: 'GET, HEAD' } : {}
   // What else would come on this connection is not read.
   if (status !== 401) more['Connection'] = 'close'
-  if (status !== 401 || url.startsWith('/api/'))
-    return sendJson(response, method, failure(status, code, message), more)
+  if (status !== 401 || url.startsWith('/api/')) {
+    sendJson(response, method, failure(status, code, message), more)
+    return
+  }
   const advice =
     'This dashboard opens only with its token. Open the whole address that was printed when it was started; it is new at each start.'
   send(response, method, status, HTML_TYPE, sheet('Not signed in', advice), more)
