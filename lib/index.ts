@@ -17,6 +17,8 @@ export type {
   TuneDuration,
   TuneOptions,
 } from './config/options.js'
+export { DashboardError } from './dashboard/errors.js'
+export type { Dashboard, DashboardOptions } from './dashboard/start.js'
 export type { Health } from './health.js'
 export type { ClassMonitorDecorator, MonitorDecorator } from './monitor/monitor.js'
 export { monitor } from './monitor/monitor.js'
@@ -24,13 +26,16 @@ export { monitorAll } from './monitor/monitor-all.js'
 export { continueTrace, traceparent } from './monitor/traceparent.js'
 export type { Account, LaneAccount } from './queue/account.js'
 export type { DropReason } from './queue/layout.js'
-export { configure, flush, health, shutdown, tune } from './recorder.js'
+export { configure, flush, health, shutdown, startDashboard, tune } from './recorder.js'
 export { DriverError, ForeignStoreError } from './store/errors.js'
+export type { ErrorName } from './store/queries/calls-before.js'
 export type { Coverage, Expired, ProcessInfo, ProcessState } from './store/queries/coverage.js'
 export type { CrashReport, InFlight, SecondTotals, ThreadLook } from './store/queries/crash.js'
+export type { ErrorGroup } from './store/queries/error-groups.js'
 export type {
   CallFilter,
   ErrorFilter,
+  ErrorGroupFilter,
   IncidentFilter,
   LossFilter,
   Moment,
@@ -40,6 +45,7 @@ export type {
   TotalFilter,
 } from './store/queries/filter.js'
 export type { HiddenName, HiddenNames, HiddenPlace } from './store/queries/hidden.js'
+export type { SlowCall } from './store/queries/slow.js'
 export type {
   CallRow,
   ErrorDetail,

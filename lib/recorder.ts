@@ -4,6 +4,7 @@ import { mergeOptions } from './config/merge.js'
 import type { CallsightOptions, Settings, TuneDuration, TuneOptions } from './config/options.js'
 import { resolveSettings, resolveSite } from './config/resolve.js'
 import { ConfigError, validateCallsightOptions, validateTuneDuration } from './config/validate.js'
+import { type Dashboard, type DashboardOptions, openDashboard } from './dashboard/start.js'
 import { degradation, type Health, healthWithoutParts, readHealth, type Verdict } from './health.js'
 import { addressSpaceShortage } from './lifecycle/address-space.js'
 import { missingPermissions } from './lifecycle/permissions.js'
@@ -288,6 +289,18 @@ export function health(): Health {
   if (parts === null) return healthWithoutParts(verdict)
   const { settings, control, lane, writer } = parts
   return readHealth({ settings, control, laneI32: lane.i32, hindsight }, verdict, writer.account)
+}
+
+/**
+ * Starts the dashboard in this process: a web page about a recording, and a server for it that reads on threads of its
+ * own. It never keeps the process alive unless asked to, and what fails after the start never reaches the program.
+ *
+ * @throws ConfigError (rejects, code `CALLSIGHT_CONFIG`) when an option has no meaning, `NODE_ENV` is `production` without
+ * `allowProduction`, or the host is one that other machines reach without `allowRemote`
+ * @throws DashboardError (rejects, code `CALLSIGHT_DASHBOARD`) when it cannot listen
+ */
+export function startDashboard(dashboardOptions: DashboardOptions = {}): Promise<Dashboard> {
+  return openDashboard(dashboardOptions, () => resolveSettings(place.effective(options)).settings.storePath)
 }
 
 function verdictOf(now: Phase): Verdict {

@@ -33,11 +33,18 @@ export interface JsonAnswer {
 }
 
 export function command(name: string, summary: string, examples: readonly string[]): Command {
+  return commandWithoutRows(name, summary, examples).option(
+    '--json',
+    'one JSON object {rows, coverage} instead of a table',
+  )
+}
+
+/** A command that answers otherwise than by a table. */
+export function commandWithoutRows(name: string, summary: string, examples: readonly string[]): Command {
   const lines = examples.map(example => `  $ callsight ${example}`)
   return new Command(name)
     .description(summary)
     .option('--db <file>', 'the recording (default: CALLSIGHT_DB, else .callsight/calls.db)')
-    .option('--json', 'one JSON object {rows, coverage} instead of a table')
     .addHelpText('after', `\nExamples:\n${lines.join('\n')}`)
 }
 

@@ -12,6 +12,7 @@ import { stallsCommand } from './stalls.js'
 import { visible, visibleLines } from './text.js'
 import { topCommand } from './top.js'
 import { traceCommand } from './trace.js'
+import { uiCommand } from './ui.js'
 
 /** 0 fine · 1 `doctor` found something to see to · 2 wrong usage, or no readable recording · 3 nothing to export. */
 export type ExitCode = 0 | 1 | 2 | 3
@@ -42,6 +43,7 @@ export async function run(args: readonly string[], screen: Screen): Promise<Exit
     stallsCommand,
     lossesCommand,
     sqlCommand,
+    uiCommand,
   ]
   for (const command of [...makers.map(make => make(screen)), doctor]) program.addCommand(command)
   for (const command of [program, ...program.commands]) {

@@ -4,7 +4,7 @@ const NINE = 0x39
 const BRACE = 0x7b
 /** A bucket that no text names, unlike one with no calls. */
 export const ABSENT = -1
-const NO_BUCKETS = new Float64Array(0)
+export const NO_BUCKETS = new Float64Array(0)
 
 /** For each function its calls by latency bucket; {@link ABSENT} so far. */
 export function emptyCounts(functionIds: Iterable<number>, buckets: number): Map<number, Float64Array> {
@@ -14,8 +14,15 @@ export function emptyCounts(functionIds: Iterable<number>, buckets: number): Map
 /**
  * Adds texts `<function>{"<bucket>":<calls>, …}`, any number of them strung together. The digits before a brace are a
  * function, those before a quote a bucket, the others calls; parsing each text as JSON takes several times as long.
+ *
+ * @param countsOf the counts of a function, {@link NO_BUCKETS} when they are not wanted
+ * @param ofAll the counts of all of them together
  */
-export function addBuckets(counts: ReadonlyMap<number, Float64Array>, texts: Buffer): void {
+export function addBuckets(
+  texts: Buffer,
+  countsOf: (functionId: number) => Float64Array,
+  ofAll: Float64Array = NO_BUCKETS,
+): void {
   let ofFunction: Float64Array = NO_BUCKETS
   let bucket = 0
   let value = 0
@@ -29,9 +36,11 @@ export function addBuckets(counts: ReadonlyMap<number, Float64Array>, texts: Buf
     }
     if (isNumber) {
       if (code === QUOTE) bucket = value
-      else if (code === BRACE) ofFunction = counts.get(value) ?? NO_BUCKETS
-      else if (bucket < ofFunction.length)
-        ofFunction[bucket] = Math.max(0, ofFunction[bucket] as number) + value
+      else if (code === BRACE) ofFunction = countsOf(value)
+      else {
+        if (bucket < ofFunction.length) ofFunction[bucket] = Math.max(0, ofFunction[bucket] as number) + value
+        if (bucket < ofAll.length) ofAll[bucket] = Math.max(0, ofAll[bucket] as number) + value
+      }
       value = 0
       isNumber = false
     }

@@ -56,12 +56,15 @@ export class ReadFile implements RowReader {
   readonly #identity: string
   readonly #real: string
   readonly #addedWal: boolean
+  readonly #beforeRead: () => void
 
   private constructor(
     db: Database,
+    beforeRead: () => void,
     file: { path: string; real: string; isCopy: boolean; identity: string; addedWal: boolean },
   ) {
     this.#db = db
+    this.#beforeRead = beforeRead
     this.path = file.path
     this.isCopy = file.isCopy
     this.#identity = file.identity
@@ -70,11 +73,12 @@ export class ReadFile implements RowReader {
   }
 
   /**
+   * @param beforeRead called before each statement of {@link all}; what it throws ends the question
    * @throws StoreNotFoundError when there is no file
    * @throws ForeignStoreError when it is not a Callsight store
    * @throws StoreReadError when it is one that cannot be read
    */
-  static open(path: string): ReadFile {
+  static open(path: string, beforeRead: () => void = () => {}): ReadFile {
     const given = resolve(path)
     const stats = regularFile(given)
     // SQLite keeps -wal beside the real file, not beside a link to it.
@@ -88,12 +92,12 @@ export class ReadFile implements RowReader {
     const file = { path: given, real, identity: identityOf(stats) }
     const hadWal = existsSync(`${real}-wal`)
     try {
-      return new ReadFile(connect(real, given), { ...file, isCopy: false, addedWal: !hadWal })
+      return new ReadFile(connect(real, given), beforeRead, { ...file, isCopy: false, addedWal: !hadWal })
     } catch (error) {
       if (!hadWal) removeOwnWal(real)
       if (!/^SQLITE_(CANTOPEN|READONLY)/.test(codeOf(error))) throw translate(error, given)
     }
-    return new ReadFile(openCopy(real, given), { ...file, isCopy: true, addedWal: false })
+    return new ReadFile(openCopy(real, given), beforeRead, { ...file, isCopy: true, addedWal: false })
   }
 
   /** Whether the path still names the file that is open. A copy stays what it was. */
@@ -106,6 +110,7 @@ export class ReadFile implements RowReader {
   }
 
   all<Row>(sql: string, params: Readonly<Record<string, unknown>>): Row[] {
+    this.#beforeRead()
     try {
       return this.statement(sql).all(params) as Row[]
     } catch (error) {

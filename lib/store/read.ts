@@ -1,16 +1,21 @@
 import { DEFAULTS } from '../config/defaults.js'
+import { type ErrorName, readCallsBefore } from './queries/calls-before.js'
 import { type Coverage, type ProcessInfo, readCoverage, readProcesses } from './queries/coverage.js'
 import { type CrashReport, readCrash } from './queries/crash.js'
+import { type ErrorGroup, readErrorGroups } from './queries/error-groups.js'
 import {
   type Bounds,
   type CallFilter,
   type ErrorFilter,
+  type ErrorGroupFilter,
+  GROUP_ORDERS,
   type IncidentFilter,
   type LimitFilter,
   type LossFilter,
   type OpenCallFilter,
   type Outcome,
   oneOf,
+  type RecordFilter,
   type ScopeFilter,
   type StallFilter,
   TOTAL_ORDERS,
@@ -19,10 +24,12 @@ import {
   toBounds,
   toLimit,
   toMinDurationNs,
+  toSteps,
 } from './queries/filter.js'
 import { findCalls, findTraces } from './queries/find-traces.js'
 import { type HiddenNames, readHiddenNames } from './queries/hidden.js'
 import { readIncidents, readOpenCalls, readStalls } from './queries/incidents.js'
+import { readSlow, type SlowCall } from './queries/slow.js'
 import {
   type CallRow,
   type Conditions,
@@ -49,6 +56,12 @@ import { runSql, type SqlParams, type SqlRow } from './sql.js'
 export interface OpenStoreOptions {
   /** Unix milliseconds that lengths of time such as `'10m'` count back from. Default `Date.now`. */
   readonly now?: () => number
+}
+
+/** What only programs of Callsight itself ask for. */
+export interface ReaderOptions extends OpenStoreOptions {
+  /** Called before each statement; what it throws ends the question. */
+  readonly beforeRead?: () => void
 }
 
 const OUTCOMES: readonly Outcome[] = ['ok', 'error']
@@ -83,13 +96,15 @@ export function defaultStorePath(): string {
 export class Store implements Disposable {
   readonly #path: string
   readonly #now: () => number
+  readonly #beforeRead: (() => void) | undefined
   #file: ReadFile | null
 
   /** Use {@link openStore}. */
-  constructor(path: string, options: OpenStoreOptions) {
+  constructor(path: string, options: ReaderOptions) {
     this.#path = path
     this.#now = options.now ?? Date.now
-    this.#file = ReadFile.open(path)
+    this.#beforeRead = options.beforeRead
+    this.#file = ReadFile.open(path, options.beforeRead)
     this.path = this.#file.path
   }
 
@@ -98,7 +113,7 @@ export class Store implements Disposable {
 
   /** Calls that failed, newest first. Errors are never sampled. */
   errors(filter: ErrorFilter = {}): ErrorRow[] {
-    const { conditions, params } = this.#records(filter)
+    const { conditions, params } = this.#records(filter, filter.fingerprint)
     return this.#ifFunction(params, file => file.all<ErrorRow>(errorsSql(conditions), params))
   }
 
@@ -108,6 +123,47 @@ export class Store implements Disposable {
     if (outcome === 'ok' && filter.error !== undefined) return []
     const { conditions, params } = this.#records(filter)
     return this.#ifFunction(params, file => file.all<CallRow>(callsSql(conditions, outcome), params))
+  }
+
+  /**
+   * The slowest recorded calls of the span, slowest first, beside the percentiles of their functions. Calls of the default
+   * sampling that took longer than `slow` are all recorded. Default limit 100 rows.
+   */
+  slow(filter: CallFilter = {}): SlowCall[] {
+    const outcome = oneOf('outcome', filter.outcome, OUTCOMES)
+    const { conditions, params } = this.#records(filter)
+    const bounds = toBounds(filter, this.#now())
+    return this.#ifFunction(params, file => readSlow(file, { conditions, params, bounds, outcome }))
+  }
+
+  /**
+   * Errors by function, class and message, the group with the newest one first; each with its count, its first and last
+   * moment, and a series of counts over the span. Default limit 100 groups.
+   */
+  errorGroups(filter: ErrorGroupFilter = {}): ErrorGroup[] {
+    const order = oneOf('sort', filter.sort, GROUP_ORDERS) ?? 'newest'
+    const steps = toSteps(filter.steps)
+    const { conditions, params } = this.#records(filter, filter.fingerprint)
+    const bounds = toBounds(filter, this.#now())
+    const hasSince = filter.since !== undefined
+    const hasUntil = filter.until !== undefined
+    return this.#ifFunction(params, file =>
+      file.snapshot(() =>
+        readErrorGroups(file, { conditions, params, bounds, hasSince, hasUntil, order, steps }),
+      ),
+    )
+  }
+
+  /**
+   * Recorded calls of the process of an error that ended before it, newest first. Default limit 100 rows. Where several
+   * processes record, only the 50,000 records before it are looked at.
+   *
+   * @param error an error of an earlier answer; its call and trace are what it is known by
+   */
+  callsBefore(error: ErrorName, options: LimitFilter = {}): CallRow[] {
+    const limit = toLimit(options.limit)
+    const file = this.#open()
+    return file.snapshot(() => readCallsBefore(file, error, limit))
   }
 
   /** Totals per function over every call, recorded or not; the one that took most time first. */
@@ -208,6 +264,15 @@ export class Store implements Disposable {
     return runSql(this.#open(), query, params, limit)
   }
 
+  /**
+   * Several reads of one file.
+   *
+   * @internal
+   */
+  ask<T>(question: (read: ReadFile, nowMs: number) => T): T {
+    return question(this.#open(), this.#now())
+  }
+
   /** Closes the file. Closing twice is fine. */
   close(): void {
     this.#file?.close()
@@ -226,21 +291,26 @@ export class Store implements Disposable {
       )
     }
     if (!this.#file.isCurrent()) {
-      const next = ReadFile.open(this.#path)
+      const next = ReadFile.open(this.#path, this.#beforeRead)
       this.#file.close()
       this.#file = next
     }
     return this.#file
   }
 
-  #records(filter: ErrorFilter): { conditions: Conditions; params: Readonly<Record<string, unknown>> } {
+  #records(
+    filter: RecordFilter,
+    alike?: string,
+  ): { conditions: Conditions; params: Readonly<Record<string, unknown>> } {
     const bounds = toBounds(filter, this.#now())
     const minDurationNs = toMinDurationNs(filter.minDurationMs)
     const error = filter.error === undefined ? null : text('error', filter.error)
+    const fingerprint = alike === undefined ? null : text('fingerprint', alike)
     return {
       conditions: {
         pattern: bounds.pattern !== null,
         error: error !== null,
+        fingerprint: fingerprint !== null,
         minDuration: minDurationNs !== null,
       },
       params: {
@@ -249,6 +319,7 @@ export class Store implements Disposable {
         limit: bounds.limit,
         ...(bounds.pattern === null ? {} : { pattern: bounds.pattern }),
         ...(error === null ? {} : { error }),
+        ...(fingerprint === null ? {} : { fingerprint }),
         ...(minDurationNs === null ? {} : { minDurationNs }),
       },
     }

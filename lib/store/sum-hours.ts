@@ -1,5 +1,5 @@
 import { BUCKET_COUNT } from '../totals/layout.js'
-import { addBuckets, bucketText, emptyCounts } from './bucket-texts.js'
+import { addBuckets, bucketText, emptyCounts, NO_BUCKETS } from './bucket-texts.js'
 import { type Database, prepared } from './driver.js'
 import { HOUR_OF, SUMMED_HOURS } from './totals-sql.js'
 
@@ -82,7 +82,7 @@ export class HourSums {
       BUCKET_COUNT,
     )
     const texts = prepared(this.#db, BUCKETS).pluck().get(range)
-    if (texts instanceof Buffer) addBuckets(counts, texts)
+    if (texts instanceof Buffer) addBuckets(texts, id => counts.get(id) ?? NO_BUCKETS)
     const insert = prepared(this.#db, 'INSERT INTO hours VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)')
     for (const { functionId, calls, errors, kept, timed, sumNs, maxNs } of rows) {
       const buckets = bucketText(counts.get(Number(functionId)) ?? new Float64Array(0))

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadDriver } from '../../lib/store/driver.js'
 import { APPLICATION_ID, CREATE_SCHEMA, SCHEMA_VERSION } from '../../lib/store/schema.js'
+import { fingerprint } from '../../lib/writer/fingerprint.js'
 
 export const BOOT = '5f0c2a9be1d34477'
 export const OTHER_BOOT = '00112233445566ff'
@@ -30,6 +31,7 @@ export interface ErrorSeed extends CallSeed {
   message?: string
   stack?: string | null
   details?: string | null
+  fingerprint?: string
 }
 
 export interface OpenSeed extends Omit<CallSeed, 'atMs' | 'durationMs' | 'weight' | 'flags' | 'result'> {
@@ -143,7 +145,7 @@ export class TestStore {
   error(seed: ErrorSeed): number {
     const call = seed.call ?? this.#next++
     this.run(
-      `INSERT INTO errors VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, 'ffffffffffffffff', ?)`,
+      `INSERT INTO errors VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?)`,
       this.id(seed.atMs),
       this.fn(seed.fn ?? 'Orders.place'),
       seed.process ?? 1,
@@ -158,6 +160,8 @@ export class TestStore {
       seed.message ?? 'it broke',
       seed.stack ?? null,
       seed.details ?? null,
+      seed.fingerprint ??
+        fingerprint(seed.fn ?? 'Orders.place', seed.error ?? 'TypeError', seed.message ?? 'it broke'),
       seed.cuts ?? null,
     )
     return call

@@ -20,16 +20,32 @@ export interface LimitFilter {
   readonly limit?: number | undefined
 }
 
-export interface ErrorFilter extends ScopeFilter, LimitFilter {
+/** What can be asked of records of either kind. */
+export interface RecordFilter extends ScopeFilter, LimitFilter {
   /** Class name of the thrown error, exactly: `'TypeError'`. */
   readonly error?: string | undefined
   /** Only calls that took at least this long: milliseconds, or a text such as `'250ms'`. */
   readonly minDurationMs?: Duration | undefined
 }
 
+export interface ErrorFilter extends RecordFilter {
+  /** Only errors alike: 16 hex digits of an earlier answer. */
+  readonly fingerprint?: string | undefined
+}
+
+export const GROUP_ORDERS = ['newest', 'count'] as const
+export type GroupOrder = (typeof GROUP_ORDERS)[number]
+
+export interface ErrorGroupFilter extends ErrorFilter {
+  /** The one with the newest error first (`'newest'`, default), or the largest (`'count'`). */
+  readonly sort?: GroupOrder | undefined
+  /** Steps of time in which the errors of a group are counted, 1 to 1,000. Default 24. */
+  readonly steps?: number | undefined
+}
+
 export type Outcome = 'ok' | 'error'
 
-export interface CallFilter extends ErrorFilter {
+export interface CallFilter extends RecordFilter {
   /** Only calls that returned (`'ok'`) or failed (`'error'`). Default both. */
   readonly outcome?: Outcome | undefined
 }
@@ -84,6 +100,8 @@ export interface Bounds {
 
 export const DEFAULT_LIMIT = 100
 export const MAX_LIMIT = 1_000_000
+const DEFAULT_STEPS = 24
+const MAX_STEPS = 1_000
 const MAX_ID = 2n ** 63n - 1n
 const LAST_MS = Number(MAX_ID / BigInt(ID_SALT_SPAN) / 1000n)
 const LAST_MINUTE = Math.floor(LAST_MS / 60_000)
@@ -155,6 +173,12 @@ export function toLimit(limit: number | undefined): number {
   if (limit === undefined) return DEFAULT_LIMIT
   if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit
   throw new StoreQueryError(`limit ${shown(limit)} is not a whole number from 1 to 1,000,000.`)
+}
+
+export function toSteps(steps: number | undefined): number {
+  if (steps === undefined) return DEFAULT_STEPS
+  if (Number.isInteger(steps) && steps >= 1 && steps <= MAX_STEPS) return steps
+  throw new StoreQueryError(`steps ${shown(steps)} is not a whole number from 1 to 1,000.`)
 }
 
 export function oneOf<T extends string>(name: string, value: T | undefined, allowed: readonly T[]): T | null {

@@ -19,7 +19,7 @@ const US_PER_MINUTE = 60_000_000
 
 export const FUNCTION_IDS = `function_id IN (SELECT function_id FROM functions WHERE name GLOB $pattern)`
 // CROSS JOIN fixes the order of the loops: the record tables are walked along their key and a limit ends the walk.
-const NAMES = (row: string) =>
+export const NAMES = (row: string) =>
   `CROSS JOIN functions f ON f.function_id = ${row}.function_id CROSS JOIN processes p ON p.process_id = ${row}.process_id
   ${REMOTE_JOIN(row)}`
 
@@ -28,12 +28,14 @@ export interface Conditions {
   readonly pattern: boolean
   readonly error: boolean
   readonly minDuration: boolean
+  readonly fingerprint: boolean
 }
 
-function recordRange(conditions: Conditions): string {
+export function recordRange(conditions: Conditions): string {
   const terms = ['id >= $sinceId AND id < $untilId']
   if (conditions.pattern) terms.push(FUNCTION_IDS)
   if (conditions.error) terms.push('error = $error')
+  if (conditions.fingerprint) terms.push('fingerprint = $fingerprint')
   if (conditions.minDuration) terms.push('duration_ns >= $minDurationNs')
   return terms.join(' AND ')
 }
@@ -55,11 +57,11 @@ export function errorsOfProcessSql(): string {
 }
 
 const LEG_COLUMNS = 'id, function_id, process_id, duration_ns, trace, parent, call, flags, shape, args, cuts'
-const OK_LEG = (where: string) =>
+export const OK_LEG = (where: string) =>
   `SELECT ${LEG_COLUMNS}, 'ok' AS outcome, result, weight, NULL AS error, NULL AS message FROM calls WHERE ${where}`
-const ERROR_LEG = (where: string) =>
+export const ERROR_LEG = (where: string) =>
   `SELECT ${LEG_COLUMNS}, 'error' AS outcome, NULL AS result, 1.0 AS weight, error, message FROM errors WHERE ${where}`
-const CALL_COLUMNS = `${AT('r')} AS at, f.name AS function, r.outcome AS outcome, r.duration_ns / 1e6 AS duration_ms,
+export const CALL_COLUMNS = `${AT('r')} AS at, f.name AS function, r.outcome AS outcome, r.duration_ns / 1e6 AS duration_ms,
   r.args AS args, r.result AS result, r.weight AS weight, ${TRACE_ID('r')} AS trace_id,
   ${PARENT_ID('r')} AS parent_id, ${HEX('r.call')} AS call_id, ${PROCESS} AS process, r.shape AS shape,
   CASE r.outcome WHEN 'error' THEN 'error' ELSE ${RECORDED('r')} END AS recorded, r.cuts AS cuts`
@@ -70,6 +72,30 @@ export function callsSql(conditions: Conditions, outcome: Outcome | null): strin
   if (outcome !== 'ok') legs.push(ERROR_LEG(recordRange(conditions)))
   return `SELECT ${CALL_COLUMNS} FROM (${legs.join(' UNION ALL ')} ORDER BY id DESC LIMIT $limit) r ${NAMES('r')}
     ORDER BY r.id DESC`
+}
+
+/** Which records a tail follows. */
+export interface TailConditions {
+  readonly pattern: boolean
+  readonly outcome: Outcome | null
+}
+
+const sinceCursor = ({ pattern }: TailConditions) => `id > $after${pattern ? ` AND ${FUNCTION_IDS}` : ''}`
+const tables = ({ outcome }: TailConditions) =>
+  (['calls', 'errors'] as const).filter(
+    table => outcome === null || (table === 'errors') === (outcome === 'error'),
+  )
+
+export function tailSql(conditions: TailConditions): string {
+  const where = sinceCursor(conditions)
+  const legs = tables(conditions).map(table => (table === 'calls' ? OK_LEG : ERROR_LEG)(where))
+  return `SELECT CAST(r.id AS TEXT) AS id, ${CALL_COLUMNS}
+    FROM (${legs.join(' UNION ALL ')} ORDER BY id DESC LIMIT $limit) r ${NAMES('r')} ORDER BY r.id DESC`
+}
+
+export function countSinceSql(conditions: TailConditions): string {
+  const legs = tables(conditions).map(table => `SELECT 1 FROM ${table} WHERE ${sinceCursor(conditions)}`)
+  return `SELECT count(*) AS count FROM (${legs.join(' UNION ALL ')} LIMIT $limit)`
 }
 
 /** `$process` and `$trace` are what the id says if the trace began here, `$traceId` is what it was called outside. */
@@ -161,7 +187,7 @@ export interface FunctionSums {
  */
 export function bucketsSql(unit: TotalsUnit, some: boolean): string {
   const table = unit === 'hour' ? 'hours' : 'totals'
-  return `SELECT CAST(group_concat(function_id || buckets, '') AS BLOB) AS texts FROM ${table}
+  return `SELECT ${unit} AS at, CAST(group_concat(function_id || buckets, '') AS BLOB) AS texts FROM ${table}
     WHERE ${unit} >= $first AND ${unit} < $behind
     ${some ? 'AND function_id IN (SELECT value FROM json_each($functionIds))' : ''} GROUP BY ${unit}`
 }

@@ -1,4 +1,4 @@
-import { ABSENT, addBuckets, emptyCounts } from '../bucket-texts.js'
+import { ABSENT, addBuckets, NO_BUCKETS } from '../bucket-texts.js'
 import type { RowReader } from '../read-file.js'
 import type { Bounds, TotalOrder } from './filter.js'
 import {
@@ -10,12 +10,15 @@ import {
 } from './statements.js'
 import { spansAsParams, totalSpans } from './total-spans.js'
 
-interface BucketBound {
+export interface BucketBound {
   readonly bucket: number
   readonly upperNs: number
 }
 
-const NO_BUCKETS = new Float64Array(0)
+/** Counts for every bucket of a file. A bucket that none of its texts names stays absent. */
+export function noCounts(bounds: readonly BucketBound[]): Float64Array {
+  return new Float64Array(1 + Math.max(-1, ...bounds.map(({ bucket }) => bucket))).fill(ABSENT)
+}
 
 /**
  * As the view `function_totals`, of a span of minutes and some functions. Latency buckets are merged here and only
@@ -30,17 +33,13 @@ export function readTotals(read: RowReader, bounds: Bounds, order: TotalOrder): 
     ...(pattern === null ? {} : { pattern }),
   })
   const upperBounds = read.all<BucketBound>(BUCKET_BOUNDS_SQL, {})
-  const buckets = 1 + Math.max(-1, ...upperBounds.map(({ bucket }) => bucket))
-  const counts = emptyCounts(
-    sums.map(({ functionId }) => functionId),
-    buckets,
-  )
+  const counts = new Map(sums.map(({ functionId }) => [functionId, noCounts(upperBounds)]))
   // Asking of each row whether it is wanted costs as much as reading it.
   const some = pattern !== null || sums.length === limit
   const wanted = some ? { functionIds: JSON.stringify([...counts.keys()]) } : {}
   for (const { unit, first, behind } of spans) {
     const rows = read.all<{ texts: Buffer }>(bucketsSql(unit, some), { first, behind, ...wanted })
-    for (const { texts } of rows) addBuckets(counts, texts)
+    for (const { texts } of rows) addBuckets(texts, id => counts.get(id) ?? NO_BUCKETS)
   }
   return sums.map(row => {
     const percentileMs = percentilesOf(counts.get(row.functionId) ?? NO_BUCKETS, upperBounds, row.maxNs)
@@ -58,7 +57,7 @@ export function readTotals(read: RowReader, bounds: Bounds, order: TotalOrder): 
 }
 
 /** Upper bound of the bucket that holds the call at this share of all, never above the longest call. */
-function percentilesOf(
+export function percentilesOf(
   counts: Float64Array,
   upperBounds: readonly BucketBound[],
   maxNs: number,

@@ -1,0 +1,161 @@
+import { readCoverage } from '../store/queries/coverage.js'
+import { toBounds } from '../store/queries/filter.js'
+import { readFunctionDetail } from '../store/queries/function-detail.js'
+import { readOverview } from '../store/queries/overview.js'
+import { type Range, rangeOf, readRecorded, stepsOf } from '../store/queries/range.js'
+import { readRecorder } from '../store/queries/recorder.js'
+import { readTail } from '../store/queries/tail.js'
+import type { Store } from '../store/read.js'
+import type { Api, ErrorAnswer } from './api.js'
+import type { Parameters } from './parameters.js'
+
+/** There is nothing by that name. */
+export class NotFound extends Error {}
+
+/** Rows beside the figures of one function. */
+const ROWS_OF_FUNCTION = 20
+const CALLS_BEFORE_ERROR = 20
+const OCCURRENCES = 100
+const INCIDENTS = 100
+const TRACE_CALLS = 2_000
+const MAX_TRACE_CALLS = 10_000
+
+type Address = Exclude<keyof Api, '/api/why'>
+type Answers = { readonly [Path in Address]: (request: Request) => Api[Path] }
+
+interface Request {
+  readonly store: Store
+  readonly parameters: Parameters
+  readonly version: string
+}
+
+const ANSWERS: Answers = {
+  '/api/session': ({ store, version }) =>
+    store.ask((read, nowMs) => {
+      const { range, isLive } = readRecorded(read, nowMs)
+      return { version, path: store.path, recorded: range, nowMs, isLive }
+    }),
+
+  '/api/overview': ({ store, parameters }) =>
+    store.ask((read, nowMs) => {
+      const recorded = readRecorded(read, nowMs)
+      const filter = { function: parameters.optional('function'), limit: parameters.limit(100) }
+      return readOverview(read, rangeOf(spanOf(parameters), recorded, nowMs), filter, recorded, nowMs)
+    }),
+
+  '/api/function': ({ store, parameters }) => {
+    const name = parameters.required('name')
+    const detail = store.ask((read, nowMs) => {
+      const recorded = readRecorded(read, nowMs)
+      return readFunctionDetail(read, name, rangeOf(spanOf(parameters), recorded, nowMs), recorded)
+    })
+    if (detail === null) throw new NotFound(`No function ${JSON.stringify(name)} in this recording.`)
+    const scope = {
+      ...momentsOf(detail.range),
+      function: exactly(name),
+      limit: parameters.limit(ROWS_OF_FUNCTION),
+    }
+    return {
+      ...detail,
+      slowest: store.slow(scope),
+      failed: store.errors(scope),
+      coverage: store.coverage(scope),
+    }
+  },
+
+  '/api/errors': ({ store, parameters }) => {
+    const { range, count } = stepsOf(askedRange(store, parameters))
+    const scope = {
+      ...momentsOf(range),
+      function: parameters.optional('function'),
+      error: parameters.optional('error'),
+      limit: parameters.limit(100),
+      steps: count,
+    }
+    return { range, groups: store.errorGroups(scope), coverage: store.coverage(scope) }
+  },
+
+  '/api/error-group': ({ store, parameters }) => {
+    const { range, count } = stepsOf(askedRange(store, parameters))
+    const fingerprint = parameters.required('fingerprint')
+    const scope = { ...momentsOf(range), fingerprint, limit: parameters.limit(OCCURRENCES) }
+    const [group] = store.errorGroups({ ...scope, steps: count })
+    if (group === undefined) throw new NotFound('No error of this group in this span of time.')
+    return { range, group, occurrences: store.errors(scope), coverage: store.coverage(momentsOf(range)) }
+  },
+
+  '/api/error': ({ store, parameters }): ErrorAnswer => {
+    const [error] = store.error(parameters.required('call'))
+    if (error === undefined)
+      throw new NotFound('No error of this call in this recording; it may have expired.')
+    return {
+      error,
+      trace: store.trace(error.trace_id, { limit: TRACE_CALLS }),
+      before: store.callsBefore(error, { limit: CALLS_BEFORE_ERROR }),
+      coverage: store.coverage(),
+    }
+  },
+
+  '/api/calls': ({ store, parameters }) => {
+    const range = askedRange(store, parameters)
+    const scope = { ...momentsOf(range), function: parameters.optional('function') }
+    const calls = store.calls({
+      ...scope,
+      outcome: parameters.outcome(),
+      minDurationMs: parameters.minDuration(),
+      limit: parameters.limit(100),
+    })
+    return { range, calls, coverage: store.coverage(scope) }
+  },
+
+  '/api/trace': ({ store, parameters }) => ({
+    calls: store.trace(parameters.required('id'), { limit: parameters.limit(TRACE_CALLS, MAX_TRACE_CALLS) }),
+    coverage: store.coverage(),
+  }),
+
+  '/api/tail': ({ store, parameters }) =>
+    store.ask((read, nowMs) => {
+      const { pattern } = toBounds({ function: parameters.optional('function') }, nowMs)
+      const filter = { pattern, outcome: parameters.outcome() ?? null, limit: parameters.limit(100) }
+      return read.snapshot(() => readTail(read, filter, parameters.optional('after') ?? null))
+    }),
+
+  '/api/health': ({ store, parameters }) =>
+    store.ask((read, nowMs) => {
+      const steps = stepsOf(rangeOf(spanOf(parameters), readRecorded(read, nowMs), nowMs))
+      const { range } = steps
+      return {
+        range,
+        ...readRecorder(read, steps, nowMs),
+        incidents: store.incidents({ ...momentsOf(range), limit: INCIDENTS }),
+        coverage: read.snapshot(() => readCoverage(read, toBounds(momentsOf(range), nowMs), nowMs)),
+      }
+    }),
+}
+
+/** @throws NotFound when there is no such address */
+export function answerTo(store: Store, address: string, parameters: Parameters, version: string): unknown {
+  if (!isAddress(address)) throw new NotFound('There is nothing at this address.')
+  return ANSWERS[address]({ store, parameters, version })
+}
+
+function isAddress(path: string): path is Address {
+  return Object.hasOwn(ANSWERS, path)
+}
+
+function askedRange(store: Store, parameters: Parameters): Range {
+  return store.ask((read, nowMs) => rangeOf(spanOf(parameters), readRecorded(read, nowMs), nowMs))
+}
+
+function spanOf(parameters: Parameters) {
+  return { since: parameters.moment('since'), until: parameters.moment('until') }
+}
+
+function momentsOf({ sinceMs, untilMs }: Range) {
+  return { since: new Date(sinceMs), until: new Date(untilMs) }
+}
+
+/** A name as a pattern; an asterisk or question mark in it stands for any one character. */
+function exactly(name: string): string {
+  return name.replaceAll(/[*?]/g, '?')
+}
