@@ -1,0 +1,161 @@
+import type { RecorderAnswer, RecorderProcess } from '../../api.js'
+import { EventStrip } from '../charts/event-strip.js'
+import { TimeChart } from '../charts/time-chart.js'
+import { counted, formatBytes, formatCount } from '../data/figures.js'
+import { useScoped } from '../data/scope.js'
+import { zoom } from '../data/zoom.js'
+import { EventList } from '../parts/event-list.js'
+import { eventsOf, marksOf } from '../parts/events.js'
+import { Facts } from '../parts/facts.js'
+import { NotShown } from '../parts/not-shown.js'
+import { Answer, Notice } from '../parts/notice.js'
+import { Figures, Section, View } from '../parts/page.js'
+import { Captured, Moment } from '../parts/text.js'
+
+export function Recorder() {
+  const answer = useScoped('/api/health')
+  return (
+    <View title="Recorder">
+      <Answer of={answer}>{data => <RecorderContent {...data} />}</Answer>
+    </View>
+  )
+}
+
+function RecorderContent({ range, processes, drops, file, oldest, incidents, coverage }: RecorderAnswer) {
+  const writing = processes.filter(process => process.state === 'writing').length
+  const dropped = drops.byReason.reduce((sum, row) => sum + row.counts.reduce((a, b) => a + b, 0), 0)
+  const open = processes.filter(process => process.breaker === 'open' && process.state === 'writing').length
+  const events = eventsOf(incidents, [])
+  return (
+    <>
+      <Figures
+        figures={[
+          { name: 'Processes', value: formatCount(processes.length), note: `${writing} writing` },
+          { name: 'Dropped', value: formatCount(dropped), note: 'in this span', isBad: dropped > 0 },
+          {
+            name: 'Circuit breaker',
+            value: open === 0 ? 'closed' : 'open',
+            note: open === 0 ? 'the store takes records' : counted(open, 'process', 'processes'),
+            isBad: open > 0,
+          },
+          { name: 'Store', value: formatBytes(file.storeBytes), note: `WAL ${formatBytes(file.walBytes)}` },
+          { name: 'Journals', value: formatBytes(file.journalBytes), note: 'errors on their way' },
+        ]}
+      />
+      {drops.byReason.length > 0 && (
+        <TimeChart
+          title="Dropped records"
+          range={range}
+          startMs={drops.startMs}
+          stepMs={drops.stepMs}
+          format={formatCount}
+          onZoom={zoom}
+          lines={drops.byReason.map((row, i) => ({
+            label: row.reason,
+            values: row.counts,
+            colour: DROP_COLOURS[i % DROP_COLOURS.length]!,
+            kind: drops.byReason.length === 1 ? ('bars' as const) : ('line' as const),
+          }))}
+        />
+      )}
+      <Section
+        title="Where every record went"
+        note="produced = stored + dropped + waiting, per process and lane"
+      >
+        {processes.length === 0 ? (
+          <Notice title="No process has written into this recording" />
+        ) : (
+          <ul class="processes">
+            {processes.map(process => (
+              <li key={`${process.process} ${process.startedAt}`}>
+                <Process process={process} />
+              </li>
+            ))}
+          </ul>
+        )}
+      </Section>
+      <Section title="Incidents" note="what happened to the recording itself">
+        {events.length === 0 ? (
+          <p class="quiet">None in this span.</p>
+        ) : (
+          <>
+            <EventStrip range={range} marks={marksOf(events, range)} />
+            <EventList events={events} />
+          </>
+        )}
+      </Section>
+      <Section title="What is kept">
+        <Facts
+          facts={[
+            [
+              'Oldest call',
+              oldest.call === null ? 'none' : <Moment key="call" iso={oldest.call} withMs={false} />,
+            ],
+            [
+              'Oldest error',
+              oldest.error === null ? 'none' : <Moment key="error" iso={oldest.error} withMs={false} />,
+            ],
+            [
+              'Oldest total',
+              oldest.total === null ? 'none' : <Moment key="total" iso={oldest.total} withMs={false} />,
+            ],
+          ]}
+        />
+      </Section>
+      <NotShown coverage={coverage} kind="calls" />
+    </>
+  )
+}
+
+const DROP_COLOURS = ['--bad', '--accent-3', '--accent', '--muted']
+
+function Process({ process }: { readonly process: RecorderProcess }) {
+  return (
+    <>
+      <h3>
+        <Captured text={process.process} />{' '}
+        <span class={process.state === 'ended uncleanly' ? 'state bad' : 'state'}>{process.state}</span>
+        {process.breaker === 'open' && <span class="state bad">breaker open</span>}
+      </h3>
+      <p class="quiet">
+        <Moment iso={process.startedAt} withMs={false} /> – <Moment iso={process.lastSeenAt} withMs={false} />{' '}
+        · Node <Captured text={process.nodeVersion} /> · <Captured text={process.host} />
+      </p>
+      {process.lanes.map(lane => (
+        <Equation key={lane.lane} {...lane} />
+      ))}
+    </>
+  )
+}
+
+/** The account of a lane, and whether it adds up. */
+function Equation({ lane, produced, stored, dropped, waiting }: RecorderProcess['lanes'][number]) {
+  const lost = Object.entries(dropped).filter(([, count]) => count > 0)
+  const sum = lost.reduce((total, [, count]) => total + count, 0)
+  const rest = produced - stored - sum - waiting
+  return (
+    <p class="equation">
+      <span class="lane">{lane}</span>
+      <span>
+        <b>{formatCount(produced)}</b> produced
+      </span>
+      <span>
+        = <b>{formatCount(stored)}</b> stored
+      </span>
+      <span class={sum > 0 ? 'bad' : undefined}>
+        + <b>{formatCount(sum)}</b> dropped
+        {lost.length > 0 && (
+          <small> ({lost.map(([reason, count]) => `${reason} ${formatCount(count)}`).join(', ')})</small>
+        )}
+      </span>
+      <span>
+        + <b>{formatCount(waiting)}</b> waiting
+      </span>
+      {rest !== 0 && (
+        <span class="bad">
+          + <b>{formatCount(rest)}</b> not accounted for
+        </span>
+      )}
+    </p>
+  )
+}
