@@ -1,4 +1,3 @@
-import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Ending, Plan } from '../fixtures/src/victim.js'
 import { injected } from '../support/figures.js'
@@ -18,16 +17,6 @@ const readable = (stderr: string): string =>
     .split('\n')
     .filter(line => !/^\s+at /.test(line))
     .join('\n')
-
-/** Throws as long as there is no store. */
-function recordsIn(path: string): unknown {
-  const db = new Database(path, { readonly: true })
-  try {
-    return db.prepare('SELECT (SELECT count(*) FROM calls) + (SELECT count(*) FROM errors)').pluck().get()
-  } finally {
-    db.close()
-  }
-}
 
 describe('row 1: the program ends by itself', () => {
   const endings: (readonly [string, Partial<Plan>])[] = [
@@ -171,7 +160,7 @@ describe('row 5: the main thread is blocked for ever', () => {
     const victim = scene.start({ calls: 200, ending: 'block' })
     await victim.says('blocked')
     // The program is in an endless loop; only its writer can do anything now.
-    await expect.poll(() => recordsIn(scene.store), { timeout: 60_000 }).toBe(200)
+    await scene.untilStored(200)
     victim.child.kill('SIGKILL')
     await victim.ended
     expectAllKept(scene, await scene.recover())

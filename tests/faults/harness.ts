@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import Database from 'better-sqlite3'
 import { expect } from 'vitest'
 import type { Plan } from '../fixtures/src/victim.js'
 import { noteLosses, noteRecovery } from '../support/figures.js'
@@ -99,6 +100,20 @@ export class Scene {
     // Killed before it made its folder, a program has left nothing.
     if (!existsSync(folder)) return []
     return readdirSync(folder).filter(name => name.startsWith(`${basename(this.store)}.errors-`))
+  }
+
+  /** Waits until the file has this many calls and errors. */
+  async untilStored(records: number): Promise<void> {
+    const stored = (): unknown => {
+      const db = new Database(this.store, { readonly: true })
+      try {
+        return db.prepare('SELECT (SELECT count(*) FROM calls) + (SELECT count(*) FROM errors)').pluck().get()
+      } finally {
+        db.close()
+      }
+    }
+    // Asked again as long as there is no store either.
+    await expect.poll(stored, { timeout: 60_000 }).toBe(records)
   }
 
   /** What the app saw: numbers of calls that returned, and of errors that reached it. */

@@ -29,7 +29,7 @@ function edit<T>(work: (db: Database.Database) => T): T {
 async function killed(): Promise<number> {
   const victim = scene.start({ calls: 40, ending: 'block' })
   await victim.says('blocked')
-  await new Promise(resolve => setTimeout(resolve, 1_000))
+  await scene.untilStored(40)
   victim.child.kill('SIGKILL')
   await victim.ended
   expect(scene.journals()).toHaveLength(1)
@@ -51,8 +51,8 @@ describe('taking over what a dead process left', () => {
 
   it('a process is settled although its pid is somebody else by now, as in a container', async () => {
     await killed()
-    // Start times are known to the second only.
-    await new Promise(resolve => setTimeout(resolve, 2_000))
+    // Start times are known to the second only, and half a second more is left between the two.
+    await new Promise(resolve => setTimeout(resolve, 3_000))
     const other = spawn('sleep', ['60'])
     try {
       edit(db => {
