@@ -58,6 +58,7 @@ export type {
   StallRow,
   TraceRow,
 } from './store/queries/statements.js'
+export type { TuningRow } from './store/queries/tunings.js'
 export type { OpenStoreOptions, Store } from './store/read.js'
 export { openStore } from './store/read.js'
 export {

@@ -208,7 +208,17 @@ function fail(error: unknown): void {
 }
 
 function onWriterMessage(message: WriterMessage): void {
-  warn(message.code, message.text)
+  switch (message.type) {
+    case 'warning':
+      warn(message.code, message.text)
+      break
+    case 'tunings':
+      tuning.impose(message.rules)
+      applyTuning()
+      break
+    default:
+      message satisfies never
+  }
 }
 
 function warn(code: string, text: string): void {

@@ -7,6 +7,7 @@ import { doctorCommand } from './doctor.js'
 import { errorsCommand } from './errors.js'
 import { lossesCommand } from './losses.js'
 import type { Screen } from './screen.js'
+import { setCommand } from './set.js'
 import { sqlCommand } from './sql.js'
 import { stallsCommand } from './stalls.js'
 import { visible, visibleLines } from './text.js'
@@ -14,7 +15,7 @@ import { topCommand } from './top.js'
 import { traceCommand } from './trace.js'
 import { uiCommand } from './ui.js'
 
-/** 0 fine · 1 `doctor` found something to see to · 2 wrong usage, or no readable recording · 3 nothing to export. */
+/** 0 fine · 1 `doctor` found something to see to · 2 wrong usage, no readable recording, or no permission to change it · 3 nothing to export. */
 export type ExitCode = 0 | 1 | 2 | 3
 
 /** Runs one command line, without node and script name. Never throws for what a user can do wrong. */
@@ -29,7 +30,7 @@ export async function run(args: readonly string[], screen: Screen): Promise<Exit
     )
     .addHelpText(
       'after',
-      '\nExit codes: 0 fine, 1 doctor found something to see to, 2 wrong usage or no recording.',
+      '\nExit codes: 0 fine, 1 doctor found something to see to, 2 wrong usage, no recording or no permission.',
     )
   const doctor = doctorCommand(screen, code => {
     exitCode = code
@@ -43,6 +44,7 @@ export async function run(args: readonly string[], screen: Screen): Promise<Exit
     stallsCommand,
     lossesCommand,
     sqlCommand,
+    setCommand,
     uiCommand,
   ]
   for (const command of [...makers.map(make => make(screen)), doctor]) program.addCommand(command)

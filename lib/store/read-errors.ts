@@ -37,6 +37,12 @@ export class StoreReadError extends Error {
   }
 }
 
+/** The file is ours, and may not or cannot be changed now. */
+export class StoreWriteError extends Error {
+  override readonly name = 'StoreWriteError'
+  readonly code = 'CALLSIGHT_STORE_NOT_WRITABLE'
+}
+
 /** A filter, an id or an SQL text was refused; the message says what is accepted. */
 export class StoreQueryError extends Error {
   override readonly name = 'StoreQueryError'

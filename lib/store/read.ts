@@ -49,6 +49,7 @@ import {
   type TraceRow,
 } from './queries/statements.js'
 import { readTotals } from './queries/totals.js'
+import { readTunings, type TuningRow } from './queries/tunings.js'
 import { StoreQueryError, StoreReadError } from './read-errors.js'
 import { ReadFile } from './read-file.js'
 import { runSql, type SqlParams, type SqlRow } from './sql.js'
@@ -247,6 +248,11 @@ export class Store implements Disposable {
     const file = this.#open()
     const nowMs = this.#now()
     return file.snapshot(() => readCrash(file, file.path, process, nowMs))
+  }
+
+  /** Changes of what running processes record (`callsight set`), newest first, at most 1,000. */
+  tunings(): TuningRow[] {
+    return readTunings(this.#open(), this.#now())
   }
 
   /** The programs that wrote into this store. */

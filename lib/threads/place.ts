@@ -157,7 +157,12 @@ export class Place {
       const { boot, anchor } = recorder
       const control = new Control(recorder.control)
       const lane = new RecordingLane(settings, { boot, anchor, control }, nativeThread())
-      return { settings, lane, control, writer: new SharedWriter(settings, boot, lane, control) }
+      return {
+        settings,
+        lane,
+        control,
+        writer: new SharedWriter(settings, boot, lane, control, this.#hooks.onWriterMessage),
+      }
     }
     return this.#settleOwn(isMainThread ? this.#whereWorkersRecord(settings) : settings)
   }

@@ -4,6 +4,8 @@ import { nowMs } from '../queue/clock.js'
 import type { Control } from '../queue/control.js'
 import { LaneI32, LaneState } from '../queue/layout.js'
 import { announceLane } from '../writer/lane-channel.js'
+import type { WriterMessage } from '../writer/messages.js'
+import { listenForTunings } from '../writer/tuning-channel.js'
 import type { RecordingLane } from './recording-lane.js'
 import { poll, type WriterEnd } from './writer-end.js'
 
@@ -16,13 +18,22 @@ export class SharedWriter implements WriterEnd {
   readonly #boot: string
   readonly #lane: RecordingLane
   readonly #control: Control
+  readonly #onMessage: (message: WriterMessage) => void
+  #stopListening = (): void => {}
   #left = false
 
-  constructor(settings: Settings, boot: string, lane: RecordingLane, control: Control) {
+  constructor(
+    settings: Settings,
+    boot: string,
+    lane: RecordingLane,
+    control: Control,
+    onMessage: (message: WriterMessage) => void,
+  ) {
     this.#settings = settings
     this.#boot = boot
     this.#lane = lane
     this.#control = control
+    this.#onMessage = onMessage
   }
 
   get account(): Account {
@@ -31,8 +42,13 @@ export class SharedWriter implements WriterEnd {
 
   start(): void {
     // The main thread has shut down before this thread began.
-    if (this.#control.over) this.#leave()
-    else this.#announce()
+    if (this.#control.over) {
+      this.#leave()
+      return
+    }
+    // Before the writer knows this lane, and says what is in force.
+    this.#stopListening = listenForTunings(this.#boot, this.#onMessage)
+    this.#announce()
   }
 
   tend(): void {
@@ -67,6 +83,7 @@ export class SharedWriter implements WriterEnd {
    * writer is stopping and may have looked for the last time.
    */
   end(): void {
+    this.#stopListening()
     this.#lane.producer.retryHeld()
     this.#announce()
     Atomics.store(this.#lane.i32, LaneI32.ENDED, 1)
@@ -87,6 +104,7 @@ export class SharedWriter implements WriterEnd {
   #leave(): void {
     if (this.#left) return
     this.#left = true
+    this.#stopListening()
     this.#lane.producer.route = 'errors-only'
     if (this.#lane.state === LaneState.closed) return
     this.#lane.producer.saveRing()

@@ -16,6 +16,8 @@ import { GivenUpError, Session } from './session.js'
 import { publishBreaker, restoreBreaker, retryNow } from './shared-breaker.js'
 import { StallWatch } from './stall-watch.js'
 import { Troubles } from './troubles.js'
+import { TuningSpeaker } from './tuning-channel.js'
+import { Tunings } from './tunings.js'
 
 /** Totals of the running minute are written this often, and at every flush. */
 const TOTALS_INTERVAL_MS = 1_000
@@ -65,6 +67,8 @@ export class Drain {
   readonly #lanes: Lanes
   readonly #inbox: LaneInbox
   readonly #closing: LaneClosing
+  readonly #speaker: TuningSpeaker
+  readonly #tunings: Tunings
   #breaker: CircuitBreaker
   readonly #stalls: StallWatch
   readonly #lockWait: LockWait
@@ -95,6 +99,17 @@ export class Drain {
     const isHeir = control.i32[ControlI32.WRITER_STARTS] > 1
     const before = isHeir ? task.lanes.map(({ memory }) => new Float64Array(memory)) : []
     this.#troubles = new Troubles(task.settings, this.#clock, post, before)
+    this.#speaker = new TuningSpeaker(task.boot)
+    this.#tunings = new Tunings({
+      process: { pid: task.process.pid, script: task.process.script, boot: task.boot },
+      retentionMs: task.settings.retentionMs,
+      incidents: this.#troubles.incidents,
+      isHeir,
+      tell: rules => {
+        post({ type: 'tunings', rules })
+        this.#speaker.say({ type: 'tunings', rules })
+      },
+    })
     // First of all: whoever is told that the writer runs may rely on being heard.
     this.#inbox = new LaneInbox(task.boot, task.inbox)
     this.#lanes = new Lanes(task.boot, control)
@@ -132,6 +147,7 @@ export class Drain {
       if (stop !== null || this.#control.givenUp) {
         this.#finish(outcome, stop ?? 'processEnd')
         this.#inbox.close()
+        this.#speaker.close()
         return
       }
       faultPoint(this.#control.i32, Fault.exitBetweenTicks)
@@ -153,7 +169,7 @@ export class Drain {
 
   #adopt(lane: LaneHandle): void {
     try {
-      this.#lanes.adopt(lane)
+      if (this.#lanes.adopt(lane)) this.#tunings.repeat()
     } catch {
       // No lane of this version: somebody else's message.
     }
@@ -376,6 +392,7 @@ export class Drain {
       session.publishSizes()
       if (!this.#confirmPlace(session)) return true
       this.#troubles.tend(nowMs)
+      this.#tunings.look(session.file, session.tunings(), this.#clock.nowUs())
     }
     if (nowMs >= this.#touchDueMs) {
       session.touch()

@@ -14,6 +14,13 @@ export type IncidentKind =
   | 'store_set_aside'
   /** The store, or a file that belongs to it, was removed or replaced while it was open. */
   | 'store_gone'
+  /** `callsight set`: what of sampling and capture is changed, for how long, and by whom; as long as it holds. */
+  | 'tuned'
+  /** A change that has no meaning, and was left alone. */
+  | 'tuning_refused'
+
+/** Several of these may go on at once, told apart by their detail. */
+const SEVERAL: ReadonlySet<IncidentKind> = new Set(['tuned'])
 
 interface Incident {
   readonly kind: IncidentKind
@@ -50,16 +57,16 @@ export class Incidents {
   #waiting: Incident[] = []
   #staged: { readonly incident: Incident; readonly row: Row }[] = []
 
-  /** Begins an incident, unless one of this kind goes on. */
+  /** Begins an incident, unless it goes on already. */
   begin(kind: IncidentKind, detail: string, startedUs: number): void {
-    if (this.isOpen(kind)) return
+    if (this.#open(kind, detail) !== undefined) return
     this.#waiting.push({ kind, detail, startedUs, endedUs: null, row: null })
     if (this.#waiting.length > MAX_WAITING) this.#waiting.shift()
   }
 
-  /** Ends the incident of this kind, if one goes on. */
-  end(kind: IncidentKind, endedUs: number): void {
-    const incident = this.#open(kind)
+  /** Ends the incident of this kind, if one goes on; where several may, that of this detail. */
+  end(kind: IncidentKind, endedUs: number, detail = ''): void {
+    const incident = this.#open(kind, detail)
     if (incident !== undefined) incident.endedUs = endedUs
   }
 
@@ -76,14 +83,21 @@ export class Incidents {
   goOn(file: string, rows: readonly OpenIncident[]): void {
     for (const { id, kind, detail, startedUs } of rows) {
       if (this.#waiting.some(({ row }) => row?.file === file && row.id === id)) continue
-      const known = this.#waiting.find(incident => incident.kind === kind && incident.row === null)
+      const known = this.#waiting.find(incident => isSame(incident, kind, detail) && incident.row === null)
       if (known !== undefined) known.row = { file, id, ended: false }
       else this.#waiting.push({ kind, detail, startedUs, endedUs: null, row: { file, id, ended: false } })
     }
   }
 
   isOpen(kind: IncidentKind): boolean {
-    return this.#open(kind) !== undefined
+    return this.openDetails(kind).length > 0
+  }
+
+  /** Details of the incidents of this kind that go on. */
+  openDetails(kind: IncidentKind): string[] {
+    return this.#waiting.flatMap(incident =>
+      incident.kind === kind && incident.endedUs === null ? incident.detail : [],
+    )
   }
 
   /** Whether there is something that this file does not say. */
@@ -111,9 +125,13 @@ export class Incidents {
     this.#waiting = this.#waiting.filter(({ row }) => row?.ended !== true)
   }
 
-  #open(kind: IncidentKind): Incident | undefined {
-    return this.#waiting.find(incident => incident.kind === kind && incident.endedUs === null)
+  #open(kind: IncidentKind, detail: string): Incident | undefined {
+    return this.#waiting.find(incident => isSame(incident, kind, detail) && incident.endedUs === null)
   }
+}
+
+function isSame(incident: Incident, kind: IncidentKind, detail: string): boolean {
+  return incident.kind === kind && (!SEVERAL.has(kind) || incident.detail === detail)
 }
 
 function isNews({ row, endedUs }: Incident, file: string): boolean {

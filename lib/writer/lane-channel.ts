@@ -84,6 +84,6 @@ function* messagesOf(source: MessagePort | BroadcastChannel): Generator<unknown>
 }
 
 /** The types do not know this method of a BroadcastChannel either. */
-function unref(channel: BroadcastChannel): void {
+export function unref(channel: BroadcastChannel): void {
   ;(channel as BroadcastChannel & { unref(): void }).unref()
 }

@@ -46,15 +46,16 @@ export class Lanes {
     return this.#sources.values()
   }
 
-  /** Takes a lane over. One that was announced twice, or is closed, stays as it is. */
-  adopt(handle: LaneHandle): void {
+  /** Takes a lane over. One that was announced twice, or is closed, stays as it is: `false`. */
+  adopt(handle: LaneHandle): boolean {
     const lane = new LaneView(handle)
-    if (this.#sources.has(handle.ring) || isClosed(this.#control, lane)) return
+    if (this.#sources.has(handle.ring) || isClosed(this.#control, lane)) return false
     const journal = new JournalTail(lane, handle.storePath, this.#boot)
     const life = new ThreadLife(handle.thread, lane)
     this.#sources.set(handle.ring, { handle, lane, journal, totals: new TotalsView(lane), life })
     lane.state = LaneState.adopted
     this.#control.setLanes(this.#sources.size)
+    return true
   }
 
   /** Lanes whose threads have ended, or seem to have. */

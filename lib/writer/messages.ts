@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads'
 import type { Settings } from '../config/options.js'
 import type { ClockAnchor } from '../queue/clock.js'
 import type { NativeThread } from '../queue/process-identity.js'
+import type { ImposedRule } from '../sampling/tuning.js'
 import type { ShelvedLane } from './shelving.js'
 
 /** One recording thread's memory, as the writer sees it. */
@@ -62,11 +63,22 @@ export type WriterSettings = Pick<
   | 'stallThresholdMs'
 >
 
+/** Something the user should know, said once per episode. */
+export interface WriterWarning {
+  readonly type: 'warning'
+  readonly code: string
+  readonly text: string
+}
+
 /** What the writer tells the recording thread. Everything that is a figure goes through the control block instead. */
 export type WriterMessage =
-  /** Something the user should know, said once per episode. */
-  { readonly type: 'warning'; readonly code: string; readonly text: string }
+  | WriterWarning
+  /** What the store asks this process to change: all that is in force now. */
+  | { readonly type: 'tunings'; readonly rules: readonly ImposedRule[] }
 
 export function isWriterMessage(value: unknown): value is WriterMessage {
-  return typeof value === 'object' && value !== null && 'type' in value && value.type === 'warning'
+  if (typeof value !== 'object' || value === null || !('type' in value)) return false
+  return (
+    value.type === 'warning' || (value.type === 'tunings' && 'rules' in value && Array.isArray(value.rules))
+  )
 }

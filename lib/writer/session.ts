@@ -14,6 +14,7 @@ import { openForWriting } from '../store/open.js'
 import { OpenFiles } from '../store/open-files.js'
 import { Retention } from '../store/retention.js'
 import { HourSums } from '../store/sum-hours.js'
+import { type StoredTuning, UNCLEARED_TUNINGS_SQL } from '../store/tunings.js'
 import { WriteAheadLog, walCapBytes } from '../store/write-ahead-log.js'
 import { type BatchLimits, FULL_BATCH, LaneBatch, type Settlement, shareOf } from './batch.js'
 import { FAULTS_IN_TRANSACTION, Fault, faultPoint } from './faults.js'
@@ -363,6 +364,11 @@ export class Session {
     const { more, expired } = this.#retention.sweepSlice(now, rows, cramped)
     this.#control.addExpired(expired)
     return more
+  }
+
+  /** Changes of sampling and capture that the file asks for. */
+  tunings(): StoredTuning[] {
+    return prepared(this.#db, UNCLEARED_TUNINGS_SQL).all() as StoredTuning[]
   }
 
   /** One step of summing the totals of hours that are over; `true` when there is more to do. */

@@ -5,7 +5,7 @@ import { classify, codeOf, DiskFullError, WalPinnedError } from '../store/errors
 import { giveReserve, keepReserve, type ReserveState, reserveBytes } from '../store/reserve.js'
 import { Incidents } from './incidents.js'
 import type { Lanes } from './lanes.js'
-import type { WriterMessage, WriterSettings } from './messages.js'
+import type { WriterSettings, WriterWarning } from './messages.js'
 
 /** Making a reserve that the disk refuses is tried again after this long. */
 const RESERVE_PAUSE_MS = 5_000
@@ -19,7 +19,7 @@ export class Troubles {
   readonly incidents = new Incidents()
   readonly #settings: WriterSettings
   readonly #clock: AnchoredClock
-  readonly #post: (message: WriterMessage) => void
+  readonly #post: (message: WriterWarning) => void
   /** The episode of a failing store has been told. */
   #toldFailing = false
   /** There has been a reserve. Without one nothing is written but what makes room. */
@@ -33,7 +33,7 @@ export class Troubles {
   constructor(
     settings: WriterSettings,
     clock: AnchoredClock,
-    post: (message: WriterMessage) => void,
+    post: (message: WriterWarning) => void,
     lanes: Iterable<Float64Array> = [],
   ) {
     for (const f64 of lanes) this.#journalDrops += f64[JOURNAL_FULL_WORD] ?? 0

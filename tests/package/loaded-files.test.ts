@@ -88,6 +88,7 @@ describe("the file of the app's thread", () => {
       'writer/ring-rescue.ts',
       'writer/shelving.ts',
       'writer/supervisor.ts',
+      'writer/tuning-channel.ts',
     ])
   })
 

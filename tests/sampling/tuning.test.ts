@@ -44,6 +44,24 @@ describe('tuning', () => {
     ])
   })
 
+  it('lays what is imposed from outside over its own rules, until it is replaced or expires', () => {
+    const tuning = new Tuning()
+    const sampleAt = (nowMs: number) => tuning.effective('a', BASE, nowMs).sample
+    tuning.impose([
+      { pattern: 'a', options: { sample: 0.2 }, endMs: 300 },
+      { pattern: '', options: { sample: 0.3 }, endMs: 300 },
+      { pattern: 'a', options: { sample: 7 }, endMs: 300 },
+      { pattern: 'a', options: { sample: 0.4 }, endMs: 200 },
+    ])
+    tuning.add('a', { sample: 1 }, 500, 0)
+    expect([0, 199, 200, 299, 300, 500].map(sampleAt)).toEqual([0.4, 0.4, 0.2, 0.2, 1, 0.01])
+    expect(tuning.nextExpiryMs()).toBe(200)
+    expect([tuning.expire(199), tuning.expire(200)]).toEqual([false, true])
+    expect(tuning.list().map(rule => rule.options.sample)).toEqual([1, 0.2])
+    tuning.impose([])
+    expect(sampleAt(0)).toBe(1)
+  })
+
   it('hands out nothing that changes it', () => {
     const tuning = new Tuning()
     const options = { sample: 1 }

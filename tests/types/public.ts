@@ -44,6 +44,7 @@ import {
   type shutdown,
   type TraceRow,
   type TuneOptions,
+  type TuningRow,
   tune,
 } from 'callsight'
 import { type ContainsAny, type Equal, holds, type IsAny } from './assertions.js'
@@ -96,6 +97,7 @@ type Shapes = [
   Store,
   TraceRow,
   TuneOptions,
+  TuningRow,
 ]
 holds<Equal<{ [Index in keyof Shapes]: ContainsAny<Shapes[Index]> }[number], false>>()
 type Functions = [

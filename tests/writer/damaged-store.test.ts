@@ -148,7 +148,9 @@ describe('a store that turns out to be damaged in the middle of work', () => {
         stallThresholdMs,
       },
     }
-    new Drain(task, control, ({ code }) => warnings.push(code)).run()
+    new Drain(task, control, said => {
+      if (said.type === 'warning') warnings.push(said.code)
+    }).run()
     port1.close()
     expect(steps, 'all of it has happened').toEqual([])
     const account = readStore(store)

@@ -42,6 +42,23 @@ describe('incidents on their way to the store', () => {
     expect(incidents.pending('a')).toBe(false)
   })
 
+  it('of one kind are one, unless several of it can go on: then their details tell them apart', () => {
+    const incidents = new Incidents()
+    const file = new File('a')
+    incidents.goOn('a', [{ id: 0, kind: 'tuned', detail: 'before', startedUs: 1 }])
+    for (const detail of ['x', 'y', 'x']) incidents.begin('tuned', detail, 10)
+    expect(incidents.openDetails('tuned')).toEqual(['before', 'x', 'y'])
+    file.take(incidents)
+    incidents.end('tuned', 20, 'y')
+    incidents.end('tuned', 20, 'z')
+    file.take(incidents)
+    expect(file.rows).toEqual([
+      { kind: 'tuned', started: 10, ended: null },
+      { kind: 'tuned', started: 10, ended: 20 },
+    ])
+    expect(incidents.openDetails('tuned')).toEqual(['before', 'x'])
+  })
+
   it('that go on are written to a new file again, those that are over are not', () => {
     const incidents = new Incidents()
     const [a, b] = [new File('a'), new File('b')]

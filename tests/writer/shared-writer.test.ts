@@ -20,7 +20,7 @@ afterEach(() => listener.close())
 
 describe('a thread that shares the writer', () => {
   it('announces its lane again until a writer drains it, and when it was given up', () => {
-    const writer = new SharedWriter(settings, boot, lane, control)
+    const writer = new SharedWriter(settings, boot, lane, control, () => {})
     const tends = (state: number): number => {
       Atomics.store(lane.i32, LaneI32.STATE, state)
       heard = 0

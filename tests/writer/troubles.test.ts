@@ -9,14 +9,14 @@ import { Control } from '../../lib/queue/control.js'
 import { ControlI32, DROP_WORDS_PER_LANE, Drop, Lane, LaneF64 } from '../../lib/queue/layout.js'
 import { STORE_FAILURES } from '../../lib/store/errors.js'
 import type { Lanes } from '../../lib/writer/lanes.js'
-import type { WriterMessage } from '../../lib/writer/messages.js'
+import type { WriterWarning } from '../../lib/writer/messages.js'
 import { Troubles } from '../../lib/writer/troubles.js'
 
 const { retentionMs, maxBytes, sweepIntervalMs, breaker, stallThresholdMs, drainIntervalMs } = DEFAULTS
 const JOURNAL_FULL = LaneF64.PRODUCER_DROPS + Lane.errors * DROP_WORDS_PER_LANE + Drop.journalFull
 
 let folder: string
-let messages: WriterMessage[]
+let messages: WriterWarning[]
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'callsight-troubles-'))
   messages = []
