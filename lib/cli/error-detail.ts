@@ -1,12 +1,21 @@
-import type { ErrorDetail, TraceRow } from '../store/queries/statements.js'
+import type { CallRow, ErrorDetail, TraceRow } from '../store/queries/statements.js'
+import { callTable, DURATION } from './calls.js'
 import { formatDuration } from './format.js'
 import type { Screen } from './screen.js'
 import { formatShape } from './shape.js'
 import { visible, visibleLines } from './text.js'
 import { renderTrace } from './trace-tree.js'
 
+/** An error with what surrounds it. */
+export interface ErrorInContext extends ErrorDetail {
+  readonly trace: readonly TraceRow[]
+  /** Recorded calls of its process that ended before it, newest first. */
+  readonly before: readonly CallRow[]
+}
+
 /** One error whole: what a person needs who has only this screen. */
-export function renderError(error: ErrorDetail, trace: readonly TraceRow[], screen: Screen): string {
+export function renderError(error: ErrorInContext, screen: Screen): string {
+  const { trace, before } = error
   const lines = [
     screen.style('red', `${visible(error.error)}: ${visibleLines(error.message).join('\n')}`),
     '',
@@ -23,7 +32,11 @@ export function renderError(error: ErrorDetail, trace: readonly TraceRow[], scre
     ...section('Left out by capture', prettyJson(error.cuts), screen),
   ]
   const tree = trace.length === 0 ? '' : `\n${renderTrace(trace, screen)}`
-  return `${lines.join('\n')}\n${tree}`
+  const earlier =
+    before.length === 0
+      ? ''
+      : `\n${screen.style('bold', `Before it in ${visible(error.process)}, newest first`)}\n${callTable([DURATION], before, screen)}`
+  return `${lines.join('\n')}\n${tree}${earlier}`
 }
 
 function shapeOf(error: ErrorDetail): string[] | null {

@@ -4,10 +4,27 @@ import type { Outcome } from './filter.js'
 import type { CallRow } from './rows.js'
 import { countSinceSql, tailSql } from './statements.js'
 
+/** A call, and of one that failed with what. */
+export interface TailCall extends CallRow {
+  readonly error: string | null
+  readonly message: string | null
+}
+
+/** Which calls a tail follows; what is absent or `null` is not asked for. */
+export interface TailFilter {
+  /** SQLite GLOB pattern. */
+  readonly pattern: string | null
+  readonly outcome: Outcome | null
+  readonly limit: number
+  /** Class name of the thrown error, exactly. */
+  readonly error?: string | null
+  readonly minDurationNs?: number | null
+}
+
 /** Calls that came since the last look. */
 export interface Tail {
   /** Newest first. */
-  readonly calls: readonly CallRow[]
+  readonly calls: readonly TailCall[]
   /** To be given as `after` next time. */
   readonly cursor: string
   /** Calls that came since and are not listed, because of the limit; 100,000 stands for that many and more. */
@@ -23,7 +40,7 @@ interface Cursor {
   readonly told: readonly bigint[]
 }
 
-type TailRow = CallRow & { readonly id: string }
+type TailRow = TailCall & { readonly id: string }
 
 /** As long after its call ended a record may come into the file and still be told. */
 const LATE_US = 2_000_000n
@@ -37,19 +54,22 @@ const CURSOR = /^[0-9a-z]{1,13}(?:-[0-9a-z]{1,13}){0,200}$/
 const NEWEST_SQL = `SELECT CAST(max(coalesce((SELECT max(id) FROM calls), 0), coalesce((SELECT max(id) FROM errors), 0)) AS TEXT) AS id`
 
 /** @param after cursor of the last look; `null`: the newest calls */
-export function readTail(
-  read: RowReader,
-  filter: { readonly pattern: string | null; readonly outcome: Outcome | null; readonly limit: number },
-  after: string | null,
-): Tail {
-  const { pattern, outcome, limit } = filter
+export function readTail(read: RowReader, filter: TailFilter, after: string | null): Tail {
+  const { pattern, outcome, limit, error = null, minDurationNs = null } = filter
   const last = after === null ? null : parse(after)
   const newest = BigInt(read.all<{ id: string }>(NEWEST_SQL, {})[0]?.id ?? '0')
-  const conditions = { pattern: pattern !== null, outcome }
+  const conditions = {
+    pattern: pattern !== null,
+    outcome,
+    error: error !== null,
+    minDuration: minDurationNs !== null,
+  }
   const told = new Set(last?.told)
   const params = {
     after: last?.upTo ?? 0n,
     ...(pattern === null ? {} : { pattern }),
+    ...(error === null ? {} : { error }),
+    ...(minDurationNs === null ? {} : { minDurationNs }),
   }
   const rows = read
     .all<TailRow>(tailSql(conditions), { ...params, limit: limit + told.size })
