@@ -59,7 +59,7 @@ export function callTable<Row extends CallRow>(
       header: 'END',
       value: row => row.outcome,
       style: row => (row.outcome === 'error' ? 'red' : 'green'),
-      optional: 2,
+      optional: 4,
     },
   ]
   const last: Column<Row> = {

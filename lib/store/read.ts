@@ -50,7 +50,7 @@ import {
   type TraceRow,
 } from './queries/statements.js'
 import { readStats, type StoreStats } from './queries/stats.js'
-import { readTail, type Tail } from './queries/tail.js'
+import { LONG_REACH, readTail, type Tail } from './queries/tail.js'
 import { readTotals } from './queries/totals.js'
 import { readTrends, type Trend } from './queries/trends.js'
 import { StoreQueryError, StoreReadError } from './read-errors.js'
@@ -142,7 +142,7 @@ export class Store implements Disposable {
 
   /**
    * Calls as they come: those that came since the last answer, with a cursor for the next. A record that comes into the
-   * store more than two seconds after its call ended may be left out. Default limit 100 rows.
+   * store more than 30 seconds after its call ended may be left out, or where 2,000 came after it in that time. Default limit 100 rows.
    */
   tail(options: TailOptions = {}): Tail {
     const outcome = oneOf('outcome', options.outcome, OUTCOMES)
@@ -151,7 +151,7 @@ export class Store implements Disposable {
     const minDurationNs = toMinDurationNs(options.minDurationMs)
     const file = this.#open()
     return file.snapshot(() =>
-      readTail(file, { pattern, outcome, limit, error, minDurationNs }, options.after ?? null),
+      readTail(file, { pattern, outcome, limit, error, minDurationNs }, options.after ?? null, LONG_REACH),
     )
   }
 

@@ -420,7 +420,6 @@ describe('a terminal', () => {
       for (const args of [
         ['errors'],
         ['errors', '--list'],
-        ['errors', hex16(failed)],
         ['calls'],
         ['slow'],
         ['tail'],

@@ -88,6 +88,33 @@ describe('errors', () => {
     expect(error.before.map((call: { call_id: string }) => call.call_id)).toEqual([10, 1].map(hex16))
   })
 
+  it('have the chain of their causes told line by line, whatever it holds', async () => {
+    const path = join(home, 'causes.db')
+    const made = new TestStore(path)
+    const cause = {
+      '@class': 'Error',
+      message: 'inner\u001b[2J',
+      cause: { '@class': 'SyntaxError', message: 'odd' },
+    }
+    made.error({ atMs: T0_MS, call: 1, details: JSON.stringify({ orderId: 17, cause }) })
+    for (const [i, details] of [
+      '{"cause":null}',
+      '[',
+      '7',
+      '{"cause":[]}',
+      '{"cause":{"@class":1}}',
+    ].entries())
+      made.error({ atMs: T0_MS, call: 2 + i, details })
+    made.close()
+    const { out } = await onTerminal(['errors', '1', '--db', path], 100)
+    expect(out).toContain('\nCaused by\n  Error: inner\\x1b[2J\n  SyntaxError: odd\n')
+    for (let call = 2; call <= 6; call++) {
+      const other = await onTerminal(['errors', String(call), '--db', path], 100)
+      expect(other.code).toBe(0)
+      expect(other.out).not.toContain('Caused by')
+    }
+  })
+
   it('are one by one with --list', async () => {
     expect((await rowsOf('errors', '--list')).length).toBe(7)
   })
@@ -229,7 +256,7 @@ describe('exit codes', () => {
 describe('a sparkline', () => {
   it('shows each value by its part of the largest, and nothing as a blank', () => {
     expect(sparkline([0, 1, 4, 8], { isUtf8: true })).toBe(' ▁▄█')
-    expect(sparkline([0, 1, 4, 8], { isUtf8: false })).toBe(' .-@')
+    expect(sparkline([0, 1, 4, 8], { isUtf8: false })).toBe(' .=@')
     expect(sparkline([], { isUtf8: true })).toBe('')
     expect(sparkline([0, 0], { isUtf8: true })).toBe('  ')
     // Whatever a damaged file says.
@@ -242,6 +269,6 @@ describe('a sparkline', () => {
     expect(callsight(['top', '--db', db], { env: env('C.UTF-8') }).out).toContain('▃          █')
     const plain = callsight(['top', '--db', db], { env: env('C') }).out
     expect(plain).not.toContain('█')
-    expect(plain).toContain(':          @')
+    expect(plain).toContain('-          @')
   })
 })

@@ -42,21 +42,34 @@ interface Cursor {
 
 type TailRow = TailCall & { readonly id: string }
 
-/** As long after its call ended a record may come into the file and still be told. */
-const LATE_US = 2_000_000n
+/** How late a record may come and still be told. */
+export interface TailReach {
+  /** As long after its call ended, in microseconds. */
+  readonly lateUs: bigint
+  /** Calls that are remembered as told; with more of them in that time it is shorter. */
+  readonly maxTold: number
+}
+
+/** The cursor has to fit into an address. */
+const SHORT_REACH: TailReach = { lateUs: 2_000_000n, maxTold: 200 }
+/** Each look reads what it remembers once more. */
+export const LONG_REACH: TailReach = { lateUs: 30_000_000n, maxTold: 2_000 }
 const ID_SALT_SPAN = 2048n
-/** More would make the cursor too long for an address. */
-const MAX_TOLD = 200
 const MAX_COUNTED = 100_000
 const MAX_ID = 2n ** 63n - 1n
-const CURSOR = /^[0-9a-z]{1,13}(?:-[0-9a-z]{1,13}){0,200}$/
+const CURSOR = /^[0-9a-z]{1,13}(?:-[0-9a-z]{1,13})*$/
 
 const NEWEST_SQL = `SELECT CAST(max(coalesce((SELECT max(id) FROM calls), 0), coalesce((SELECT max(id) FROM errors), 0)) AS TEXT) AS id`
 
 /** @param after cursor of the last look; `null`: the newest calls */
-export function readTail(read: RowReader, filter: TailFilter, after: string | null): Tail {
+export function readTail(
+  read: RowReader,
+  filter: TailFilter,
+  after: string | null,
+  reach = SHORT_REACH,
+): Tail {
   const { pattern, outcome, limit, error = null, minDurationNs = null } = filter
-  const last = after === null ? null : parse(after)
+  const last = after === null ? null : parse(after, reach)
   const newest = BigInt(read.all<{ id: string }>(NEWEST_SQL, {})[0]?.id ?? '0')
   const conditions = {
     pattern: pattern !== null,
@@ -80,13 +93,13 @@ export function readTail(read: RowReader, filter: TailFilter, after: string | nu
     last === null || rows.length < limit ? 0 : skippedOf(read, conditions, params, told, rows.length)
   const upTo = [
     last?.upTo ?? 0n,
-    newest - LATE_US * ID_SALT_SPAN,
+    newest - reach.lateUs * ID_SALT_SPAN,
     // What is not told now, for there was too much, is not told later either.
     skipped > 0 || (last === null && rows.length === limit) ? (rows.at(-1)?.key ?? 0n) : 0n,
   ].reduce((a, b) => (a > b ? a : b))
   return {
     calls: rows.map(({ id: _, key: __, ...row }) => row),
-    cursor: render({ upTo, told: [...told, ...rows.map(({ key }) => key)].filter(key => key > upTo) }),
+    cursor: render({ upTo, told: [...told, ...rows.map(({ key }) => key)].filter(key => key > upTo) }, reach),
     skipped,
   }
 }
@@ -103,17 +116,18 @@ function skippedOf(
 }
 
 /** `<up to>-<told>-<told>…`, what is told as distances; base 36. */
-function render({ upTo, told }: Cursor): string {
+function render({ upTo, told }: Cursor, { maxTold }: TailReach): string {
   const newestFirst = [...told].sort((a, b) => (a < b ? 1 : -1))
-  const kept = newestFirst.slice(0, MAX_TOLD)
-  const from = newestFirst[MAX_TOLD] ?? upTo
+  const kept = newestFirst.slice(0, maxTold)
+  const from = newestFirst[maxTold] ?? upTo
   return [from, ...kept.map(key => key - from)].map(number => number.toString(36)).join('-')
 }
 
-function parse(cursor: string): Cursor {
-  if (!CURSOR.test(cursor)) throw badCursor()
+function parse(cursor: string, { maxTold }: TailReach): Cursor {
+  // 14 characters a call; a longer one is not even split.
+  if (cursor.length > 14 * (maxTold + 1) || !CURSOR.test(cursor)) throw badCursor()
   const [from = 0n, ...distances] = cursor.split('-').map(fromBase36)
-  if (from > MAX_ID) throw badCursor()
+  if (distances.length > maxTold || from > MAX_ID) throw badCursor()
   return { upTo: from, told: distances.map(distance => from + distance) }
 }
 
