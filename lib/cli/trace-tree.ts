@@ -58,7 +58,7 @@ function startedText(startUs: number): string {
 }
 
 /** The call that made a root is in another program's recording, was not sampled, or has expired. */
-function calledFrom({ row, depth }: Node, known: ReadonlySet<string>): string | null {
+function calledFrom({ row, depth }: TreeNode, known: ReadonlySet<string>): string | null {
   return depth > 0 || row.parent_id === null || known.has(row.parent_id)
     ? null
     : `called by ${row.parent_id}, which is not in this recording`
