@@ -42,6 +42,7 @@ export type {
   OpenCallFilter,
   Outcome,
   StallFilter,
+  TailOptions,
   TotalFilter,
 } from './store/queries/filter.js'
 export type { HiddenName, HiddenNames, HiddenPlace } from './store/queries/hidden.js'
@@ -58,6 +59,9 @@ export type {
   StallRow,
   TraceRow,
 } from './store/queries/statements.js'
+export type { LaneStats, StoreStats } from './store/queries/stats.js'
+export type { Tail, TailCall } from './store/queries/tail.js'
+export type { Trend } from './store/queries/trends.js'
 export type { TuningRow } from './store/queries/tunings.js'
 export type { OpenStoreOptions, Store } from './store/read.js'
 export { openStore } from './store/read.js'

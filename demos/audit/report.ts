@@ -88,7 +88,7 @@ export function report(recording: Recording, account: Account): void {
   heading('The same errors by other means')
   const path = relative(process.cwd(), storePath)
   command(`sqlite3 ${path} "select error, message from recent_errors limit ${ERRORS_SHOWN}"`)
-  command(`npx callsight errors --db ${path} --limit ${ERRORS_SHOWN}`)
+  command(`npx callsight errors --list --db ${path} --limit ${ERRORS_SHOWN}`)
 }
 
 function printSecret(

@@ -2,28 +2,32 @@ import type { Command } from 'commander'
 import type { Coverage } from '../store/queries/coverage.js'
 import { renderCrash } from './crash-report.js'
 import { counted } from './format.js'
-import { type CommonOptions, command, withStore, writeJson } from './options.js'
+import { type CommonOptions, command } from './options.js'
 import { paragraph } from './paragraph.js'
+import type { EndWith } from './program.js'
 import type { Screen } from './screen.js'
+import { view } from './view.js'
 
 interface Options extends CommonOptions {
   readonly process?: string
 }
 
-export function crashCommand(screen: Screen): Command {
+export function crashCommand(screen: Screen, endWith: EndWith): Command {
   const target = command('crash', 'how the last process that died ended, and what it was doing', [
     'crash',
     'crash --process 4711',
     "crash --process 'app.ts[4711]' --json",
+    'crash --fail-if-any',
   ]).option('--process <name>', 'this one, however it ended: its pid, script[pid] or boot id')
-  return target.action((options: Options) =>
-    withStore(options, store => {
-      const report = store.crash(options.process)
-      const coverage = store.coverage()
-      if (options.json) return writeJson(screen, { rows: report === null ? [] : [report], coverage })
-      screen.write(report === null ? nobodyDied(coverage, screen) : renderCrash(report, Date.now(), screen))
-    }),
-  )
+  return view<Options>(target, screen, endWith, (store, options) => {
+    const report = store.crash(options.process)
+    const coverage = store.coverage()
+    return {
+      rows: report === null ? [] : [report],
+      coverage,
+      text: () => (report === null ? nobodyDied(coverage, screen) : renderCrash(report, Date.now(), screen)),
+    }
+  })
 }
 
 function nobodyDied(coverage: Coverage, screen: Screen): string {

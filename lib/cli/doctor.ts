@@ -15,7 +15,7 @@ import {
 } from './checks.js'
 import { notShown, renderFooter } from './not-shown.js'
 import { command, type ScopeOptions, storePath, withScope, writeJson } from './options.js'
-import type { ExitCode } from './program.js'
+import type { EndWith, ExitCode } from './program.js'
 import type { Screen, Style } from './screen.js'
 import { showSecrets } from './secrets.js'
 import { renderTable } from './table.js'
@@ -32,7 +32,7 @@ interface Findings {
   readonly exitCode: ExitCode
 }
 
-export function doctorCommand(screen: Screen, exit: (code: ExitCode) => void): Command {
+export function doctorCommand(screen: Screen, endWith: EndWith): Command {
   const target = command('doctor', 'checks this installation and the recording', [
     'doctor',
     'doctor --db /var/lib/shop/calls.db',
@@ -41,11 +41,11 @@ export function doctorCommand(screen: Screen, exit: (code: ExitCode) => void): C
   ])
   withScope(target).option('--secrets', 'instead: which names had their values hidden where, without values')
   return target.action((options: Options) => {
-    if (options.secrets) return showSecrets(options, screen)
+    if (options.secrets) return showSecrets(options, screen, endWith)
     if (options.since !== undefined || options.until !== undefined || options.function !== undefined)
       throw new StoreQueryError('--since, --until and --function belong to doctor --secrets.')
-    const { checks, coverage, exitCode } = examine(storePath(options))
-    exit(exitCode)
+    const { checks, coverage, exitCode } = examine(storePath(options), screen)
+    endWith(exitCode)
     if (options.json) return writeJson(screen, { rows: checks, coverage })
     const table = renderTable<Check>(
       [
@@ -61,16 +61,19 @@ export function doctorCommand(screen: Screen, exit: (code: ExitCode) => void): C
   })
 }
 
-function examine(path: string): Findings {
+function examine(path: string, screen: Screen): Findings {
   const checks = [checkNode(), checkBinding()]
   // Loading a binding that crashes would end this process, too.
   if (checks.some(check => check.status === 'fail')) return { checks, coverage: null, exitCode: 1 }
   try {
     const store = openStore(path)
     try {
+      screen.working(`Checking ${store.path} for damage`)
+      const integrity = checkIntegrity(store.path)
+      screen.working(null)
       checks.push(
         { status: 'ok', check: 'store', message: `${store.path} is readable` },
-        checkIntegrity(store.path),
+        integrity,
         checkWal(store.path),
         checkModes(store.path),
         ...checkProcesses(store),

@@ -1,37 +1,77 @@
-import type { ErrorDetail, TraceRow } from '../store/queries/statements.js'
+import type { CallRow, ErrorDetail, TraceRow } from '../store/queries/statements.js'
+import { callTable, DURATION } from './calls.js'
 import { formatDuration } from './format.js'
+import { field } from './paragraph.js'
 import type { Screen } from './screen.js'
 import { formatShape } from './shape.js'
 import { visible, visibleLines } from './text.js'
 import { renderTrace } from './trace-tree.js'
 
+/** An error with what surrounds it. */
+export interface ErrorInContext extends ErrorDetail {
+  readonly trace: readonly TraceRow[]
+  /** Recorded calls of its process that ended before it, newest first. */
+  readonly before: readonly CallRow[]
+}
+
+const NAME_WIDTH = 10
+/** More than capture follows. */
+const MAX_CAUSES = 20
+
 /** One error whole: what a person needs who has only this screen. */
-export function renderError(error: ErrorDetail, trace: readonly TraceRow[], screen: Screen): string {
+export function renderError(error: ErrorInContext, screen: Screen): string {
+  const { trace, before } = error
+  const row = (name: string, value: string) => field(screen, name, value, NAME_WIDTH)
   const lines = [
-    screen.style('red', `${visible(error.error)}: ${visibleLines(error.message).join('\n')}`),
-    '',
-    field('function', error.function, screen),
-    field('at', error.at, screen),
-    field('duration', formatDuration(error.duration_ms), screen),
-    field('call', error.call_id + (error.parent_id === null ? '' : `, called by ${error.parent_id}`), screen),
-    field('process', error.process, screen),
-    field('alike', `fingerprint ${error.fingerprint}`, screen),
     ...section('Arguments', prettyJson(error.args), screen),
     ...section('Arguments, by type and size only', shapeOf(error), screen),
     ...section('Stack', error.stack === null ? null : visibleLines(error.stack), screen),
+    ...section('Caused by', causesOf(error.details), screen),
     ...section('Details', prettyJson(error.details), screen),
     ...section('Left out by capture', prettyJson(error.cuts), screen),
   ]
-  const tree = trace.length === 0 ? '' : `\n${renderTrace(trace, screen)}`
-  return `${lines.join('\n')}\n${tree}`
+  return [
+    `${screen.style('red', `${visible(error.error)}: ${visibleLines(error.message).join('\n')}`)}\n\n`,
+    row('function', error.function),
+    row('at', error.at),
+    row('duration', formatDuration(error.duration_ms)),
+    row('call', error.call_id + (error.parent_id === null ? '' : `, called by ${error.parent_id}`)),
+    row('process', error.process),
+    row('alike', `callsight errors ${error.fingerprint}`),
+    lines.map(line => `${line}\n`).join(''),
+    trace.length === 0 ? '' : `\n${renderTrace(trace, screen)}`,
+    before.length === 0
+      ? ''
+      : `\n${screen.style('bold', `Before it in ${visible(error.process)}, newest first`)}\n${callTable([DURATION], before, screen)}`,
+  ].join('')
+}
+
+/** The chain of causes, one a line; whatever else is stored of them stands among the details. */
+function causesOf(details: string | null): string[] | null {
+  const causes: string[] = []
+  for (let at = causeIn(parsed(details)); at !== null && causes.length < MAX_CAUSES; at = causeIn(at)) {
+    const { '@class': type, message } = at
+    if (typeof type === 'string') causes.push(...visibleLines(`${type}: ${String(message ?? '')}`))
+  }
+  return causes.length === 0 ? null : causes
+}
+
+function causeIn(details: unknown): Readonly<Record<string, unknown>> | null {
+  if (typeof details !== 'object' || details === null || !('cause' in details)) return null
+  const { cause } = details
+  return typeof cause === 'object' ? (cause as Readonly<Record<string, unknown>> | null) : null
+}
+
+function parsed(json: string | null): unknown {
+  try {
+    return json === null ? null : JSON.parse(json)
+  } catch {
+    return null
+  }
 }
 
 function shapeOf(error: ErrorDetail): string[] | null {
   return error.args !== null || error.shape === null ? null : visibleLines(formatShape(error.shape))
-}
-
-function field(name: string, value: string, screen: Screen): string {
-  return `${screen.style('dim', name.padEnd(10))}${visible(value)}`
 }
 
 function section(title: string, lines: readonly string[] | null, screen: Screen): string[] {

@@ -2,19 +2,11 @@ import type { Command } from 'commander'
 import type { LossRow } from '../store/queries/statements.js'
 import { formatCount } from './format.js'
 import { instantColumn, instantOf } from './instant.js'
-import { notShown, renderFooter } from './not-shown.js'
-import {
-  command,
-  limitNote,
-  type ScopeOptions,
-  scopeOf,
-  withLimit,
-  withScope,
-  withStore,
-  writeJson,
-} from './options.js'
+import { command, type ScopeOptions, scopeOf, withLimit, withScope } from './options.js'
+import type { EndWith } from './program.js'
 import type { Screen } from './screen.js'
 import { type Column, renderTable } from './table.js'
+import { listing, view } from './view.js'
 
 type Loss = Omit<LossRow, 'minute'>
 
@@ -48,20 +40,22 @@ export function lossTable(rows: readonly Loss[], screen: Screen): string {
   return renderTable(lossColumns(rows, screen), rows, screen, { below: row => row.detail })
 }
 
-export function lossesCommand(screen: Screen): Command {
+export function lossesCommand(screen: Screen, endWith: EndWith): Command {
   const target = command('losses', 'what is missing, when and why: per minute, function and reason', [
     'losses',
     "losses --since 1h --function 'Orders.*'",
+    'losses --since 10m --fail-if-any',
     'losses --json',
   ])
   withLimit(withScope(target), 100)
-  return target.action((options: ScopeOptions) =>
-    withStore(options, store => {
-      const rows = store.losses(scopeOf(options))
-      const coverage = store.coverage(scopeOf(options))
-      if (options.json) return writeJson(screen, { rows, coverage })
-      screen.write(rows.length === 0 ? 'No losses.\n' : lossTable(rows, screen))
-      screen.write(renderFooter(screen, notShown(coverage, 'calls', limitNote(rows.length, options.limit))))
+  return view<ScopeOptions>(target, screen, endWith, (store, options) =>
+    listing(screen, {
+      rows: store.losses(scopeOf(options)),
+      coverage: store.coverage(scopeOf(options)),
+      kind: 'calls',
+      limit: options.limit,
+      none: 'No losses.',
+      table: rows => lossTable(rows, screen),
     }),
   )
 }

@@ -1,7 +1,13 @@
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import type { Duration } from '../config/options.js'
 import type { Coverage } from '../store/queries/coverage.js'
-import { MAX_LIMIT, type ScopeFilter, toBounds } from '../store/queries/filter.js'
+import {
+  type CallFilter,
+  MAX_LIMIT,
+  type Outcome,
+  type ScopeFilter,
+  toBounds,
+} from '../store/queries/filter.js'
 import { defaultStorePath, openStore, type Store } from '../store/read.js'
 import { StoreQueryError } from '../store/read-errors.js'
 import { formatCount } from './format.js'
@@ -19,6 +25,12 @@ export interface ScopeOptions extends CommonOptions {
   readonly until?: string
   readonly function?: string
   readonly limit?: number
+}
+
+export interface RecordOptions extends ScopeOptions {
+  readonly error?: string
+  readonly minDuration?: string
+  readonly outcome?: Outcome
 }
 
 /** Machine form of every answer. */
@@ -49,10 +61,28 @@ export function commandWithoutRows(name: string, summary: string, examples: read
 }
 
 export function withScope(target: Command): Command {
+  return withFunction(
+    target
+      .option('--since <time>', 'from then on: 10m, 6h, or UTC such as 2026-11-20T10:00Z')
+      .option('--until <time>', 'before then, in the same forms'),
+  )
+}
+
+export function withFunction(target: Command): Command {
+  return target.option('--function <name>', "name of the function, * and ? allowed: 'Orders.*'")
+}
+
+/** What can be asked of single records. */
+export function withRecords(target: Command): Command {
   return target
-    .option('--since <time>', 'from then on: 10m, 6h, or UTC such as 2026-11-20T10:00Z')
-    .option('--until <time>', 'before then, in the same forms')
-    .option('--function <name>', "name of the function, * and ? allowed: 'Orders.*'")
+    .option('--error <class>', 'only calls that failed with this class of error, such as TypeError')
+    .option('--min-duration <time>', 'only calls that took at least this long: 250ms, 1.5s')
+}
+
+export function withOutcome(target: Command): Command {
+  return target.addOption(
+    new Option('--outcome <outcome>', 'only calls that ended so').choices(['ok', 'error']),
+  )
 }
 
 export function withLimit(target: Command, defaultLimit: number): Command {
@@ -64,7 +94,7 @@ export function duration(value: string): Duration {
   return /^\d+(\.\d+)?$/.test(value) ? Number(value) : (value as Duration)
 }
 
-function wholeNumber(value: string): number {
+export function wholeNumber(value: string): number {
   const rows = Number(value)
   if (/^\d{1,7}$/.test(value) && rows >= 1 && rows <= MAX_LIMIT) return rows
   throw new InvalidArgumentError(`Use a whole number from 1 to ${formatCount(MAX_LIMIT)}.`)
@@ -83,6 +113,17 @@ export function scopeOf(options: ScopeOptions): ScopeFilter & { limit?: number |
   return scope
 }
 
+/** The filter of a command with {@link withScope} and {@link withRecords}. */
+export function recordsOf(options: RecordOptions): CallFilter {
+  const { error, minDuration, outcome } = options
+  return {
+    ...scopeOf(options),
+    error,
+    outcome,
+    minDurationMs: minDuration === undefined ? undefined : duration(minDuration),
+  }
+}
+
 /** Opens the store for one answer and closes it whatever happens. */
 export function withStore<T>(options: CommonOptions, work: (store: Store) => T): T {
   const store = openStore(storePath(options))
@@ -99,15 +140,19 @@ export function storePath(options: CommonOptions): string {
   return options.db ?? defaultStorePath()
 }
 
-/** Integers beyond 2^53 and infinities become text, bytes become `0x…`: JSON has no other exact way. */
 export function writeJson(screen: Screen, answer: JsonAnswer): void {
+  screen.write(`${toJson(answer)}\n`)
+}
+
+/** Integers beyond 2^53 and infinities become text, bytes become `0x…`: JSON has no other exact way. */
+export function toJson(answer: unknown): string {
   const text = JSON.stringify(answer, function (this: Record<string, unknown>, key: string, value: unknown) {
     const original = this[key]
     if (Buffer.isBuffer(original)) return `0x${original.toString('hex')}`
     if (typeof value === 'bigint') return value.toString()
     return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value
   })
-  screen.write(`${visibleJson(text)}\n`)
+  return visibleJson(text)
 }
 
 /** A footer's first part when the limit may have cut the answer. */

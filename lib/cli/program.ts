@@ -2,21 +2,51 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { codeOf } from '../store/errors.js'
 import { callsCommand } from './calls.js'
+import { completionCommand } from './completion.js'
 import { crashCommand } from './crash.js'
 import { doctorCommand } from './doctor.js'
 import { errorsCommand } from './errors.js'
 import { lossesCommand } from './losses.js'
 import type { Screen } from './screen.js'
 import { setCommand } from './set.js'
+import { slowCommand } from './slow.js'
 import { sqlCommand } from './sql.js'
 import { stallsCommand } from './stalls.js'
+import { statsCommand } from './stats.js'
+import { tailCommand } from './tail.js'
 import { visible, visibleLines } from './text.js'
 import { topCommand } from './top.js'
 import { traceCommand } from './trace.js'
 import { uiCommand } from './ui.js'
 
-/** 0 fine · 1 `doctor` found something to see to · 2 wrong usage, no readable recording, or no permission to change it · 3 nothing to export. */
+/**
+ * 0 fine · 1 found what one asked to be warned of: `doctor`, `--fail-if-any` · 2 wrong usage, no readable recording, or no permission to
+ * change it ·
+ * 3 no data: the answer is empty.
+ */
 export type ExitCode = 0 | 1 | 2 | 3
+
+/** Says how the command line ends, where that is not 0. */
+export type EndWith = (code: ExitCode) => void
+
+/** Every command, in the order of the help. */
+const COMMANDS: readonly ((screen: Screen, endWith: EndWith) => Command)[] = [
+  errorsCommand,
+  topCommand,
+  slowCommand,
+  callsCommand,
+  traceCommand,
+  tailCommand,
+  crashCommand,
+  stallsCommand,
+  lossesCommand,
+  statsCommand,
+  sqlCommand,
+  setCommand,
+  uiCommand,
+  doctorCommand,
+  completionCommand,
+]
 
 /** Runs one command line, without node and script name. Never throws for what a user can do wrong. */
 export async function run(args: readonly string[], screen: Screen): Promise<ExitCode> {
@@ -26,28 +56,21 @@ export async function run(args: readonly string[], screen: Screen): Promise<Exit
     .version(packageVersion(), '-V, --version')
     .addHelpText(
       'after',
-      '\nExamples:\n  $ callsight errors --since 10m\n  $ callsight top\n  $ callsight doctor',
+      '\nExamples:\n  $ callsight errors --since 10m\n  $ callsight top\n  $ callsight tail -f\n  $ callsight doctor',
     )
     .addHelpText(
       'after',
-      '\nExit codes: 0 fine, 1 doctor found something to see to, 2 wrong usage, no recording or no permission.',
+      `
+Exit codes:
+  0  fine
+  1  found what you asked to be warned of: doctor, or rows with --fail-if-any
+  2  wrong usage, no readable recording, or no permission to change it
+  3  no data: the answer is empty`,
     )
-  const doctor = doctorCommand(screen, code => {
+  const endWith: EndWith = code => {
     exitCode = code
-  })
-  const makers = [
-    errorsCommand,
-    callsCommand,
-    topCommand,
-    traceCommand,
-    crashCommand,
-    stallsCommand,
-    lossesCommand,
-    sqlCommand,
-    setCommand,
-    uiCommand,
-  ]
-  for (const command of [...makers.map(make => make(screen)), doctor]) program.addCommand(command)
+  }
+  for (const make of COMMANDS) program.addCommand(make(screen, endWith))
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({
       writeOut: text => screen.write(text),

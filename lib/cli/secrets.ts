@@ -2,6 +2,7 @@ import type { HiddenName, HiddenNames } from '../store/queries/hidden.js'
 import { counted, formatCount } from './format.js'
 import { notShown, renderFooter } from './not-shown.js'
 import { type ScopeOptions, scopeOf, withStore, writeJson } from './options.js'
+import type { EndWith } from './program.js'
 import type { Screen } from './screen.js'
 import { type Column, renderTable } from './table.js'
 
@@ -14,9 +15,12 @@ const COLUMNS: readonly Column<HiddenName>[] = [
 ]
 
 /** `doctor --secrets`: what capture has hidden, by name. Nothing here has ever seen a value. */
-export function showSecrets(options: ScopeOptions, screen: Screen): void {
+export function showSecrets(options: ScopeOptions, screen: Screen, endWith: EndWith): void {
   withStore(options, store => {
+    screen.working('Looking for what was hidden')
     const hidden = store.hiddenNames(scopeOf(options))
+    screen.working(null)
+    if (hidden.names.length === 0) endWith(3)
     const coverage = store.coverage(scopeOf(options))
     if (options.json) {
       writeJson(screen, {

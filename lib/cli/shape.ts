@@ -19,3 +19,12 @@ export function argumentsText(call: { readonly args: string | null; readonly sha
   if (call.args !== null) return call.args
   return call.shape === null ? '' : `(${formatShape(call.shape)})`
 }
+
+/** What went in and what came out, on one line. */
+export function exchangeText(call: {
+  readonly args: string | null
+  readonly shape: string | null
+  readonly result: string | null
+}): string {
+  return `${argumentsText(call)}${call.result === null ? '' : ` → ${call.result}`}`
+}

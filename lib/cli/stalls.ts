@@ -2,19 +2,12 @@ import type { Command } from 'commander'
 import type { StallRow } from '../store/queries/statements.js'
 import { counted, formatDuration } from './format.js'
 import { instantColumn } from './instant.js'
-import {
-  command,
-  limitNote,
-  type ScopeOptions,
-  scopeOf,
-  withLimit,
-  withScope,
-  withStore,
-  writeJson,
-} from './options.js'
+import { command, limitNote, type ScopeOptions, scopeOf, withLimit, withScope } from './options.js'
 import { paragraph } from './paragraph.js'
+import type { EndWith } from './program.js'
 import type { Screen } from './screen.js'
 import { type Column, renderTable } from './table.js'
+import { view } from './view.js'
 
 /** Narrower than this the process stands below. */
 const ONE_LINE_WIDTH = 100
@@ -22,36 +15,33 @@ const ONE_LINE_WIDTH = 100
 const COMPUTING = 0.8
 const WAITING = 0.2
 
-export function stallsCommand(screen: Screen): Command {
+export function stallsCommand(screen: Screen, endWith: EndWith): Command {
   const target = command('stalls', 'times in which an event loop stood still, with the function to blame', [
     'stalls',
     "stalls --since 1h --function 'Report.*'",
+    'stalls --since 10m --fail-if-any',
     'stalls --json',
   ])
   withLimit(withScope(target), 100)
-  return target.action((options: ScopeOptions) =>
-    withStore(options, store => {
-      const rows = store.stalls(scopeOf(options))
-      const coverage = store.coverage(scopeOf(options))
-      if (options.json) return writeJson(screen, { rows, coverage })
-      const running = new Set(
-        store
-          .processes()
-          .filter(({ state }) => state === 'writing')
-          .map(({ script, pid }) => `${script}[${pid}]`),
-      )
-      screen.write(rows.length === 0 ? 'No stalls.\n' : stallTable(rows, running, screen))
-      const limit = limitNote(rows.length, options.limit)
-      const cut = limit === null ? '' : `Not shown: ${limit}. `
-      screen.write(
-        paragraph(
-          screen,
-          `${cut}Only stalls longer than the configured threshold are recorded, of main threads, while they last.`,
-          limit === null ? 'dim' : 'yellow',
-        ),
-      )
-    }),
-  )
+  return view<ScopeOptions>(target, screen, endWith, (store, options) => {
+    const rows = store.stalls(scopeOf(options))
+    const running = new Set(
+      store
+        .processes()
+        .filter(({ state }) => state === 'writing')
+        .map(({ script, pid }) => `${script}[${pid}]`),
+    )
+    const limit = limitNote(rows.length, options.limit)
+    const cut = limit === null ? '' : `Not shown: ${limit}. `
+    const footer = `${cut}Only stalls longer than the configured threshold are recorded, of main threads, while they last.`
+    return {
+      rows,
+      coverage: store.coverage(scopeOf(options)),
+      text: () =>
+        (rows.length === 0 ? 'No stalls.\n' : stallTable(rows, running, screen)) +
+        paragraph(screen, footer, limit === null ? 'dim' : 'yellow'),
+    }
+  })
 }
 
 function stallTable(rows: readonly StallRow[], running: ReadonlySet<string>, screen: Screen): string {

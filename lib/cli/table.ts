@@ -11,6 +11,8 @@ export interface Column<Row> {
   readonly min?: number
   /** Columns it takes at most, however wide the screen; the last column ignores it. */
   readonly max?: number
+  /** Left out where there is no room: the one with the largest number goes first. Absent: it always stays. */
+  readonly optional?: number
 }
 
 export interface TableOptions<Row> {
@@ -24,11 +26,12 @@ const BELOW_MAX_LINES = 3
 
 /** Aligned columns that together fit the screen; on a pipe the last column has any length. */
 export function renderTable<Row>(
-  columns: readonly Column<Row>[],
+  allColumns: readonly Column<Row>[],
   rows: readonly Row[],
   screen: Screen,
   options: TableOptions<Row> = {},
 ): string {
+  const columns = affordable(allColumns, rows, screen.width)
   const cells = rows.map(row => columns.map(column => visible(column.value(row))))
   // Names of columns can come from a query, and are text like any other.
   const headers = columns.map(column => visible(column.header))
@@ -40,6 +43,35 @@ export function renderTable<Row>(
     if (below !== '') lines.push(...belowLines(below, screen.width))
   })
   return `${lines.join('\n')}\n`
+}
+
+/** Columns that have room when those that can be cut are as narrow as they may be. */
+function affordable<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  screenWidth: number | null,
+): readonly Column<Row>[] {
+  if (screenWidth === null || columns.every(({ optional }) => optional === undefined)) return columns
+  const least = new Map(columns.map(column => [column, leastWidth(column, rows)]))
+  const kept = [...columns]
+  const isTooWide = () =>
+    kept.reduce((sum, column) => sum + (least.get(column) ?? 0), GAP.length * (kept.length - 1)) > screenWidth
+  while (isTooWide()) {
+    const [next] = kept
+      .filter(({ optional }) => optional !== undefined)
+      .sort((a, b) => (b.optional ?? 0) - (a.optional ?? 0))
+    if (next === undefined) break
+    kept.splice(kept.indexOf(next), 1)
+  }
+  return kept
+}
+
+function leastWidth<Row>({ min, header, value }: Column<Row>, rows: readonly Row[]): number {
+  const natural = rows.reduce(
+    (most, row) => Math.max(most, displayWidth(visible(value(row)))),
+    displayWidth(visible(header)),
+  )
+  return min === undefined ? natural : Math.min(min, natural)
 }
 
 function belowLines(text: string, width: number | null): string[] {

@@ -24,7 +24,8 @@ export function renderTrace(rows: readonly TraceRow[], screen: Screen): string {
   const first = rows[0]
   if (first === undefined) return ''
   const startUs = rows.reduce((least, row) => Math.min(least, row.start_us), first.start_us)
-  const title = `${screen.style('bold', 'Trace')} ${visible(first.trace_id)}  ${screen.style('dim', first.at)}`
+  const title = `${screen.style('bold', 'Trace')} ${visible(first.trace_id)}  ${screen.style('dim', startedText(startUs))}`
+  const known = new Set(rows.map(row => row.call_id))
   const isAcrossProcesses = rows.some(row => row.process !== first.process)
   const table = renderTable<TreeNode>(
     [
@@ -46,8 +47,21 @@ export function renderTrace(rows: readonly TraceRow[], screen: Screen): string {
     ],
     inTreeOrder(rows),
     screen,
+    { below: node => calledFrom(node, known) },
   )
   return `${title}\n${table}`
+}
+
+function startedText(startUs: number): string {
+  const date = new Date(startUs / 1000)
+  return Number.isNaN(date.getTime()) ? 'at an unknown time' : `began ${date.toISOString()}`
+}
+
+/** The call that made a root is in another program's recording, was not sampled, or has expired. */
+function calledFrom({ row, depth }: TreeNode, known: ReadonlySet<string>): string | null {
+  return depth > 0 || row.parent_id === null || known.has(row.parent_id)
+    ? null
+    : `called by ${row.parent_id}, which is not in this recording`
 }
 
 function remarkOn(row: TraceRow): string {

@@ -3,6 +3,7 @@ import { type Dashboard, openDashboard } from '../dashboard/start.js'
 import { openBrowser } from './browser.js'
 import { type CommonOptions, commandWithoutRows, storePath, withStore } from './options.js'
 import type { Screen } from './screen.js'
+import { stopSignal } from './stop-signal.js'
 
 interface Options extends Omit<CommonOptions, 'json'> {
   readonly port?: number
@@ -48,18 +49,6 @@ async function listen({ port, host, allowRemote, ...options }: Options): Promise
     )
   if (port !== undefined) return start(port)
   return start(USUAL_PORT).catch(() => start(0))
-}
-
-/** Ctrl-C or a request to end. A second one ends the process at once, as without us. */
-function stopSignal(): Promise<void> {
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-  return new Promise(resolve => {
-    const stop = (): void => {
-      for (const signal of signals) process.off(signal, stop)
-      resolve()
-    }
-    for (const signal of signals) process.on(signal, stop)
-  })
 }
 
 function portNumber(value: string): number {

@@ -18,6 +18,7 @@ import {
   type RecordFilter,
   type ScopeFilter,
   type StallFilter,
+  type TailOptions,
   TOTAL_ORDERS,
   type TotalFilter,
   text,
@@ -48,7 +49,10 @@ import {
   TRACE_SQL,
   type TraceRow,
 } from './queries/statements.js'
+import { readStats, type StoreStats } from './queries/stats.js'
+import { LONG_REACH, readTail, type Tail } from './queries/tail.js'
 import { readTotals } from './queries/totals.js'
+import { readTrends, type Trend } from './queries/trends.js'
 import { readTunings, type TuningRow } from './queries/tunings.js'
 import { StoreQueryError, StoreReadError } from './read-errors.js'
 import { ReadFile } from './read-file.js'
@@ -138,6 +142,21 @@ export class Store implements Disposable {
   }
 
   /**
+   * Calls as they come: those that came since the last answer, with a cursor for the next. A record that comes into the
+   * store more than 30 seconds after its call ended may be left out, or where 2,000 came after it in that time. Default limit 100 rows.
+   */
+  tail(options: TailOptions = {}): Tail {
+    const outcome = oneOf('outcome', options.outcome, OUTCOMES)
+    const { pattern, limit } = toBounds(options, this.#now())
+    const error = options.error === undefined ? null : text('error', options.error)
+    const minDurationNs = toMinDurationNs(options.minDurationMs)
+    const file = this.#open()
+    return file.snapshot(() =>
+      readTail(file, { pattern, outcome, limit, error, minDurationNs }, options.after ?? null, LONG_REACH),
+    )
+  }
+
+  /**
    * Errors by function, class and message, the group with the newest one first; each with its count, its first and last
    * moment, and a series of counts over the span. Default limit 100 groups.
    */
@@ -173,6 +192,19 @@ export class Store implements Disposable {
     const bounds = toBounds(filter, this.#now())
     const file = this.#open()
     return file.snapshot(() => readTotals(file, bounds, order))
+  }
+
+  /**
+   * How the calls of each function went over the span, and its part of all time spent: every call counted, recorded or not.
+   * In no order.
+   *
+   * @param filter `steps`: most steps of a series, 1 to 1,000; default 24
+   */
+  trends(filter: ScopeFilter & { readonly steps?: number | undefined } = {}): Trend[] {
+    const bounds = toBounds(filter, this.#now())
+    const steps = toSteps(filter.steps)
+    const file = this.#open()
+    return file.snapshot(() => readTrends(file, bounds, steps))
   }
 
   /** What is missing from the store, when and why: per minute, function and reason; newest minute first. */
@@ -253,6 +285,11 @@ export class Store implements Disposable {
   /** Changes of what running processes record (`callsight set`), newest first, at most 1,000. */
   tunings(): TuningRow[] {
     return readTunings(this.#open(), this.#now())
+  }
+
+  /** The recording itself: its size, span, rows, processes and account. Counting the rows of a large one takes a while. */
+  stats(): StoreStats {
+    return readStats(this.#open(), this.#now())
   }
 
   /** The programs that wrote into this store. */

@@ -20,7 +20,7 @@ import { onTerminal } from './terminal.js'
 
 const EVIL = '\x1b[2J\x1b]0;owned\x07\u009b31m\u202e\r\n\u200b漢字'
 const EVIL_KEY = JSON.stringify(EVIL).slice(1, -1)
-const VIEWS = ['errors', 'calls', 'top', 'losses', 'stalls', 'crash']
+const VIEWS = ['errors', 'calls', 'slow', 'top', 'tail', 'losses', 'stalls', 'crash', 'stats']
 const cleanups: (() => void)[] = []
 let home: string
 let db: string
@@ -113,7 +113,7 @@ async function asNobody<T>(work: () => Promise<T>): Promise<T> {
 
 describe('an answer in a pipe', () => {
   it('is plain aligned text, newest first, that ends with what it does not contain', () => {
-    const { code, out, err } = callsight(['errors', '--db', db])
+    const { code, out, err } = callsight(['errors', '--list', '--db', db])
     expect([code, err]).toEqual([0, ''])
     expect(out).toBe(
       [
@@ -197,6 +197,19 @@ describe('filters of the command line', () => {
     [['errors', '--function', 'Http.*'], 1],
     [['errors', '--function', 'Nobody'], 0],
     [['errors', '--limit', '1'], 1],
+    [['errors', '--min-duration', '1s'], 1],
+    [['errors', '--list', '--min-duration', '1s', '--function', 'Orders.*'], 0],
+    [['errors', '--sort', 'count'], 2],
+    [['calls', '--error', 'RangeError'], 1],
+    [['slow', '--error', 'RangeError'], 1],
+    [['slow', '--limit', '2'], 2],
+    [['slow', '--outcome', 'ok'], 1],
+    [['slow', '--until', '2026-11-20'], 0],
+    [['tail', '--limit', '2'], 2],
+    [['tail', '--error', 'RangeError'], 1],
+    [['tail', '--error', 'RangeError', '--outcome', 'ok'], 0],
+    [['tail', '--min-duration', '1s', '--function', 'Http.*'], 1],
+    [['stats'], 1],
     [['errors', '--since', '2026-11-20T10:00:00.003Z'], 1],
     [['errors', '--until', '2026-11-20T10:00:00.003Z'], 1],
     [['calls', '--min-duration', '10ms'], 2],
@@ -207,7 +220,7 @@ describe('filters of the command line', () => {
     [['losses', '--until', '2026-11-20'], 0],
   ] as [string[], number][])('%j gives %i rows', async (args, rows) => {
     const { code, out } = await onTerminalJson(args)
-    expect(code).toBe(0)
+    expect(code).toBe(rows === 0 ? 3 : 0)
     expect(JSON.parse(out).rows.length).toBe(rows)
   })
 
@@ -358,6 +371,7 @@ describe('captured text', () => {
   const all = (): string[][] => [
     ...VIEWS.map(view => [view]),
     ['trace', '1'],
+    ['errors', '--list'],
     ['errors', '1'],
     ['errors', hex16(82)],
     ['errors', hex16(83)],
@@ -405,7 +419,11 @@ describe('a terminal', () => {
     for (const file of [db, evil]) {
       for (const args of [
         ['errors'],
+        ['errors', '--list'],
         ['calls'],
+        ['slow'],
+        ['tail'],
+        ['stats'],
         ['top'],
         ['losses'],
         ['stalls'],
@@ -495,7 +513,7 @@ describe('calls of which the arguments are not there', () => {
     expect(without).toContain('Arguments, by type and size only\n  array 500, Order 5, number\n')
     const having = (await onTerminal(['errors', hex16(4), '--db', path], 140)).out
     expect(having).toContain('"x"')
-    expect(having).not.toContain('array 500')
+    expect(having.split('\nBefore it')[0]).not.toContain('array 500')
     const trace = (await onTerminal(['trace', hex16(1), '--db', path], 140, true)).out
     expect(trace).toMatch(/<dim> {2}Db\.q {2}\(hindsight: arguments not captured\)<\/dim>/)
     expect(trace).not.toContain('PROCESS')
@@ -542,7 +560,7 @@ describe('a trace of several programs', () => {
 
 describe('help', () => {
   it('has examples for every command, and the version is that of the package', async () => {
-    for (const name of ['errors', 'calls', 'top', 'sql', 'losses', 'trace', 'crash', 'stalls', 'doctor']) {
+    for (const name of [...VIEWS, 'sql', 'trace', 'doctor', 'completion']) {
       const { code, out } = await onTerminal([name, '--help'], 80)
       expect(code).toBe(0)
       expect(out).toContain(`$ callsight ${name}`)

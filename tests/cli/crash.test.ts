@@ -29,6 +29,8 @@ function newStore(fill: (made: TestStore) => void = () => {}): string {
 const WIDE: Screen = {
   width: null,
   isTerminal: false,
+  isUtf8: true,
+  working: () => {},
   style: (_style, text) => text,
   write: () => {},
   writeError: () => {},
@@ -128,7 +130,7 @@ describe('callsight crash', () => {
   it('says so when none died, and that calls never ended all the same', async () => {
     const quiet = await onTerminal(['crash', '--db', newStore()], 200)
     expect(quiet).toEqual({
-      code: 0,
+      code: 3,
       err: '',
       out: 'No process ended uncleanly: 1 process ended cleanly, 0 are running.\nAn uncaught error or process.exit is a clean end for the recorder: see callsight errors.\n',
     })

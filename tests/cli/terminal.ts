@@ -8,6 +8,7 @@ export async function onTerminal(args: readonly string[], width: number, colours
   const screen: Screen = {
     width,
     isTerminal: true,
+    isUtf8: true,
     style: (style, text) => (colours && style !== null ? `<${style}>${text}</${style}>` : text),
     write: text => {
       out += text
@@ -15,6 +16,7 @@ export async function onTerminal(args: readonly string[], width: number, colours
     writeError: text => {
       err += text
     },
+    working: () => {},
   }
   const code = await run(args, screen)
   return { code, out, err }

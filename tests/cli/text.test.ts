@@ -50,6 +50,8 @@ function screenOf(width: number | null): Screen {
   return {
     width,
     isTerminal: width !== null,
+    isUtf8: true,
+    working: () => {},
     style: (_, text) => text,
     write: () => {},
     writeError: () => {},

@@ -52,7 +52,7 @@ describe('README', () => {
     const [cli, sql] = shown.split('\n\n')
     const printed = execFileSync(process.execPath, [join(root, 'dist/cli/main.js'), 'errors'], {
       cwd: folder,
-      env: { ...process.env, NO_COLOR: '1', COLUMNS: '120' },
+      env: { ...process.env, NO_COLOR: '1', COLUMNS: '120', LC_ALL: 'C.UTF-8' },
     }).toString()
     expect(stable(printed)).toBe(stable(cli?.replace(/^\$.*\n/, '') ?? ''))
     const [command = '', ...output] = (sql ?? '').trim().split('\n')

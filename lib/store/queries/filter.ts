@@ -50,6 +50,13 @@ export interface CallFilter extends RecordFilter {
   readonly outcome?: Outcome | undefined
 }
 
+/** Calls that came into the store since an earlier look. */
+export interface TailOptions
+  extends Pick<CallFilter, 'function' | 'outcome' | 'error' | 'minDurationMs' | 'limit'> {
+  /** The `cursor` of the last answer. Default: the newest calls. */
+  readonly after?: string | undefined
+}
+
 export const TOTAL_ORDERS = ['total', 'calls', 'errors', 'mean', 'max'] as const
 export type TotalOrder = (typeof TOTAL_ORDERS)[number]
 

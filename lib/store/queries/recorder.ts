@@ -148,7 +148,7 @@ function readDrops(read: RowReader, steps: Steps): RecorderState['drops'] {
 }
 
 /** Looked up, not opened: closing a descriptor of a store would cancel the locks this process holds on it. */
-function fileSizes(path: string): RecorderState['file'] {
+export function fileSizes(path: string): RecorderState['file'] {
   const real = realpathSync(path)
   const bytes = (file: string) => statSync(file, { throwIfNoEntry: false })?.size ?? 0
   return {

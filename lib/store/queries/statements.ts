@@ -75,21 +75,24 @@ export function callsSql(conditions: Conditions, outcome: Outcome | null): strin
 }
 
 /** Which records a tail follows. */
-export interface TailConditions {
-  readonly pattern: boolean
+export interface TailConditions extends Omit<Conditions, 'fingerprint'> {
   readonly outcome: Outcome | null
 }
 
-const sinceCursor = ({ pattern }: TailConditions) => `id > $after${pattern ? ` AND ${FUNCTION_IDS}` : ''}`
-const tables = ({ outcome }: TailConditions) =>
+const sinceCursor = ({ pattern, error, minDuration }: TailConditions) =>
+  `id > $after${pattern ? ` AND ${FUNCTION_IDS}` : ''}${error ? ' AND error = $error' : ''}${minDuration ? ' AND duration_ns >= $minDurationNs' : ''}`
+const tables = ({ outcome, error }: TailConditions) =>
   (['calls', 'errors'] as const).filter(
-    table => outcome === null || (table === 'errors') === (outcome === 'error'),
+    table =>
+      (outcome === null || (table === 'errors') === (outcome === 'error')) && (table === 'errors' || !error),
   )
 
 export function tailSql(conditions: TailConditions): string {
   const where = sinceCursor(conditions)
   const legs = tables(conditions).map(table => (table === 'calls' ? OK_LEG : ERROR_LEG)(where))
-  return `SELECT CAST(r.id AS TEXT) AS id, ${CALL_COLUMNS}
+  // Whoever asks for calls that return and fail with some class asks for none.
+  if (legs.length === 0) return `SELECT 1 WHERE FALSE`
+  return `SELECT CAST(r.id AS TEXT) AS id, ${CALL_COLUMNS}, r.error AS error, r.message AS message
     FROM (${legs.join(' UNION ALL ')} ORDER BY id DESC LIMIT $limit) r ${NAMES('r')} ORDER BY r.id DESC`
 }
 

@@ -4,10 +4,27 @@ import type { Outcome } from './filter.js'
 import type { CallRow } from './rows.js'
 import { countSinceSql, tailSql } from './statements.js'
 
+/** A call, and of one that failed with what. */
+export interface TailCall extends CallRow {
+  readonly error: string | null
+  readonly message: string | null
+}
+
+/** Which calls a tail follows; what is absent or `null` is not asked for. */
+export interface TailFilter {
+  /** SQLite GLOB pattern. */
+  readonly pattern: string | null
+  readonly outcome: Outcome | null
+  readonly limit: number
+  /** Class name of the thrown error, exactly. */
+  readonly error?: string | null
+  readonly minDurationNs?: number | null
+}
+
 /** Calls that came since the last look. */
 export interface Tail {
   /** Newest first. */
-  readonly calls: readonly CallRow[]
+  readonly calls: readonly TailCall[]
   /** To be given as `after` next time. */
   readonly cursor: string
   /** Calls that came since and are not listed, because of the limit; 100,000 stands for that many and more. */
@@ -23,33 +40,49 @@ interface Cursor {
   readonly told: readonly bigint[]
 }
 
-type TailRow = CallRow & { readonly id: string }
+type TailRow = TailCall & { readonly id: string }
 
-/** As long after its call ended a record may come into the file and still be told. */
-const LATE_US = 2_000_000n
+/** How late a record may come and still be told. */
+export interface TailReach {
+  /** As long after its call ended, in microseconds. */
+  readonly lateUs: bigint
+  /** Calls that are remembered as told; with more of them in that time it is shorter. */
+  readonly maxTold: number
+}
+
+/** The cursor has to fit into an address. */
+const SHORT_REACH: TailReach = { lateUs: 2_000_000n, maxTold: 200 }
+/** Each look reads what it remembers once more. */
+export const LONG_REACH: TailReach = { lateUs: 30_000_000n, maxTold: 2_000 }
 const ID_SALT_SPAN = 2048n
-/** More would make the cursor too long for an address. */
-const MAX_TOLD = 200
 const MAX_COUNTED = 100_000
 const MAX_ID = 2n ** 63n - 1n
-const CURSOR = /^[0-9a-z]{1,13}(?:-[0-9a-z]{1,13}){0,200}$/
+const CURSOR = /^[0-9a-z]{1,13}(?:-[0-9a-z]{1,13})*$/
 
 const NEWEST_SQL = `SELECT CAST(max(coalesce((SELECT max(id) FROM calls), 0), coalesce((SELECT max(id) FROM errors), 0)) AS TEXT) AS id`
 
 /** @param after cursor of the last look; `null`: the newest calls */
 export function readTail(
   read: RowReader,
-  filter: { readonly pattern: string | null; readonly outcome: Outcome | null; readonly limit: number },
+  filter: TailFilter,
   after: string | null,
+  reach = SHORT_REACH,
 ): Tail {
-  const { pattern, outcome, limit } = filter
-  const last = after === null ? null : parse(after)
+  const { pattern, outcome, limit, error = null, minDurationNs = null } = filter
+  const last = after === null ? null : parse(after, reach)
   const newest = BigInt(read.all<{ id: string }>(NEWEST_SQL, {})[0]?.id ?? '0')
-  const conditions = { pattern: pattern !== null, outcome }
+  const conditions = {
+    pattern: pattern !== null,
+    outcome,
+    error: error !== null,
+    minDuration: minDurationNs !== null,
+  }
   const told = new Set(last?.told)
   const params = {
     after: last?.upTo ?? 0n,
     ...(pattern === null ? {} : { pattern }),
+    ...(error === null ? {} : { error }),
+    ...(minDurationNs === null ? {} : { minDurationNs }),
   }
   const rows = read
     .all<TailRow>(tailSql(conditions), { ...params, limit: limit + told.size })
@@ -60,13 +93,13 @@ export function readTail(
     last === null || rows.length < limit ? 0 : skippedOf(read, conditions, params, told, rows.length)
   const upTo = [
     last?.upTo ?? 0n,
-    newest - LATE_US * ID_SALT_SPAN,
+    newest - reach.lateUs * ID_SALT_SPAN,
     // What is not told now, for there was too much, is not told later either.
     skipped > 0 || (last === null && rows.length === limit) ? (rows.at(-1)?.key ?? 0n) : 0n,
   ].reduce((a, b) => (a > b ? a : b))
   return {
     calls: rows.map(({ id: _, key: __, ...row }) => row),
-    cursor: render({ upTo, told: [...told, ...rows.map(({ key }) => key)].filter(key => key > upTo) }),
+    cursor: render({ upTo, told: [...told, ...rows.map(({ key }) => key)].filter(key => key > upTo) }, reach),
     skipped,
   }
 }
@@ -83,17 +116,18 @@ function skippedOf(
 }
 
 /** `<up to>-<told>-<told>…`, what is told as distances; base 36. */
-function render({ upTo, told }: Cursor): string {
+function render({ upTo, told }: Cursor, { maxTold }: TailReach): string {
   const newestFirst = [...told].sort((a, b) => (a < b ? 1 : -1))
-  const kept = newestFirst.slice(0, MAX_TOLD)
-  const from = newestFirst[MAX_TOLD] ?? upTo
+  const kept = newestFirst.slice(0, maxTold)
+  const from = newestFirst[maxTold] ?? upTo
   return [from, ...kept.map(key => key - from)].map(number => number.toString(36)).join('-')
 }
 
-function parse(cursor: string): Cursor {
-  if (!CURSOR.test(cursor)) throw badCursor()
+function parse(cursor: string, { maxTold }: TailReach): Cursor {
+  // 14 characters a call; a longer one is not even split.
+  if (cursor.length > 14 * (maxTold + 1) || !CURSOR.test(cursor)) throw badCursor()
   const [from = 0n, ...distances] = cursor.split('-').map(fromBase36)
-  if (from > MAX_ID) throw badCursor()
+  if (distances.length > maxTold || from > MAX_ID) throw badCursor()
   return { upTo: from, told: distances.map(distance => from + distance) }
 }
 

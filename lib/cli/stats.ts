@@ -1,0 +1,76 @@
+import type { Command } from 'commander'
+import type { Coverage } from '../store/queries/coverage.js'
+import type { LaneStats, StoreStats } from '../store/queries/stats.js'
+import { counted, formatBytes, formatCount, formatDuration } from './format.js'
+import { notShown, renderFooter } from './not-shown.js'
+import { type CommonOptions, command } from './options.js'
+import { field } from './paragraph.js'
+import type { EndWith } from './program.js'
+import type { Screen } from './screen.js'
+import { view } from './view.js'
+
+const NAME_WIDTH = 12
+
+export function statsCommand(screen: Screen, endWith: EndWith): Command {
+  const target = command('stats', 'the recording itself: size, span, rows, processes, its account', [
+    'stats',
+    'stats --db /var/lib/shop/calls.db',
+    "stats --json | jq '.rows[0].storeBytes'",
+  ])
+  return view<CommonOptions>(target, screen, endWith, store => {
+    screen.working('Counting the rows')
+    const stats = store.stats()
+    screen.working(null)
+    const coverage = store.coverage()
+    return { rows: [stats], coverage, text: () => renderStats(stats, coverage, screen) }
+  })
+}
+
+function renderStats(stats: StoreStats, coverage: Coverage, screen: Screen): string {
+  const row = (name: string, text: string) => field(screen, name, text, NAME_WIDTH)
+  const { rows, processes } = stats
+  return [
+    row('recording', stats.path),
+    row('written by', `callsight ${stats.versions.join(', ') || 'of an unknown version'}`),
+    row('size', sizeText(stats)),
+    row('records', spanText(stats.oldestAt, stats.newestAt)),
+    row('totals', spanText(stats.totalsSince, stats.totalsUntil)),
+    row(
+      'rows',
+      `${counted(rows.calls, 'call')}, ${counted(rows.errors, 'error')}, ${counted(rows.functions, 'function')}, ` +
+        `${formatCount(rows.totals)} minutes of totals, ${counted(rows.stalls, 'stall')}, ${counted(rows.incidents, 'incident')}`,
+    ),
+    row(
+      'processes',
+      `${formatCount(processes.writing)} writing, ${formatCount(processes.ended)} ended, ` +
+        `${formatCount(processes['ended uncleanly'])} ended uncleanly`,
+    ),
+    row('sampling', samplingText(stats, coverage)),
+    row('calls', laneText(stats.lanes.calls)),
+    row('errors', laneText(stats.lanes.errors)),
+    renderFooter(screen, notShown(coverage, 'calls')),
+  ].join('')
+}
+
+function sizeText({ storeBytes, walBytes, journalBytes, rows }: StoreStats): string {
+  const records = rows.calls + rows.errors
+  const each = records === 0 ? '' : `; ${formatBytes(Math.round(storeBytes / records))} a record`
+  return `${formatBytes(storeBytes)}, write-ahead log ${formatBytes(walBytes)}, journals ${formatBytes(journalBytes)}${each}`
+}
+
+function spanText(since: string | null, until: string | null): string {
+  if (since === null || until === null) return 'none'
+  return `${since} to ${until}, ${formatDuration(Date.parse(until) - Date.parse(since))}`
+}
+
+function samplingText({ recordedShare }: StoreStats, { calls }: Coverage): string {
+  if (recordedShare === null) return 'no call was counted'
+  return `${(recordedShare * 100).toFixed(recordedShare < 0.1 ? 2 : 0)} % of ${counted(calls, 'call')} were given a record`
+}
+
+function laneText({ produced, stored, dropped, waiting }: LaneStats): string {
+  const reasons = Object.entries(dropped).map(([reason, count]) => `${reason} ${formatCount(count)}`)
+  const sum = Object.values(dropped).reduce((total, count) => total + count, 0)
+  const why = reasons.length === 0 ? '' : ` (${reasons.join(', ')})`
+  return `${formatCount(produced)} produced = ${formatCount(stored)} stored + ${formatCount(sum)} dropped${why} + ${formatCount(waiting)} waiting`
+}
