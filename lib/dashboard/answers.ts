@@ -14,6 +14,8 @@ export class NotFound extends Error {}
 
 /** Rows beside the figures of one function. */
 const ROWS_OF_FUNCTION = 20
+/** A page comes within 300 ms; this is what its dearest part may take of them. */
+const PATIENCE_MS = 120
 const CALLS_BEFORE_ERROR = 20
 const OCCURRENCES = 100
 const INCIDENTS = 100
@@ -55,9 +57,11 @@ const ANSWERS: Answers = {
       function: exactly(name),
       limit: parameters.limit(ROWS_OF_FUNCTION),
     }
+    const slowest = store.slowest(scope, PATIENCE_MS)
     return {
       ...detail,
-      slowest: store.slow(scope),
+      slowest: slowest.calls,
+      isSlowestComplete: slowest.isComplete,
       failed: store.errors(scope),
       coverage: store.coverage(scope),
     }

@@ -74,6 +74,11 @@ export type OverviewAnswer = Overview
 export interface FunctionAnswer extends FunctionDetail {
   /** The slowest recorded calls of the range, slowest first. */
   readonly slowest: readonly CallRow[]
+  /**
+   * `false`: there are more recorded calls than one answer has time to look at. The minutes with the longest calls come
+   * first, so a slower one is not likely.
+   */
+  readonly isSlowestComplete: boolean
   /** The newest failed calls of the range. */
   readonly failed: readonly ErrorRow[]
   readonly coverage: Coverage

@@ -29,11 +29,11 @@ import {
 import { findCalls, findTraces } from './queries/find-traces.js'
 import { type HiddenNames, readHiddenNames } from './queries/hidden.js'
 import { readIncidents, readOpenCalls, readStalls } from './queries/incidents.js'
-import { readSlow, type SlowCall } from './queries/slow.js'
+import { readNewest } from './queries/newest.js'
+import { readSlow, type SlowCall, type Slowest } from './queries/slow.js'
 import {
   type CallRow,
   type Conditions,
-  callsSql,
   type ErrorDetail,
   type ErrorRow,
   errorsOfCallSql,
@@ -122,7 +122,11 @@ export class Store implements Disposable {
     const outcome = oneOf('outcome', filter.outcome, OUTCOMES)
     if (outcome === 'ok' && filter.error !== undefined) return []
     const { conditions, params } = this.#records(filter)
-    return this.#ifFunction(params, file => file.all<CallRow>(callsSql(conditions, outcome), params))
+    const bounds = toBounds(filter, this.#now())
+    const leastNs = toMinDurationNs(filter.minDurationMs) ?? 0
+    return this.#ifFunction(params, file =>
+      readNewest(file, { conditions, params, bounds, outcome, leastNs }),
+    )
   }
 
   /**
@@ -130,10 +134,20 @@ export class Store implements Disposable {
    * sampling that took longer than `slow` are all recorded. Default limit 100 rows.
    */
   slow(filter: CallFilter = {}): SlowCall[] {
+    return [...this.slowest(filter, Number.POSITIVE_INFINITY).calls]
+  }
+
+  /**
+   * As {@link Store.slow}, for somebody who waits.
+   *
+   * @param patienceMs milliseconds of work after which what was found so far is the answer
+   * @internal
+   */
+  slowest(filter: CallFilter, patienceMs: number): Slowest {
     const outcome = oneOf('outcome', filter.outcome, OUTCOMES)
     const { conditions, params } = this.#records(filter)
     const bounds = toBounds(filter, this.#now())
-    return this.#ifFunction(params, file => readSlow(file, { conditions, params, bounds, outcome }))
+    return readSlow(this.#open(), { conditions, params, bounds, outcome, patienceMs })
   }
 
   /**
