@@ -49,6 +49,7 @@ import {
   type TraceRow,
 } from './queries/statements.js'
 import { readTotals } from './queries/totals.js'
+import { readWhy, type WhyAnswer, type WhyFilter } from './queries/why.js'
 import { StoreQueryError, StoreReadError } from './read-errors.js'
 import { ReadFile } from './read-file.js'
 import { runSql, type SqlParams, type SqlRow } from './sql.js'
@@ -186,6 +187,15 @@ export class Store implements Disposable {
     const bounds = toBounds(filter, this.#now())
     const file = this.#open()
     return file.snapshot(() => readTotals(file, bounds, order))
+  }
+
+  /**
+   * What separates the slow or the failed calls of a function from its other ones, as far as recorded arguments and
+   * circumstances tell: conditions that hold more often for them than chance explains, with the counts behind it.
+   */
+  why(filter: WhyFilter): WhyAnswer {
+    const file = this.#open()
+    return file.snapshot(() => readWhy(file, filter, this.#now()))
   }
 
   /** What is missing from the store, when and why: per minute, function and reason; newest minute first. */
