@@ -73,7 +73,11 @@ export interface SessionAnswer {
 
 export type OverviewAnswer = Overview
 
-export interface FunctionAnswer extends FunctionDetail {
+export interface FunctionAnswer extends Omit<FunctionDetail, 'outcomes'> {
+  /** Counts of every call; errors by class as far as they are stored, the most frequent first. */
+  readonly outcomes: FunctionDetail['outcomes'] & {
+    readonly byError: readonly { readonly error: string; readonly count: number }[]
+  }
   /** The slowest recorded calls of the range, slowest first. */
   readonly slowest: readonly CallRow[]
   /**
