@@ -29,10 +29,10 @@ type TailRow = CallRow & { readonly id: string }
 const LATE_US = 2_000_000n
 const ID_SALT_SPAN = 2048n
 /** More would make the cursor too long for an address. */
-const MAX_TOLD = 200
+const MAX_TOLD = 100
 const MAX_COUNTED = 100_000
 const MAX_ID = 2n ** 63n - 1n
-const CURSOR = /^[0-9a-z]{1,13}(?:-[0-9a-z]{1,13}){0,200}$/
+const CURSOR = /^[0-9a-z]{1,13}(?:-[0-9a-z]{1,13}){0,100}$/
 
 const NEWEST_SQL = `SELECT CAST(max(coalesce((SELECT max(id) FROM calls), 0), coalesce((SELECT max(id) FROM errors), 0)) AS TEXT) AS id`
 
