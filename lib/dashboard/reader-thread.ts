@@ -25,8 +25,9 @@ export class ReaderThread {
   constructor(url: string, task: Omit<ReaderTask, 'port'>, onGone: () => void) {
     const { port1, port2 } = new MessageChannel()
     this.#port = port1
-    port1.unref()
     port1.on('message', (message: FromReader) => this.#receive(message))
+    // After the listener, which makes it keep the process alive.
+    port1.unref()
     this.#pool = new Piscina({
       filename: url,
       minThreads: 1,
