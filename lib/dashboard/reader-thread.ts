@@ -70,9 +70,14 @@ export class ReaderThread {
     })
   }
 
-  /** Lets it close the file, then ends it. */
-  async stop(): Promise<void> {
+  /**
+   * Lets it close the file, then ends it.
+   *
+   * @param isAwaited the process stays alive for it, two seconds at most
+   */
+  async stop(isAwaited: boolean): Promise<void> {
     if (this.#state === 'gone') return
+    if (isAwaited) this.#port.ref()
     const timedOut = new Promise<void>(resolve => {
       setTimeout(resolve, STOP_TIMEOUT_MS).unref()
     })
