@@ -1,12 +1,13 @@
 import { readCoverage } from '../store/queries/coverage.js'
-import { toBounds } from '../store/queries/filter.js'
+import { oneOf, toBounds } from '../store/queries/filter.js'
 import { readFunctionDetail } from '../store/queries/function-detail.js'
 import { readOverview } from '../store/queries/overview.js'
 import { type Range, rangeOf, readRecorded, stepsOf } from '../store/queries/range.js'
 import { readRecorder } from '../store/queries/recorder.js'
 import { readTail } from '../store/queries/tail.js'
+import { WHY_OF, type WhyOf } from '../store/queries/why.js'
 import type { Store } from '../store/read.js'
-import type { Api, ErrorAnswer } from './api.js'
+import type { Api, ErrorAnswer, ErrorGroup, FunctionAnswer } from './api.js'
 import type { Parameters } from './parameters.js'
 
 /** There is nothing by that name. */
@@ -14,14 +15,17 @@ export class NotFound extends Error {}
 
 /** Rows beside the figures of one function. */
 const ROWS_OF_FUNCTION = 20
+/** A page comes within 300 ms; this is what its dearest part may take of them. */
+const PATIENCE_MS = 120
 const CALLS_BEFORE_ERROR = 20
 const OCCURRENCES = 100
 const INCIDENTS = 100
+/** Groups of errors that are summed up by class. */
+const MAX_GROUPS = 1_000
 const TRACE_CALLS = 2_000
 const MAX_TRACE_CALLS = 10_000
 
-type Address = Exclude<keyof Api, '/api/why'>
-type Answers = { readonly [Path in Address]: (request: Request) => Api[Path] }
+type Answers = { readonly [Path in keyof Api]: (request: Request) => Api[Path] }
 
 interface Request {
   readonly store: Store
@@ -45,22 +49,38 @@ const ANSWERS: Answers = {
 
   '/api/function': ({ store, parameters }) => {
     const name = parameters.required('name')
-    const detail = store.ask((read, nowMs) => {
+    const figures = store.ask((read, nowMs) => {
       const recorded = readRecorded(read, nowMs)
       return readFunctionDetail(read, name, rangeOf(spanOf(parameters), recorded, nowMs), recorded)
     })
-    if (detail === null) throw new NotFound(`No function ${JSON.stringify(name)} in this recording.`)
+    if (figures === null) throw new NotFound(`No function ${JSON.stringify(name)} in this recording.`)
     const scope = {
-      ...momentsOf(detail.range),
+      ...momentsOf(figures.range),
       function: exactly(name),
       limit: parameters.limit(ROWS_OF_FUNCTION),
     }
+    const slowest = store.slowest(scope, PATIENCE_MS)
     return {
-      ...detail,
-      slowest: store.slow(scope),
+      ...figures,
+      outcomes: {
+        ...figures.outcomes,
+        byError: byError(store.errorGroups({ ...scope, limit: MAX_GROUPS, steps: 1 })),
+      },
+      slowest: slowest.calls,
+      isSlowestComplete: slowest.isComplete,
       failed: store.errors(scope),
       coverage: store.coverage(scope),
     }
+  },
+
+  '/api/why': ({ store, parameters }) => {
+    const name = parameters.required('name')
+    return store.why({
+      ...momentsOf(askedRange(store, parameters)),
+      function: name,
+      of: oneOf('of', parameters.optional('of') as WhyOf | undefined, WHY_OF) ?? undefined,
+      minDurationMs: parameters.minDuration(),
+    })
   },
 
   '/api/errors': ({ store, parameters }) => {
@@ -139,7 +159,7 @@ export function answerTo(store: Store, address: string, parameters: Parameters, 
   return ANSWERS[address]({ store, parameters, version })
 }
 
-function isAddress(path: string): path is Address {
+function isAddress(path: string): path is keyof Api {
   return Object.hasOwn(ANSWERS, path)
 }
 
@@ -153,6 +173,13 @@ function spanOf(parameters: Parameters) {
 
 function momentsOf({ sinceMs, untilMs }: Range) {
   return { since: new Date(sinceMs), until: new Date(untilMs) }
+}
+
+/** All errors of a group are of one class. The most frequent first. */
+function byError(groups: readonly ErrorGroup[]): FunctionAnswer['outcomes']['byError'] {
+  const counts = new Map<string, number>()
+  for (const { error, count } of groups) counts.set(error, (counts.get(error) ?? 0) + count)
+  return [...counts].map(([error, count]) => ({ error, count })).sort((a, b) => b.count - a.count)
 }
 
 /** A name as a pattern; an asterisk or question mark in it stands for any one character. */

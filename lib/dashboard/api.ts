@@ -6,6 +6,7 @@ import type { Range } from '../store/queries/range.js'
 import type { RecorderState } from '../store/queries/recorder.js'
 import type { CallRow, ErrorDetail, ErrorRow, IncidentRow, TraceRow } from '../store/queries/rows.js'
 import type { Tail } from '../store/queries/tail.js'
+import type { WhyAnswer } from '../store/queries/why.js'
 
 export type { Coverage } from '../store/queries/coverage.js'
 export type { ErrorGroup } from '../store/queries/error-groups.js'
@@ -22,6 +23,7 @@ export type {
   TraceRow,
 } from '../store/queries/rows.js'
 export type { LatencySeries, Series } from '../store/queries/series.js'
+export type { Separation, WhyAnswer } from '../store/queries/why.js'
 
 /**
  * What the dashboard's server answers and its page reads: one type per address under `/api/`. Every answer is JSON of
@@ -71,43 +73,21 @@ export interface SessionAnswer {
 
 export type OverviewAnswer = Overview
 
-export interface FunctionAnswer extends FunctionDetail {
+export interface FunctionAnswer extends Omit<FunctionDetail, 'outcomes'> {
+  /** Counts of every call; errors by class as far as they are stored, the most frequent first. */
+  readonly outcomes: FunctionDetail['outcomes'] & {
+    readonly byError: readonly { readonly error: string; readonly count: number }[]
+  }
   /** The slowest recorded calls of the range, slowest first. */
   readonly slowest: readonly CallRow[]
+  /**
+   * `false`: there are more recorded calls than one answer has time to look at. The minutes with the longest calls come
+   * first, so a slower one is not likely.
+   */
+  readonly isSlowestComplete: boolean
   /** The newest failed calls of the range. */
   readonly failed: readonly ErrorRow[]
   readonly coverage: Coverage
-}
-
-/** One property of the arguments that separates the slow or failing calls from the others. */
-export interface Separation {
-  /** Such as `args[0].symbol = "XAUUSD"`, `args[1]: array of 1,000 items and more`. */
-  readonly condition: string
-  /** Recorded calls, weighted by how many each stands for: those with the condition and those without. */
-  readonly with: { readonly calls: number; readonly hits: number }
-  readonly without: { readonly calls: number; readonly hits: number }
-  /** Share of hits with the condition divided by the share without; `null`: none without. */
-  readonly ratio: number | null
-  /** Probability of a difference at least as large by chance, after correction for the number of conditions tried. */
-  readonly pValue: number
-  /** A few call ids that fit, to open. */
-  readonly examples: readonly string[]
-}
-
-export interface WhyAnswer {
-  readonly range: Range
-  readonly function: string
-  readonly of: 'slow' | 'errors'
-  /** Calls of at least this duration count as slow; `null` for errors. */
-  readonly thresholdMs: number | null
-  /** Recorded calls that were looked at, and how many of them were slow or failed. */
-  readonly lookedAt: number
-  readonly hits: number
-  readonly conditionsTried: number
-  /** Strongest first; empty when nothing separates them beyond chance. */
-  readonly separations: readonly Separation[]
-  /** Why there is no answer, in one sentence; `null` when there is one. */
-  readonly note: string | null
 }
 
 export interface ErrorGroupsAnswer {

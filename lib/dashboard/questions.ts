@@ -86,7 +86,7 @@ export class Questions {
     this.#isClosed = true
     if (this.#idleTimer !== null) clearTimeout(this.#idleTimer)
     for (const pending of [...this.#pending.values()]) pending.settle(CLOSED)
-    await Promise.all([...this.#readers].map(reader => reader.stop()))
+    await Promise.all([...this.#readers].map(reader => reader.stop(true)))
     this.#readers.clear()
   }
 
@@ -170,7 +170,7 @@ export class Questions {
     this.#idleTimer = setTimeout(() => {
       for (const reader of [...this.#readers].filter(({ isIdle }) => isIdle)) {
         this.#readers.delete(reader)
-        void reader.stop()
+        void reader.stop(false)
       }
     }, this.#limits.idleMs).unref()
   }

@@ -25,8 +25,9 @@ export class ReaderThread {
   constructor(url: string, task: Omit<ReaderTask, 'port'>, onGone: () => void) {
     const { port1, port2 } = new MessageChannel()
     this.#port = port1
-    port1.unref()
     port1.on('message', (message: FromReader) => this.#receive(message))
+    // After the listener, which makes it keep the process alive.
+    port1.unref()
     this.#pool = new Piscina({
       filename: url,
       minThreads: 1,
@@ -69,9 +70,14 @@ export class ReaderThread {
     })
   }
 
-  /** Lets it close the file, then ends it. */
-  async stop(): Promise<void> {
+  /**
+   * Lets it close the file, then ends it.
+   *
+   * @param isAwaited the process stays alive for it, two seconds at most
+   */
+  async stop(isAwaited: boolean): Promise<void> {
     if (this.#state === 'gone') return
+    if (isAwaited) this.#port.ref()
     const timedOut = new Promise<void>(resolve => {
       setTimeout(resolve, STOP_TIMEOUT_MS).unref()
     })

@@ -16,13 +16,8 @@ export function emptyCounts(functionIds: Iterable<number>, buckets: number): Map
  * function, those before a quote a bucket, the others calls; parsing each text as JSON takes several times as long.
  *
  * @param countsOf the counts of a function, {@link NO_BUCKETS} when they are not wanted
- * @param ofAll the counts of all of them together
  */
-export function addBuckets(
-  texts: Buffer,
-  countsOf: (functionId: number) => Float64Array,
-  ofAll: Float64Array = NO_BUCKETS,
-): void {
+export function addBuckets(texts: Buffer, countsOf: (functionId: number) => Float64Array): void {
   let ofFunction: Float64Array = NO_BUCKETS
   let bucket = 0
   let value = 0
@@ -37,10 +32,8 @@ export function addBuckets(
     if (isNumber) {
       if (code === QUOTE) bucket = value
       else if (code === BRACE) ofFunction = countsOf(value)
-      else {
-        if (bucket < ofFunction.length) ofFunction[bucket] = Math.max(0, ofFunction[bucket] as number) + value
-        if (bucket < ofAll.length) ofAll[bucket] = Math.max(0, ofAll[bucket] as number) + value
-      }
+      else if (bucket < ofFunction.length)
+        ofFunction[bucket] = Math.max(0, ofFunction[bucket] as number) + value
       value = 0
       isNumber = false
     }

@@ -30,11 +30,11 @@ import {
 import { findCalls, findTraces } from './queries/find-traces.js'
 import { type HiddenNames, readHiddenNames } from './queries/hidden.js'
 import { readIncidents, readOpenCalls, readStalls } from './queries/incidents.js'
-import { readSlow, type SlowCall } from './queries/slow.js'
+import { readNewest } from './queries/newest.js'
+import { readSlow, type SlowCall, type Slowest } from './queries/slow.js'
 import {
   type CallRow,
   type Conditions,
-  callsSql,
   type ErrorDetail,
   type ErrorRow,
   errorsOfCallSql,
@@ -54,6 +54,7 @@ import { LONG_REACH, readTail, type Tail } from './queries/tail.js'
 import { readTotals } from './queries/totals.js'
 import { readTrends, type Trend } from './queries/trends.js'
 import { readTunings, type TuningRow } from './queries/tunings.js'
+import { readWhy, type WhyAnswer, type WhyFilter } from './queries/why.js'
 import { StoreQueryError, StoreReadError } from './read-errors.js'
 import { ReadFile } from './read-file.js'
 import { runSql, type SqlParams, type SqlRow } from './sql.js'
@@ -127,7 +128,11 @@ export class Store implements Disposable {
     const outcome = oneOf('outcome', filter.outcome, OUTCOMES)
     if (outcome === 'ok' && filter.error !== undefined) return []
     const { conditions, params } = this.#records(filter)
-    return this.#ifFunction(params, file => file.all<CallRow>(callsSql(conditions, outcome), params))
+    const bounds = toBounds(filter, this.#now())
+    const leastNs = toMinDurationNs(filter.minDurationMs) ?? 0
+    return this.#ifFunction(params, file =>
+      readNewest(file, { conditions, params, bounds, outcome, leastNs }),
+    )
   }
 
   /**
@@ -135,10 +140,20 @@ export class Store implements Disposable {
    * sampling that took longer than `slow` are all recorded. Default limit 100 rows.
    */
   slow(filter: CallFilter = {}): SlowCall[] {
+    return [...this.slowest(filter, Number.POSITIVE_INFINITY).calls]
+  }
+
+  /**
+   * As {@link Store.slow}, for somebody who waits.
+   *
+   * @param patienceMs milliseconds of work after which what was found so far is the answer
+   * @internal
+   */
+  slowest(filter: CallFilter, patienceMs: number): Slowest {
     const outcome = oneOf('outcome', filter.outcome, OUTCOMES)
     const { conditions, params } = this.#records(filter)
     const bounds = toBounds(filter, this.#now())
-    return this.#ifFunction(params, file => readSlow(file, { conditions, params, bounds, outcome }))
+    return readSlow(this.#open(), { conditions, params, bounds, outcome, patienceMs })
   }
 
   /**
@@ -205,6 +220,15 @@ export class Store implements Disposable {
     const steps = toSteps(filter.steps)
     const file = this.#open()
     return file.snapshot(() => readTrends(file, bounds, steps))
+  }
+
+  /**
+   * What separates the slow or the failed calls of a function from its other ones, as far as recorded arguments and
+   * circumstances tell: conditions that hold more often for them than chance explains, with the counts behind it.
+   */
+  why(filter: WhyFilter): WhyAnswer {
+    const file = this.#open()
+    return file.snapshot(() => readWhy(file, filter, this.#now()))
   }
 
   /** What is missing from the store, when and why: per minute, function and reason; newest minute first. */

@@ -92,6 +92,14 @@ describe("the file of the app's thread", () => {
     ])
   })
 
+  it('holds of the dashboard what loads it', () => {
+    expect(inRoom('dashboard')).toEqual([
+      'dashboard/addresses.ts',
+      'dashboard/errors.ts',
+      'dashboard/start.ts',
+    ])
+  })
+
   it('holds of the store what reads, and nothing that writes', () => {
     const writing =
       /insert|retention|migrate|open\.ts|set-aside|sync-log|write-ahead|written-traces|open-files/

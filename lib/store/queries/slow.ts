@@ -1,16 +1,8 @@
 import type { RowReader } from '../read-file.js'
-import { ID_SALT_SPAN } from '../record-sql.js'
 import { type Bounds, MAX_LIMIT, type Outcome } from './filter.js'
 import type { CallRow } from './rows.js'
-import {
-  CALL_COLUMNS,
-  type Conditions,
-  ERROR_LEG,
-  FUNCTION_IDS,
-  NAMES,
-  OK_LEG,
-  recordRange,
-} from './statements.js'
+import { keysOf, slicesOf } from './slices.js'
+import { CALL_COLUMNS, type Conditions, ERROR_LEG, NAMES, OK_LEG, recordRange } from './statements.js'
 import { readTotals } from './totals.js'
 
 /** A recorded call, beside what calls of its function take. */
@@ -18,6 +10,12 @@ export interface SlowCall extends CallRow {
   /** Percentiles of every call of its function in the whole minutes of the span, in milliseconds; `null`: not timed. */
   readonly p95_ms: number | null
   readonly p99_ms: number | null
+}
+
+export interface Slowest {
+  readonly calls: readonly SlowCall[]
+  /** Whether all were looked at among which a slower one may be. */
+  readonly isComplete: boolean
 }
 
 interface Found {
@@ -29,50 +27,19 @@ interface Found {
 
 type Table = 'calls' | 'errors'
 
-/** A piece of the recording, and the longest that any call can have taken that ended in it. */
-interface Slice {
-  readonly sinceMinute: number
-  readonly untilMinute: number
-  longestNs: number
-}
-
-interface Counted {
-  readonly process: number
-  readonly minute: number
-  readonly longestNs: number
-}
-
-/** First and last minute of a process; complete: it has counted all its calls. */
-interface Life {
-  readonly process: number
-  readonly first: number
-  readonly last: number
-  readonly isComplete: 0 | 1
-}
-
 /** One read looks at no more records than this, so that none holds the write-ahead log back. */
 const PAGE_RECORDS = 100_000
-const US_PER_MINUTE = 60_000_000
-const LAST_ID = 2n ** 63n - 1n
-/** The writer counts about once a second. */
-const MINUTES_UNTIL_COUNTED = 2
-
+/** Who has little time looks at it more often. */
+const SHORT_PAGE_RECORDS = 20_000
 const pageEndSql = (table: Table) =>
-  `SELECT CAST(id AS TEXT) AS id FROM ${table} WHERE id >= $from AND id < $to ORDER BY id LIMIT 1 OFFSET ${PAGE_RECORDS}`
+  `SELECT CAST(id AS TEXT) AS id FROM ${table} WHERE id >= $from AND id < $to ORDER BY id LIMIT 1 OFFSET $records`
+const COUNT_ERRORS_SQL = 'SELECT count(*) AS count FROM errors WHERE +id >= $from AND +id < $to'
 const pageSql = (table: Table, conditions: Conditions) =>
   `SELECT CAST(id AS TEXT) AS id, duration_ns AS durationNs FROM ${table}
    WHERE ${recordRange(conditions)} AND duration_ns > $leastNs ORDER BY duration_ns DESC LIMIT $limit`
 const among = (table: Table) => `id IN (SELECT CAST(value AS INTEGER) FROM json_each($${table}))`
 const CHOSEN_SQL = `SELECT ${CALL_COLUMNS} FROM (${OK_LEG(among('calls'))} UNION ALL ${ERROR_LEG(among('errors'))}) r
   ${NAMES('r')} ORDER BY r.duration_ns DESC, r.id DESC`
-
-/** Each minute of totals of each process, with the longest call that was counted in it. */
-const longestSql = (pattern: boolean) =>
-  `SELECT process_id AS process, minute, max(${pattern ? `iif(${FUNCTION_IDS}, duration_max_ns, 0)` : 'duration_max_ns'}) AS longestNs
-   FROM totals WHERE minute >= $sinceMinute GROUP BY process_id, minute ORDER BY process_id, minute`
-const OLDEST_SQL = 'SELECT min(minute) AS minute FROM totals'
-const LIVES_SQL = `SELECT process_id AS process, started_us / ${US_PER_MINUTE} AS first, last_seen_us / ${US_PER_MINUTE} AS last,
-    coalesce(ending, '') = 'clean' AS isComplete FROM processes`
 
 /**
  * The slowest first. No index knows durations, and one would cost every call that is recorded; but the exact totals know
@@ -82,17 +49,26 @@ const LIVES_SQL = `SELECT process_id AS process, started_us / ${US_PER_MINUTE} A
 export function readSlow(
   read: RowReader,
   request: {
+    /** Milliseconds of work after which what was found so far is the answer. */
+    readonly patienceMs: number
     readonly conditions: Conditions
     readonly params: Readonly<Record<string, unknown>>
     readonly bounds: Bounds
     readonly outcome: Outcome | null
   },
-): SlowCall[] {
-  const { conditions, params, bounds, outcome } = request
+): Slowest {
+  const { conditions, params, bounds, outcome, patienceMs } = request
+  const givenUpMs = performance.now() + patienceMs
+  const records = Number.isFinite(patienceMs) ? SHORT_PAGE_RECORDS : PAGE_RECORDS
+  let isComplete = true
   let found: Found[] = []
   const leastNs = () => (found.length < bounds.limit ? -1 : (found.at(-1)?.durationNs ?? -1))
   const look = (table: Table, from: bigint, to: bigint) => {
-    for (const page of pagesOf(read, table, from, to)) {
+    for (const page of pagesOf(read, { table, records }, from, to)) {
+      if (performance.now() > givenUpMs) {
+        isComplete = false
+        return
+      }
       const range = { ...params, sinceId: page.from, untilId: page.to, leastNs: leastNs() }
       const rows = read.all<Omit<Found, 'table'>>(pageSql(table, conditions), range)
       if (rows.length === 0) continue
@@ -104,87 +80,34 @@ export function readSlow(
   if (outcome !== 'error' && !conditions.error) {
     const slices = slicesOf(read, bounds)
     for (const slice of slices.sort((a, b) => b.longestNs - a.longestNs)) {
-      if (slice.longestNs <= leastNs()) break
-      look(
-        'calls',
-        later(keyOf(slice.sinceMinute), bounds.sinceId),
-        earlier(keyOf(slice.untilMinute), bounds.untilId),
-      )
+      if (slice.longestNs <= leastNs() || !isComplete) break
+      const { sinceId, untilId } = keysOf(slice, bounds)
+      look('calls', sinceId, untilId)
     }
   }
-  return withPercentiles(read, bounds, found)
+  return { calls: withPercentiles(read, bounds, found), isComplete }
 }
 
 /** Pieces of a span of keys. */
-function* pagesOf(read: RowReader, table: Table, since: bigint, until: bigint) {
+function* pagesOf(
+  read: RowReader,
+  { table, records }: { readonly table: Table; readonly records: number },
+  since: bigint,
+  until: bigint,
+) {
+  // Errors are counted by way of an index that is a small part of their size, and are seldom more than one page.
+  const isOnePage =
+    table === 'errors' &&
+    (read.all<{ count: number }>(COUNT_ERRORS_SQL, { from: since, to: until })[0]?.count ?? 0) <= PAGE_RECORDS
+  if (isOnePage) {
+    yield { from: since, to: until }
+    return
+  }
   for (let from = since; from < until; ) {
-    const [end] = read.all<{ id: string }>(pageEndSql(table), { from, to: until })
+    const [end] = read.all<{ id: string }>(pageEndSql(table), { from, to: until, records })
     const to = end === undefined ? until : BigInt(end.id)
     yield { from, to }
     from = to
-  }
-}
-
-function keyOf(minute: number): bigint {
-  if (minute === Number.NEGATIVE_INFINITY) return 0n
-  return minute === Number.POSITIVE_INFINITY ? LAST_ID : BigInt(minute) * BigInt(US_PER_MINUTE * ID_SALT_SPAN)
-}
-
-function later(a: bigint, b: bigint): bigint {
-  return a > b ? a : b
-}
-
-function earlier(a: bigint, b: bigint): bigint {
-  return a < b ? a : b
-}
-
-/** All of the span, cut along the minutes that have totals. */
-function slicesOf(read: RowReader, { pattern, sinceMinute, untilMinute }: Bounds): Slice[] {
-  const counted = read.all<Counted>(longestSql(pattern !== null), {
-    sinceMinute,
-    ...(pattern === null ? {} : { pattern }),
-  })
-  const minutes = [...new Set(counted.map(({ minute }) => minute))].sort((a, b) => a - b)
-  const ends = [
-    Number.NEGATIVE_INFINITY,
-    ...new Set(minutes.flatMap(minute => [minute, minute + 1])),
-    Number.POSITIVE_INFINITY,
-  ]
-  const ofProcess = new Map<number, Counted[]>()
-  for (const row of counted) {
-    const known = ofProcess.get(row.process)
-    if (known === undefined) ofProcess.set(row.process, [row])
-    else known.push(row)
-  }
-  const [oldest] = read.all<{ minute: number | null }>(OLDEST_SQL, {})
-  const slices = ends
-    .slice(0, -1)
-    .map((since, i) => ({ sinceMinute: since, untilMinute: ends[i + 1] ?? since, longestNs: 0 }))
-    .filter(slice => slice.untilMinute > sinceMinute && slice.sinceMinute < untilMinute)
-  for (const life of read.all<Life>(LIVES_SQL, {}))
-    raise(slices, life, ofProcess.get(life.process) ?? [], oldest?.minute ?? Number.POSITIVE_INFINITY)
-  return slices
-}
-
-/**
- * Raises what calls of one process can have taken. A call is counted in the minute in which it ended or, because counting
- * comes after, in one of the next two in which its process counted any. Nobody knows of minutes whose totals have expired,
- * and of the last ones of a process that had no time to count them.
- */
-function raise(slices: Slice[], life: Life, counted: readonly Counted[], oldest: number): void {
-  let next = 0
-  for (const slice of slices) {
-    const { sinceMinute, untilMinute } = slice
-    if (untilMinute <= life.first || sinceMinute > life.last + 1) continue
-    while (next < counted.length && (counted[next]?.minute ?? 0) < sinceMinute) next++
-    const isUnknown =
-      (life.first < oldest && sinceMinute < oldest) || (life.isComplete === 0 && untilMinute > life.last - 1)
-    for (let i = next, after = 0; i < counted.length && after < MINUTES_UNTIL_COUNTED; i++) {
-      const { minute = 0, longestNs = 0 } = counted[i] ?? {}
-      if (minute >= untilMinute) after++
-      slice.longestNs = Math.max(slice.longestNs, longestNs)
-    }
-    if (isUnknown) slice.longestNs = Number.POSITIVE_INFINITY
   }
 }
 

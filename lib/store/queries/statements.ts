@@ -190,7 +190,7 @@ export interface FunctionSums {
  */
 export function bucketsSql(unit: TotalsUnit, some: boolean): string {
   const table = unit === 'hour' ? 'hours' : 'totals'
-  return `SELECT ${unit} AS at, CAST(group_concat(function_id || buckets, '') AS BLOB) AS texts FROM ${table}
+  return `SELECT CAST(group_concat(function_id || buckets, '') AS BLOB) AS texts FROM ${table}
     WHERE ${unit} >= $first AND ${unit} < $behind
     ${some ? 'AND function_id IN (SELECT value FROM json_each($functionIds))' : ''} GROUP BY ${unit}`
 }

@@ -51,7 +51,7 @@ export interface TailReach {
 }
 
 /** The cursor has to fit into an address. */
-const SHORT_REACH: TailReach = { lateUs: 2_000_000n, maxTold: 200 }
+const SHORT_REACH: TailReach = { lateUs: 2_000_000n, maxTold: 100 }
 /** Each look reads what it remembers once more. */
 export const LONG_REACH: TailReach = { lateUs: 30_000_000n, maxTold: 2_000 }
 const ID_SALT_SPAN = 2048n

@@ -1,7 +1,6 @@
-import { addBuckets, NO_BUCKETS } from '../bucket-texts.js'
-import type { ReadFile, RowReader } from '../read-file.js'
+import type { RowReader } from '../read-file.js'
 import type { Steps } from './range.js'
-import { BUCKET_BOUNDS_SQL, bucketsSql } from './statements.js'
+import { BUCKET_BOUNDS_SQL } from './statements.js'
 import { type BucketBound, noCounts } from './totals.js'
 
 /** Exact sums of one function over a span of time, and in each of its steps. */
@@ -25,73 +24,117 @@ export interface TotalsWalk {
   readonly stepMaxNs: readonly number[]
 }
 
-interface StepSums {
-  readonly functionId: number
-  readonly step: number
-  readonly calls: number
-  readonly errors: number
-  readonly timed: number
-  readonly sumNs: number
-  readonly maxNs: number
-}
-
-/** What one read covers at most: some milliseconds of work, after which the WAL is free and a question can be ended. */
+/** What one read covers: some milliseconds of work, after which the WAL is free and a question can be ended. */
 const SLICE_MINUTES = 60
 
-const scopeSql = (some: boolean) => `minute >= $sinceMinute AND minute < $untilMinute
-    ${some ? 'AND function_id IN (SELECT value FROM json_each($functionIds))' : ''}`
+const COMMA = 0x2c
+const ZERO = 0x30
+const NINE = 0x39
+const SEMICOLON = 0x3b
+const QUOTE = 0x22
+const OPENING = 0x7b
+const CLOSING = 0x7d
 
-function stepSumsSql(some: boolean): string {
-  return `SELECT function_id AS functionId, (minute - $startMinute) / $stepMinutes AS step, sum(calls) AS calls,
-      sum(errors) AS errors, sum(timed) AS timed, sum(duration_sum_ns) AS sumNs, max(duration_max_ns) AS maxNs
-    FROM totals WHERE ${scopeSql(some)} GROUP BY 1, 2`
-}
+/**
+ * The rows of each minute as one text: `<calls>,<errors>,<timed>,<sum>,<max>;<function>{"<bucket>":<calls>, …}`, one
+ * behind the other in the order of the file. Row by row, or summed by SQLite, they take several times as long.
+ */
+const textsSql = (some: boolean) => `SELECT minute, CAST(group_concat(
+      calls || ',' || errors || ',' || timed || ',' || duration_sum_ns || ',' || duration_max_ns || ';' || function_id || buckets,
+      '') AS BLOB) AS texts
+    FROM totals WHERE minute >= $sinceMinute AND minute < $untilMinute
+    ${some ? 'AND function_id IN (SELECT value FROM json_each($functionIds))' : ''} GROUP BY minute`
 
 /** @param functionIds only of these functions; `null`: of all */
-export function walkTotals(
-  read: RowReader & Pick<ReadFile, 'snapshot'>,
-  steps: Steps,
-  functionIds: readonly number[] | null,
-): TotalsWalk {
+export function walkTotals(read: RowReader, steps: Steps, functionIds: readonly number[] | null): TotalsWalk {
   const bounds = read.all<BucketBound>(BUCKET_BOUNDS_SQL, {})
-  const functions = new Map<number, FunctionWalk>()
-  const stepBuckets = Array.from({ length: steps.count }, () => noCounts(bounds))
-  const stepMaxNs = new Array<number>(steps.count).fill(0)
-  const some = functionIds !== null
-  const scope = some ? { functionIds: JSON.stringify(functionIds) } : {}
-  const { startMinute, stepMinutes } = steps
+  const sums = new Sums(bounds, steps.count)
+  const scope = functionIds === null ? {} : { functionIds: JSON.stringify(functionIds) }
+  const sql = textsSql(functionIds !== null)
+  const { startMinute, stepMinutes, count } = steps
   const stepsPerSlice = Math.max(1, Math.floor(SLICE_MINUTES / stepMinutes))
-  for (let step = 0; step < steps.count; step += stepsPerSlice) {
+  for (let step = 0; step < count; step += stepsPerSlice) {
     const sinceMinute = startMinute + step * stepMinutes
-    const untilMinute = startMinute + Math.min(steps.count, step + stepsPerSlice) * stepMinutes
-    const span = { sinceMinute, untilMinute, ...scope }
-    read.snapshot(() => {
-      for (const row of read.all<StepSums>(stepSumsSql(some), { ...span, startMinute, stepMinutes })) {
-        add(walkOf(functions, row.functionId, steps.count, bounds), row)
-        stepMaxNs[row.step] = Math.max(stepMaxNs[row.step] ?? 0, row.maxNs)
-      }
-      const ofMinutes = { first: sinceMinute, behind: untilMinute, ...scope }
-      for (const { at, texts } of read.all<{ at: number; texts: Buffer }>(
-        bucketsSql('minute', some),
-        ofMinutes,
-      )) {
-        const ofStep = stepBuckets[Math.floor((at - startMinute) / stepMinutes)] ?? NO_BUCKETS
-        addBuckets(texts, functionId => functions.get(functionId)?.buckets ?? NO_BUCKETS, ofStep)
-      }
-    })
+    const untilMinute = startMinute + Math.min(count, step + stepsPerSlice) * stepMinutes
+    for (const row of read.all<{ minute: number; texts: Buffer }>(sql, {
+      ...scope,
+      sinceMinute,
+      untilMinute,
+    }))
+      sums.add(Math.floor((row.minute - startMinute) / stepMinutes), row.texts)
   }
-  return { bounds, functions, stepBuckets, stepMaxNs }
+  return sums
 }
 
-function walkOf(
-  functions: Map<number, FunctionWalk>,
-  functionId: number,
-  steps: number,
-  bounds: readonly BucketBound[],
-): FunctionWalk {
-  let walk = functions.get(functionId)
-  if (walk === undefined) functions.set(functionId, (walk = emptyWalk(steps, bounds)))
-  return walk
+class Sums implements TotalsWalk {
+  readonly bounds: readonly BucketBound[]
+  readonly functions = new Map<number, FunctionWalk>()
+  readonly stepBuckets: Float64Array[]
+  readonly stepMaxNs: number[]
+  readonly #steps: number
+  readonly #head = new Float64Array(5)
+
+  constructor(bounds: readonly BucketBound[], steps: number) {
+    this.bounds = bounds
+    this.#steps = steps
+    this.stepBuckets = Array.from({ length: steps }, () => noCounts(bounds))
+    this.stepMaxNs = new Array<number>(steps).fill(0)
+  }
+
+  add(step: number, texts: Buffer): void {
+    const ofStep = this.stepBuckets[step]
+    if (ofStep === undefined) return
+    let ofFunction = ofStep
+    let field = 0
+    let inBuckets = false
+    let bucket = 0
+    let value = 0
+    for (let i = 0; i < texts.length; i++) {
+      const code = texts[i] as number
+      if (code >= ZERO && code <= NINE) {
+        value = value * 10 + code - ZERO
+        continue
+      }
+      if (!inBuckets) {
+        if (code === COMMA || code === SEMICOLON) this.#head[field++] = value
+        else if (code === OPENING) {
+          ofFunction = this.#addHead(value, step)
+          inBuckets = true
+        } else continue
+      } else if (code === QUOTE) {
+        // The one before the digits says 0, the one behind them the bucket.
+        bucket = value
+      } else if (code === COMMA || code === CLOSING) {
+        addTo(ofFunction, bucket, value)
+        addTo(ofStep, bucket, value)
+        if (code === CLOSING) {
+          inBuckets = false
+          field = 0
+        }
+      } else continue
+      value = 0
+    }
+  }
+
+  /** @returns the latency buckets of the function */
+  #addHead(functionId: number, step: number): Float64Array {
+    let row = this.functions.get(functionId)
+    if (row === undefined) this.functions.set(functionId, (row = emptyWalk(this.#steps, this.bounds)))
+    const [calls = 0, errors = 0, timed = 0, sumNs = 0, maxNs = 0] = this.#head
+    row.calls += calls
+    row.errors += errors
+    row.timed += timed
+    row.sumNs += sumNs
+    row.maxNs = Math.max(row.maxNs, maxNs)
+    row.stepCalls[step] = (row.stepCalls[step] ?? 0) + calls
+    row.stepErrors[step] = (row.stepErrors[step] ?? 0) + errors
+    this.stepMaxNs[step] = Math.max(this.stepMaxNs[step] ?? 0, maxNs)
+    return row.buckets
+  }
+}
+
+function addTo(counts: Float64Array, bucket: number, calls: number): void {
+  if (bucket < counts.length) counts[bucket] = Math.max(0, counts[bucket] as number) + calls
 }
 
 export function emptyWalk(steps: number, bounds: readonly BucketBound[]): FunctionWalk {
@@ -106,14 +149,4 @@ export function emptyWalk(steps: number, bounds: readonly BucketBound[]): Functi
     stepErrors: none(),
     buckets: noCounts(bounds),
   }
-}
-
-function add(walk: FunctionWalk, { step, calls, errors, timed, sumNs, maxNs }: StepSums): void {
-  walk.calls += calls
-  walk.errors += errors
-  walk.timed += timed
-  walk.sumNs += sumNs
-  walk.maxNs = Math.max(walk.maxNs, maxNs)
-  walk.stepCalls[step] = (walk.stepCalls[step] ?? 0) + calls
-  walk.stepErrors[step] = (walk.stepErrors[step] ?? 0) + errors
 }
