@@ -1,14 +1,16 @@
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { hasTaskEnded, isThreadGone, nativeThread, startTicks } from '../../lib/queue/process-identity.js'
 
 describe.runIf(existsSync('/proc/self/task'))('a task of the system', () => {
   it('has ended from the moment it cannot run any more, although its entry is still there', async () => {
     // What takes the place of the shell does not know of its child, which therefore keeps its entry when it has ended.
-    const parent = spawn('sh', ['-c', 'cat <&0 & echo $!; exec sleep 600'])
+    const parent = spawn('sh', ['-c', 'exec 3<&0; cat <&3 & echo $!; exec sleep 600'])
     onTestFinished(() => void parent.kill('SIGKILL'))
     const pid = Number(await new Promise<Buffer>(resolve => parent.stdout.once('data', resolve)))
+    const isShell = (): boolean => readFileSync(`/proc/${parent.pid}/comm`, 'latin1') !== 'sleep\n'
+    await expect.poll(isShell, { timeout: 60_000 }).toBe(false)
     const stat = `/proc/${pid}/stat`
     const ticks = startTicks(pid)
     expect(hasTaskEnded(stat, ticks)).toBe(false)
