@@ -217,12 +217,11 @@ function optionsOf(
         label: line.label,
         stroke: colour(line.colour),
         width: line.kind === 'bars' ? 0 : 1.5,
-        // Where a step stands alone between gaps there is no line to see.
-        points: line.kind === 'bars' ? { show: false } : { size: 3.5, width: 0, fill: colour(line.colour) },
+        points: { show: false },
         ...(line.dash === undefined ? {} : { dash: [...line.dash] }),
         ...(line.kind === 'bars'
           ? { fill: colour(line.colour), paths: uPlot.paths.bars!({ size: [0.82, 60], align: 0 }) }
-          : { spanGaps: false }),
+          : { paths: stairs(last) }),
       })),
     ],
     hooks: {
@@ -253,4 +252,30 @@ function powers(min: number, max: number): number[] {
   const ticks: number[] = []
   for (let power = Math.ceil(Math.log10(min)); power <= Math.log10(max); power++) ticks.push(10 ** power)
   return ticks
+}
+
+/** A figure of a step holds for all of it: a level as wide as the step, joined to its neighbours. */
+function stairs(last: { readonly current: TimeChartProps }): uPlot.Series.PathBuilder {
+  return (plot, series, from, to) => {
+    const stroke = new Path2D()
+    const half = last.current.stepMs / 2000
+    const xs = plot.data[0]
+    const ys = plot.data[series] ?? []
+    let isJoined = false
+    for (let i = from; i <= to; i++) {
+      const value = ys[i]
+      const at = xs[i]
+      if (value === null || value === undefined || at === undefined) {
+        isJoined = false
+        continue
+      }
+      const y = Math.round(plot.valToPos(value, 'y', true))
+      const left = plot.valToPos(at - half, 'x', true)
+      if (isJoined) stroke.lineTo(left, y)
+      else stroke.moveTo(left, y)
+      stroke.lineTo(plot.valToPos(at + half, 'x', true), y)
+      isJoined = true
+    }
+    return { stroke }
+  }
 }

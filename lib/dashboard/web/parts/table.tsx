@@ -6,7 +6,8 @@ export interface Column<Row> {
   readonly key: string
   readonly header: string
   readonly cell: (row: Row) => ComponentChildren
-  readonly kind?: 'number' | 'text' | 'shape'
+  /** How wide: `main` and `text` share the room that the others leave. */
+  readonly kind?: 'main' | 'number' | 'text' | 'short' | 'shape'
   /** Makes the column one to sort by; rows without a value come last. */
   readonly sort?: (row: Row) => number | string | null
   /** Left out on narrow screens. */

@@ -169,7 +169,7 @@ function WaterfallRow({ id, span, top, startMs, spanMs, isCurrent, isFolded, onC
       style={{ top: `${top}px` }}
       onClick={onChoose}
     >
-      <span class="span-name" style={{ paddingLeft: `${Math.min(depth, MAX_INDENT) * 14}px` }}>
+      <span class="span-name" style={{ '--indent': Math.min(depth, MAX_INDENT) }}>
         {/* biome-ignore lint/a11y/useKeyWithClickEvents: the arrow keys of the tree fold */}
         {/* biome-ignore lint/a11y/noStaticElementInteractions: the arrow keys of the tree fold */}
         <span
