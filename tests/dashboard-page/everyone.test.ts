@@ -69,12 +69,13 @@ describe(`the dashboard, for everyone${whyNoBrowser}`, { skip: !hasBrowser, time
       await shown(page)
       await seen(page)
     }
-    // In an address, too: as a name of a function and of a page.
-    await page.goto(scene.at(`/function?range=all&name=${encodeURIComponent(markup)}`))
-    await shown(page)
-    await seen(page)
+    // In an address, too; that no such function exists is an error of the request.
     await page.goto(scene.at(`/?range=all&function=${encodeURIComponent(markup)}`))
     await seen(page)
+    const stranger = await scene.blankPage({}, true)
+    await stranger.goto(scene.url)
+    await stranger.goto(scene.at(`/function?range=all&name=${encodeURIComponent(markup)}`))
+    await seen(stranger)
   })
 
   it('can be used by keyboard alone', async () => {
@@ -120,7 +121,7 @@ describe(`the dashboard, for everyone${whyNoBrowser}`, { skip: !hasBrowser, time
   it('tells the figures of a chart as a table', async () => {
     const page = await scene.page('/?range=all')
     await page.getByText('Values').first().click()
-    const table = page.getByRole('region', { name: 'Calls, values' }).getByRole('table')
+    const table = page.getByRole('group', { name: 'Calls, values' }).getByRole('table')
     const counts = await table.locator('tbody td:nth-child(2)').allInnerTexts()
     const store = openStore(scene.store)
     const calls = store.top().reduce((sum, row) => sum + row.calls, 0)

@@ -130,7 +130,7 @@ export class PageScene extends Scene {
 /** Waits until the view has its answer. */
 export async function shown(page: Page): Promise<void> {
   await page.locator('main h1').first().waitFor()
-  await page.locator('main .loading').waitFor({ state: 'detached' })
+  await page.locator('main .loading').first().waitFor({ state: 'detached' })
   await page.locator('main .waiting').first().waitFor({ state: 'detached' })
 }
 

@@ -4,6 +4,7 @@ import type { Range } from '../../api.js'
 import { clock, formatSpan } from '../data/figures.js'
 import { useFollowed } from '../data/store.js'
 import { colour, theme } from '../data/theme.js'
+import { ScrollBox } from '../parts/scroll-box.js'
 import { timeLabels, timeTicks } from './time-axis.js'
 import 'uplot/dist/uPlot.min.css'
 
@@ -69,8 +70,7 @@ function DataTable({ title, lines, format, startMs, stepMs }: TimeChartProps) {
     <details class="data" onToggle={event => setOpen(event.currentTarget.open)}>
       <summary>Values</summary>
       {isOpen && (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-        <section class="scroll low" tabIndex={0} aria-label={`${title}, values`}>
+        <ScrollBox label={`${title}, values`} isLow>
           <table>
             <thead>
               <tr>
@@ -95,7 +95,7 @@ function DataTable({ title, lines, format, startMs, stepMs }: TimeChartProps) {
               ))}
             </tbody>
           </table>
-        </section>
+        </ScrollBox>
       )}
     </details>
   )

@@ -165,7 +165,6 @@ function WaterfallRow({ id, span, top, startMs, spanMs, isCurrent, isFolded, onC
       aria-level={depth + 1}
       aria-selected={isCurrent}
       aria-expanded={hasCalls ? !isFolded : undefined}
-      aria-label={`${visible(row.function)}, ${formatDuration(row.duration_ms)}, begins after ${formatDuration(offsetMs)}${failed ? `, failed: ${visible(row.error ?? '')}` : ''}`}
       style={{ top: `${top}px` }}
       onClick={onChoose}
     >
@@ -184,6 +183,10 @@ function WaterfallRow({ id, span, top, startMs, spanMs, isCurrent, isFolded, onC
         {isFolded && <small class="quiet">+{span.end - span.index - 1}</small>}
       </span>
       <span class="span-time number">{formatDuration(row.duration_ms)}</span>
+      <span class="sr">
+        begins after {formatDuration(offsetMs)}
+        {failed && `, failed: ${visible(row.error ?? '')}`}
+      </span>
       <span class="span-track">
         <i
           style={{
