@@ -70,11 +70,12 @@ class Stock {
 
 class Bank {
   @monitor({ slow: '120ms' })
-  async authorize(card: Order['card'], cents: number): Promise<string> {
-    const isOut = clock() % 420 > 150 && clock() % 420 < 195
-    await pause(isOut ? 140 + Math.random() * 120 : 8 + Math.random() * 22)
-    if (isOut && Math.random() < 0.6) throw new BankUnreachable('connect ETIMEDOUT 203.0.113.7:443')
-    return `auth-${card.number.length}-${cents}`
+  async authorize(_card: Order['card'], country: string, cents: number): Promise<string> {
+    // Every few minutes the way to two countries is disturbed.
+    const isOut = clock() % 300 > 150 && clock() % 300 < 220 && (country === 'FR' || country === 'NL')
+    await pause(isOut ? 140 + Math.random() * 160 : 8 + Math.random() * 22)
+    if (isOut && Math.random() < 0.7) throw new BankUnreachable('connect ETIMEDOUT 203.0.113.7:443')
+    return `auth-${country}-${cents}`
   }
 }
 
@@ -84,7 +85,7 @@ class Payments {
   @monitor()
   async charge(order: Order, cents: number): Promise<string> {
     try {
-      return await this.#bank.authorize(order.card, cents)
+      return await this.#bank.authorize(order.card, order.customer.country, cents)
     } catch (cause) {
       throw new PaymentDeclined(`order ${order.id}: the bank did not answer`, { cause })
     }
@@ -126,7 +127,7 @@ class Reports {
   /** On the thread of everybody else, as reports are at first. */
   @monitor()
   monthly(month: string): number {
-    const untilMs = performance.now() + 700
+    const untilMs = performance.now() + 620
     let rows = 0
     while (performance.now() < untilMs) rows += month.length
     return rows
@@ -176,7 +177,7 @@ while (isOpen()) {
     void search.query(text, { fuzzy: Math.random() < 0.12, limit: 20 }).catch(ignore)
     if (Math.random() < 0.35) void orders.place(newOrder(++id)).catch(ignore)
   }
-  if (clock() > 200 * (reported + 1)) reports.monthly(`2026-${String(++reported).padStart(2, '0')}`)
+  if (clock() > 290 * (reported + 1)) reports.monthly(`2026-${String(++reported).padStart(2, '0')}`)
   await pause(50)
 }
 await shutdown()

@@ -39,7 +39,7 @@ function RecorderContent({ range, processes, drops, file, oldest, incidents, cov
             isBad: open > 0,
           },
           { name: 'Store', value: formatBytes(file.storeBytes), note: `WAL ${formatBytes(file.walBytes)}` },
-          { name: 'Journals', value: formatBytes(file.journalBytes), note: 'errors on their way' },
+          { name: 'Journals', value: formatBytes(file.journalBytes), note: 'a second copy of errors' },
         ]}
       />
       {drops.byReason.length > 0 && (
