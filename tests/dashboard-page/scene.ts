@@ -10,6 +10,7 @@ import { Scene, type Victim } from '../faults/harness.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const SHOP = join(ROOT, 'tests/.build/standard/shop.js')
+const STALLS = join(ROOT, 'tests/.build/standard/stalls.js')
 const CLI = join(ROOT, 'dist/cli/main.js')
 /** Where a person can look at them. */
 const SCREENSHOTS = join(ROOT, 'tests/.screenshots')
@@ -65,8 +66,13 @@ export class PageScene extends Scene {
   }
 
   /** The program that is recorded; with a time between orders it goes on. */
-  shop(orders: number, everyMs?: number): Victim {
-    return this.spawn(SHOP, [String(orders), ...(everyMs === undefined ? [] : [String(everyMs)])])
+  shop(orders: number, everyMs = 0, items = 0): Victim {
+    return this.spawn(SHOP, [String(orders), String(everyMs), String(items)])
+  }
+
+  /** A program whose event loop stands still for a while. */
+  async stall(): Promise<void> {
+    expect(await this.spawn(STALLS, ['spin']).ended).toMatchObject({ code: 0 })
   }
 
   async startDashboard(): Promise<void> {

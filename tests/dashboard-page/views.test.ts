@@ -24,6 +24,7 @@ describe(`the views of the dashboard${whyNoBrowser}`, { skip: !hasBrowser, timeo
 
   beforeAll(async () => {
     scene = await PageScene.open(100)
+    await scene.stall()
   }, 240_000)
   afterEach(async () => {
     await scene.closePages()
@@ -43,6 +44,8 @@ describe(`the views of the dashboard${whyNoBrowser}`, { skip: !hasBrowser, timeo
     const chart = page.getByRole('img', { name: /^Calls: calls between/ })
     expect(await chart.locator('canvas').count()).toBe(1)
     await page.getByText('Complete: totals count every call, recorded or not').waitFor()
+    const stalls = page.getByRole('region', { name: 'Incidents and stalls' }).getByRole('listitem')
+    await stalls.filter({ hasText: 'event loop stalled' }).getByRole('link', { name: 'spin' }).waitFor()
     await screenshot(page, 'overview')
   })
 
@@ -83,6 +86,8 @@ describe(`the views of the dashboard${whyNoBrowser}`, { skip: !hasBrowser, timeo
     await mix.getByText('PaymentError').waitFor()
     expect(await mix.getByRole('listitem').allInnerTexts()).toHaveLength(2)
     expect(await rows(page, 'Failed calls').count()).toBe(4)
+    const why = page.getByRole('region', { name: 'Why failing' })
+    await why.getByText(/^97 recorded calls, 4 failed/).waitFor()
     await screenshot(page, 'function')
     await rows(page, 'Slowest calls').first().getByRole('link', { name: /^ok/ }).click()
     await page.waitForURL(/\/trace\//)
