@@ -128,4 +128,21 @@ describe(`the dashboard, for everyone${whyNoBrowser}`, { skip: !hasBrowser, time
     store.close()
     expect(counts.reduce((sum, text) => sum + Number(text.replace(',', '')), 0)).toBe(calls)
   })
+
+  it('goes on where an answer makes no sense, and asks a busy server again', async () => {
+    const page = await scene.blankPage({}, true)
+    await page.route(/\/api\/errors/, route => route.fulfill({ json: { groups: [{ message: null }] } }))
+    let refusals = 0
+    await page.route(/\/api\/calls/, route => {
+      if (refusals++ > 0) return route.continue()
+      const error = { code: 'BUSY', message: 'Too many questions at once. Ask again.' }
+      return route.fulfill({ status: 503, json: { error } })
+    })
+    await page.goto(scene.url)
+    await page.goto(scene.at('/errors?range=all'))
+    await page.getByText('This view cannot be drawn').waitFor()
+    await page.getByRole('link', { name: 'Calls', exact: true }).click()
+    await page.getByText('Too many questions at once. Ask again.').waitFor()
+    await page.getByRole('table', { name: 'Recorded calls' }).waitFor()
+  })
 })
