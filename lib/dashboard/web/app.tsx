@@ -6,6 +6,7 @@ import { chosenRange } from './data/range.js'
 import { type Scope, ScopeProvider } from './data/scope.js'
 import { useFollowed } from './data/store.js'
 import { useAnswer } from './data/use-answer.js'
+import { Guard } from './parts/guard.js'
 import { Notice } from './parts/notice.js'
 import { View } from './parts/page.js'
 import { useKeys } from './shell/keys.js'
@@ -115,7 +116,9 @@ function Content({ path }: { readonly path: string }) {
   }, [path])
   return (
     <main id="content" ref={content} tabIndex={-1}>
-      <ViewOf path={path} />
+      <Guard key={path}>
+        <ViewOf path={path} />
+      </Guard>
     </main>
   )
 }

@@ -4,6 +4,7 @@ import type { Range } from '../../api.js'
 import { clock, formatSpan } from '../data/figures.js'
 import { useFollowed } from '../data/store.js'
 import { colour, theme } from '../data/theme.js'
+import { ScrollBox } from '../parts/scroll-box.js'
 import { timeLabels, timeTicks } from './time-axis.js'
 import 'uplot/dist/uPlot.min.css'
 
@@ -69,8 +70,7 @@ function DataTable({ title, lines, format, startMs, stepMs }: TimeChartProps) {
     <details class="data" onToggle={event => setOpen(event.currentTarget.open)}>
       <summary>Values</summary>
       {isOpen && (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-        <section class="scroll low" tabIndex={0} aria-label={`${title}, values`}>
+        <ScrollBox label={`${title}, values`} isLow>
           <table>
             <thead>
               <tr>
@@ -95,7 +95,7 @@ function DataTable({ title, lines, format, startMs, stepMs }: TimeChartProps) {
               ))}
             </tbody>
           </table>
-        </section>
+        </ScrollBox>
       )}
     </details>
   )
@@ -217,12 +217,11 @@ function optionsOf(
         label: line.label,
         stroke: colour(line.colour),
         width: line.kind === 'bars' ? 0 : 1.5,
-        // Where a step stands alone between gaps there is no line to see.
-        points: line.kind === 'bars' ? { show: false } : { size: 3.5, width: 0, fill: colour(line.colour) },
+        points: { show: false },
         ...(line.dash === undefined ? {} : { dash: [...line.dash] }),
         ...(line.kind === 'bars'
           ? { fill: colour(line.colour), paths: uPlot.paths.bars!({ size: [0.82, 60], align: 0 }) }
-          : { spanGaps: false }),
+          : { paths: stairs(last) }),
       })),
     ],
     hooks: {
@@ -253,4 +252,30 @@ function powers(min: number, max: number): number[] {
   const ticks: number[] = []
   for (let power = Math.ceil(Math.log10(min)); power <= Math.log10(max); power++) ticks.push(10 ** power)
   return ticks
+}
+
+/** A figure of a step holds for all of it: a level as wide as the step, joined to its neighbours. */
+function stairs(last: { readonly current: TimeChartProps }): uPlot.Series.PathBuilder {
+  return (plot, series, from, to) => {
+    const stroke = new Path2D()
+    const half = last.current.stepMs / 2000
+    const xs = plot.data[0]
+    const ys = plot.data[series] ?? []
+    let isJoined = false
+    for (let i = from; i <= to; i++) {
+      const value = ys[i]
+      const at = xs[i]
+      if (value === null || value === undefined || at === undefined) {
+        isJoined = false
+        continue
+      }
+      const y = Math.round(plot.valToPos(value, 'y', true))
+      const left = plot.valToPos(at - half, 'x', true)
+      if (isJoined) stroke.lineTo(left, y)
+      else stroke.moveTo(left, y)
+      stroke.lineTo(plot.valToPos(at + half, 'x', true), y)
+      isJoined = true
+    }
+    return { stroke }
+  }
 }

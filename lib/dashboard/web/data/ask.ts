@@ -5,7 +5,7 @@ import { Followed } from './store.js'
 export type Failure =
   | { readonly kind: 'refused' }
   | { readonly kind: 'gone' }
-  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'failed'; readonly message: string; readonly mayPass: boolean }
 
 export type Reply<T> = { readonly data: T; readonly text: string } | { readonly failure: Failure }
 
@@ -31,13 +31,20 @@ export async function ask<Address extends keyof Api>(
     connection.value = 'answers'
     const body: unknown = JSON.parse(text)
     if (response.ok) return { data: body as Api[Address], text }
-    return { failure: { kind: 'failed', message: (body as ErrorBody).error.message } }
+    const { message } = (body as ErrorBody).error
+    return { failure: { kind: 'failed', message, mayPass: response.status >= 500 } }
   } catch (error) {
     if (signal.aborted) throw error
     if (error instanceof TypeError) {
       connection.value = 'gone'
       return { failure: { kind: 'gone' } }
     }
-    return { failure: { kind: 'failed', message: 'The server sent an answer this page cannot read.' } }
+    return {
+      failure: {
+        kind: 'failed',
+        message: 'The server sent an answer this page cannot read.',
+        mayPass: false,
+      },
+    }
   }
 }

@@ -21,14 +21,16 @@ export function useScope(): Scope {
   return scope
 }
 
-/** As {@link useAnswer}, for the span of time the reader chose. */
+/** As {@link useAnswer}, for the span of time the reader chose; what is costly to answer is asked less often. */
 export function useScoped<Address extends keyof Api>(
   address: Address,
   parameters: Readonly<Record<string, string | null>> = {},
+  leastRefreshMs = 0,
 ): Answered<Api[Address]> {
   const { session, chosen, refreshMs } = useScope()
+  const every = refreshMs === null ? null : Math.max(refreshMs, leastRefreshMs)
   const given = Object.entries(parameters).filter(
     (entry): entry is [string, string] => entry[1] !== null && entry[1] !== '',
   )
-  return useAnswer(address, { ...askedRange(chosen, session), ...Object.fromEntries(given) }, refreshMs)
+  return useAnswer(address, { ...askedRange(chosen, session), ...Object.fromEntries(given) }, every)
 }

@@ -10,6 +10,11 @@ export interface Answered<T> {
   readonly isWaiting: boolean
 }
 
+/** A server that is busy or gone is asked again, also for figures that otherwise stand still. */
+const RETRY_MS = 5_000
+const mayPass = (failure: Failure): boolean =>
+  failure.kind === 'gone' || (failure.kind === 'failed' && failure.mayPass)
+
 /**
  * The answer of one address, asked again after `refreshMs` while the page is seen. `null` as parameters: nothing is
  * asked yet.
@@ -46,7 +51,7 @@ export function useAnswer<Address extends keyof Api>(
       } else {
         setState(before => (before.key === key ? before : { ...before, isWaiting: false, key }))
       }
-      plan()
+      plan('failure' in reply && mayPass(reply.failure) ? (refreshMs ?? RETRY_MS) : refreshMs)
     }
     const start = (): void => {
       if (isAsking) return
@@ -54,9 +59,9 @@ export function useAnswer<Address extends keyof Api>(
         if (!abort.signal.aborted) throw error
       })
     }
-    const plan = (): void => {
+    const plan = (ms: number | null): void => {
       window.clearTimeout(timer)
-      if (refreshMs !== null && !document.hidden) timer = window.setTimeout(start, refreshMs)
+      if (ms !== null && !document.hidden) timer = window.setTimeout(start, ms)
     }
     const seenAgain = (): void => {
       if (refreshMs !== null && !document.hidden) start()

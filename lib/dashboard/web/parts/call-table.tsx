@@ -15,7 +15,12 @@ interface Props<Row> {
   readonly hasFunction?: boolean
 }
 
-const AT: Column<CallRow | ErrorRow> = { key: 'at', header: 'Ended', cell: row => <Moment iso={row.at} /> }
+const AT: Column<CallRow | ErrorRow> = {
+  key: 'at',
+  header: 'Ended',
+  kind: 'short',
+  cell: row => <Moment iso={row.at} />,
+}
 const FUNCTION: Column<CallRow | ErrorRow> = {
   key: 'function',
   header: 'Function',
@@ -30,18 +35,21 @@ const DURATION: Column<CallRow | ErrorRow> = {
 const ARGUMENTS: Column<CallRow | ErrorRow> = {
   key: 'arguments',
   header: 'Arguments',
+  kind: 'main',
   cell: row => <Captured text={argumentsText(row).slice(0, 200)} />,
   isWide: true,
 }
 const TRACE: Column<CallRow | ErrorRow> = {
   key: 'trace',
   header: 'Trace',
+  kind: 'short',
   cell: row => <TraceLink id={row.trace_id}>{`…${row.trace_id.slice(-6)}`}</TraceLink>,
   isWide: true,
 }
 const CALL: Column<CallRow> = {
   key: 'call',
   header: 'Call',
+  kind: 'short',
   cell: row => (
     <a class={row.outcome === 'error' ? 'outcome bad' : 'outcome'} href={callHref(row)}>
       {row.outcome === 'error' ? 'error' : 'ok'}
@@ -52,6 +60,7 @@ const CALL: Column<CallRow> = {
 const KEPT: Column<CallRow> = {
   key: 'recorded',
   header: 'Recorded',
+  kind: 'short',
   cell: row => <span class="quiet">{row.recorded}</span>,
   isWide: true,
 }

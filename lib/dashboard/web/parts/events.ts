@@ -1,3 +1,4 @@
+import { visible } from '../../../cli/text.js'
 import type { IncidentRow, StallRow } from '../../../store/queries/rows.js'
 import type { Range } from '../../api.js'
 import type { Mark } from '../charts/event-strip.js'
@@ -22,7 +23,7 @@ export function eventsOf(incidents: readonly IncidentRow[], stalls: readonly Sta
     ...incidents.map(row => ({
       at: row.at,
       durationMs: row.until === null ? null : Date.parse(row.until) - Date.parse(row.at),
-      what: row.kind.replaceAll('_', ' '),
+      what: visible(row.kind).replaceAll('_', ' '),
       detail: row.detail,
       function: null,
       process: row.process,

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect } from 'preact/hooks'
+import { visible } from '../../../cli/text.js'
 
 interface Props {
   readonly title: string
@@ -11,7 +12,7 @@ interface Props {
 /** A view: its heading, its name in the browser's tab, its content. */
 export function View({ title, heading, children }: Props) {
   useEffect(() => {
-    document.title = `${title} · Callsight`
+    document.title = `${visible(title)} · Callsight`
   }, [title])
   return (
     <>
@@ -57,7 +58,7 @@ export function Figures({ figures }: { readonly figures: readonly Figure[] }) {
           <dt>{name}</dt>
           <dd class={isBad ? 'bad' : undefined}>
             {value}
-            {note !== undefined && <small>{note}</small>}
+            {note !== undefined && <small>{visible(note)}</small>}
           </dd>
         </div>
       ))}

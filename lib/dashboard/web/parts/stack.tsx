@@ -1,4 +1,5 @@
 import { visibleLines } from '../../../cli/text.js'
+import { ScrollBox } from './scroll-box.js'
 
 /** Frames of Node and of installed packages. */
 const FOREIGN = /node_modules|\(?node:|<anonymous>/
@@ -9,8 +10,7 @@ export function Stack({ text }: { readonly text: string }) {
   const first = lines.findIndex(line => /^\s*at /.test(line))
   const frames = first === -1 ? [] : lines.slice(first)
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-    <section class="scroll" tabIndex={0} aria-label="Stack">
+    <ScrollBox label="Stack">
       <ol class="stack code">
         {frames.length === 0 && <li>{lines.join('\n')}</li>}
         {frames.map((line, i) => (
@@ -19,6 +19,6 @@ export function Stack({ text }: { readonly text: string }) {
           </li>
         ))}
       </ol>
-    </section>
+    </ScrollBox>
   )
 }

@@ -1,12 +1,14 @@
 import type { ComponentChildren } from 'preact'
 import { go, linkHere, usePlace } from '../data/place.js'
+import { ScrollBox } from './scroll-box.js'
 
 export interface Column<Row> {
   /** In the address when rows are sorted by it. */
   readonly key: string
   readonly header: string
   readonly cell: (row: Row) => ComponentChildren
-  readonly kind?: 'number' | 'text' | 'shape'
+  /** How wide: `main` and `text` share the room that the others leave. */
+  readonly kind?: 'main' | 'number' | 'text' | 'short' | 'shape'
   /** Makes the column one to sort by; rows without a value come last. */
   readonly sort?: (row: Row) => number | string | null
   /** Left out on narrow screens. */
@@ -28,8 +30,7 @@ export function Table<Row>({ caption, columns, rows, rowKey, rowClass }: Props<R
   const isUp = query.get('order') === 'up'
   const shown = sorted?.sort === undefined ? rows : inOrder(rows, sorted.sort, isUp)
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-    <section class="scroll" tabIndex={0} aria-label={caption}>
+    <ScrollBox label={caption}>
       <table>
         <caption class="sr">{caption}</caption>
         <thead>
@@ -65,7 +66,7 @@ export function Table<Row>({ caption, columns, rows, rowKey, rowClass }: Props<R
           ))}
         </tbody>
       </table>
-    </section>
+    </ScrollBox>
   )
 }
 

@@ -6,9 +6,12 @@ import { Answer } from './notice.js'
 import { Section } from './page.js'
 import { Captured, segment } from './text.js'
 
+/** It reads thousands of records; what separates them does not change within seconds. */
+const REFRESH_MS = 30_000
+
 /** Which property of the arguments separates slow or failing calls from the others, with the counts behind it. */
 export function Why({ name, of }: { readonly name: string; readonly of: 'slow' | 'errors' }) {
-  const answer = useScoped('/api/why', { name, of })
+  const answer = useScoped('/api/why', { name, of }, REFRESH_MS)
   return (
     <Section title={of === 'slow' ? 'Why slow' : 'Why failing'}>
       <Answer of={answer}>{data => <Separations {...data} />}</Answer>
@@ -16,7 +19,8 @@ export function Why({ name, of }: { readonly name: string; readonly of: 'slow' |
   )
 }
 
-function Separations({ of, separations, note, lookedAt, hits, thresholdMs, conditionsTried }: WhyAnswer) {
+function Separations(props: WhyAnswer) {
+  const { of, separations, caveats, note, lookedAt, hits, thresholdMs, conditionsTried } = props
   const hit = of === 'slow' ? `slow (${formatDuration(thresholdMs)} and more)` : 'failed'
   return (
     <>
@@ -35,12 +39,17 @@ function Separations({ of, separations, note, lookedAt, hits, thresholdMs, condi
           ))}
         </ol>
       )}
+      {caveats.map(caveat => (
+        <p key={caveat} class="quiet caveat">
+          {caveat}
+        </p>
+      ))}
     </>
   )
 }
 
 function Condition({ of, separation }: { readonly of: 'slow' | 'errors'; readonly separation: Separation }) {
-  const { condition, with: having, without, ratio, pValue, examples } = separation
+  const { condition, same, with: having, without, ratio, pValue, examples } = separation
   const word = of === 'slow' ? 'slow' : 'fail'
   const href = (call: string) =>
     linkTo(
@@ -52,6 +61,11 @@ function Condition({ of, separation }: { readonly of: 'slow' | 'errors'; readonl
       <p class="code condition">
         <Captured text={condition} />
       </p>
+      {same.length > 0 && (
+        <p class="quiet">
+          holds for the same calls, nearly: <Captured text={same.join(', ')} />
+        </p>
+      )}
       <p>
         <b>{formatShare(having.hits / having.calls)}</b> {word} with it,{' '}
         {formatShare(without.hits / without.calls)} without

@@ -18,7 +18,7 @@ export function RangePicker() {
             key={name}
             href={linkHere({ range: name === DEFAULT_PRESET ? null : name, from: null, to: null })}
             aria-current={chosen.kind === 'last' && chosen.preset === name ? 'true' : undefined}
-            aria-label={name === 'all' ? 'the whole recording' : `last ${name}`}
+            aria-label={name === 'all' ? 'all, the whole recording' : `last ${name}`}
           >
             {name}
           </a>

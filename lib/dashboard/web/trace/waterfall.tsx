@@ -165,11 +165,10 @@ function WaterfallRow({ id, span, top, startMs, spanMs, isCurrent, isFolded, onC
       aria-level={depth + 1}
       aria-selected={isCurrent}
       aria-expanded={hasCalls ? !isFolded : undefined}
-      aria-label={`${visible(row.function)}, ${formatDuration(row.duration_ms)}, begins after ${formatDuration(offsetMs)}${failed ? `, failed: ${visible(row.error ?? '')}` : ''}`}
       style={{ top: `${top}px` }}
       onClick={onChoose}
     >
-      <span class="span-name" style={{ paddingLeft: `${Math.min(depth, MAX_INDENT) * 14}px` }}>
+      <span class="span-name" style={{ '--indent': Math.min(depth, MAX_INDENT) }}>
         {/* biome-ignore lint/a11y/useKeyWithClickEvents: the arrow keys of the tree fold */}
         {/* biome-ignore lint/a11y/noStaticElementInteractions: the arrow keys of the tree fold */}
         <span
@@ -184,6 +183,10 @@ function WaterfallRow({ id, span, top, startMs, spanMs, isCurrent, isFolded, onC
         {isFolded && <small class="quiet">+{span.end - span.index - 1}</small>}
       </span>
       <span class="span-time number">{formatDuration(row.duration_ms)}</span>
+      <span class="sr">
+        begins after {formatDuration(offsetMs)}
+        {failed && `, failed: ${visible(row.error ?? '')}`}
+      </span>
       <span class="span-track">
         <i
           style={{

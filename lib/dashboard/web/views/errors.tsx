@@ -58,6 +58,7 @@ const COLUMNS: readonly Column<ErrorGroup>[] = [
   {
     key: 'error',
     header: 'Error',
+    kind: 'main',
     cell: row => (
       <a class="group" href={linkTo(`/errors/${segment(row.fingerprint)}`)}>
         <b class="bad">
@@ -98,6 +99,7 @@ const COLUMNS: readonly Column<ErrorGroup>[] = [
   {
     key: 'first',
     header: 'First',
+    kind: 'short',
     cell: row => <Moment iso={row.firstAt} withMs={false} />,
     sort: row => row.firstAt,
     isWide: true,
@@ -105,6 +107,7 @@ const COLUMNS: readonly Column<ErrorGroup>[] = [
   {
     key: 'last',
     header: 'Last',
+    kind: 'short',
     cell: row => <Moment iso={row.lastAt} withMs={false} />,
     sort: row => row.lastAt,
   },

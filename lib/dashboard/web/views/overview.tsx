@@ -89,7 +89,12 @@ function OverviewContent({
 }
 
 function NoFunctions({ filter }: { readonly filter: string | null }) {
-  if (filter !== null) return <Notice title={`No function matches ${filter}`}>In this span of time.</Notice>
+  if (filter !== null)
+    return (
+      <Notice title={`No function matches ${filter}`}>
+        In this span of time; small letters are not capital ones.
+      </Notice>
+    )
   return (
     <Notice title="No calls in this span of time">
       <a href={linkHere({ range: 'all', from: null, to: null })}>Show the whole recording</a>

@@ -1,3 +1,4 @@
+import { visible } from '../../../cli/text.js'
 import type { RecorderAnswer, RecorderProcess } from '../../api.js'
 import { EventStrip } from '../charts/event-strip.js'
 import { TimeChart } from '../charts/time-chart.js'
@@ -39,7 +40,7 @@ function RecorderContent({ range, processes, drops, file, oldest, incidents, cov
             isBad: open > 0,
           },
           { name: 'Store', value: formatBytes(file.storeBytes), note: `WAL ${formatBytes(file.walBytes)}` },
-          { name: 'Journals', value: formatBytes(file.journalBytes), note: 'errors on their way' },
+          { name: 'Journals', value: formatBytes(file.journalBytes), note: 'a second copy of errors' },
         ]}
       />
       {drops.byReason.length > 0 && (
@@ -51,7 +52,7 @@ function RecorderContent({ range, processes, drops, file, oldest, incidents, cov
           format={formatCount}
           onZoom={zoom}
           lines={drops.byReason.map((row, i) => ({
-            label: row.reason,
+            label: visible(row.reason),
             values: row.counts,
             colour: DROP_COLOURS[i % DROP_COLOURS.length]!,
             kind: drops.byReason.length === 1 ? ('bars' as const) : ('line' as const),
@@ -145,7 +146,10 @@ function Equation({ lane, produced, stored, dropped, waiting }: RecorderProcess[
       <span class={sum > 0 ? 'bad' : undefined}>
         + <b>{formatCount(sum)}</b> dropped
         {lost.length > 0 && (
-          <small> ({lost.map(([reason, count]) => `${reason} ${formatCount(count)}`).join(', ')})</small>
+          <small>
+            {' '}
+            ({lost.map(([reason, count]) => `${visible(reason)} ${formatCount(count)}`).join(', ')})
+          </small>
         )}
       </span>
       <span>
