@@ -132,7 +132,7 @@ describe('a project that installs the package', () => {
     expect(imbalances(account)).toEqual([0, 0])
     expect(account.integrity).toBe('ok')
 
-    const printed = await project.callsight(['errors', '--json'])
+    const printed = await project.callsight(['errors', '--list', '--json'])
     expect(printed.code).toBe(0)
     const { rows } = JSON.parse(printed.stdout) as { rows: Readonly<Record<string, unknown>>[] }
     expect(rows.map(row => [row['function'], row['error'], row['message'], row['args']])).toEqual([
