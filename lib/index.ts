@@ -46,6 +46,7 @@ export type {
   TotalFilter,
 } from './store/queries/filter.js'
 export type { HiddenName, HiddenNames, HiddenPlace } from './store/queries/hidden.js'
+export type { RecordedCall } from './store/queries/record-slices.js'
 export type { SlowCall } from './store/queries/slow.js'
 export type {
   CallRow,

@@ -134,6 +134,19 @@ export function withStore<T>(options: CommonOptions, work: (store: Store) => T):
   }
 }
 
+/** As {@link withStore}, for work that lets other work have its turn. */
+export async function whileStoreIsOpen<T>(
+  options: CommonOptions,
+  work: (store: Store) => Promise<T>,
+): Promise<T> {
+  const store = openStore(storePath(options))
+  try {
+    return await work(store)
+  } finally {
+    store.close()
+  }
+}
+
 export function storePath(options: CommonOptions): string {
   // What a shell makes of --db "$NOT_SET"; resolved it would be the working directory.
   if (options.db === '') throw new StoreQueryError('--db names no file. Give it one, or leave it out.')

@@ -6,6 +6,7 @@ import { completionCommand } from './completion.js'
 import { crashCommand } from './crash.js'
 import { doctorCommand } from './doctor.js'
 import { errorsCommand } from './errors.js'
+import { exportCommand } from './export.js'
 import { lossesCommand } from './losses.js'
 import type { Screen } from './screen.js'
 import { setCommand } from './set.js'
@@ -42,6 +43,7 @@ const COMMANDS: readonly ((screen: Screen, endWith: EndWith) => Command)[] = [
   lossesCommand,
   statsCommand,
   sqlCommand,
+  exportCommand,
   setCommand,
   uiCommand,
   doctorCommand,

@@ -25,6 +25,7 @@ export function visibleLines(text: string): string[] {
 
 /** JSON text that means the same and is safe to print. */
 export function visibleJson(json: string): string {
+  if (ASCII.test(json)) return json
   return json.replace(UNSAFE_IN_JSON, character =>
     Array.from({ length: character.length }, (_, i) => `\\u${hex(character.charCodeAt(i), 4)}`).join(''),
   )

@@ -31,6 +31,7 @@ import { findCalls, findTraces } from './queries/find-traces.js'
 import { type HiddenNames, readHiddenNames } from './queries/hidden.js'
 import { readIncidents, readOpenCalls, readStalls } from './queries/incidents.js'
 import { readNewest } from './queries/newest.js'
+import { callSlices, errorSlices, type RecordedCall, type SliceRequest } from './queries/record-slices.js'
 import { readSlow, type SlowCall, type Slowest } from './queries/slow.js'
 import {
   type CallRow,
@@ -201,6 +202,21 @@ export class Store implements Disposable {
     return file.snapshot(() => readCallsBefore(file, error, limit))
   }
 
+  /**
+   * Recorded calls as {@link calls} has them, but the oldest first and, without a limit, all that the store has at the
+   * first step. They come in slices, and nothing is held open between two of them: a program may go on recording, and
+   * a reader may take its time. With a limit they are the newest.
+   */
+  callSlices(filter: CallFilter = {}): Generator<readonly RecordedCall[]> {
+    const outcome = oneOf('outcome', filter.outcome, OUTCOMES)
+    return callSlices(this.#sliceRequest(filter), outcome)
+  }
+
+  /** Calls that failed, with all that is stored of them, in slices as {@link callSlices}. */
+  errorSlices(filter: ErrorFilter = {}): Generator<readonly ErrorDetail[]> {
+    return errorSlices(this.#sliceRequest(filter))
+  }
+
   /** Totals per function over every call, recorded or not; the one that took most time first. */
   top(filter: TotalFilter = {}): FunctionTotals[] {
     const order = oneOf('sort', filter.sort, TOTAL_ORDERS) ?? 'total'
@@ -363,6 +379,26 @@ export class Store implements Disposable {
       this.#file = next
     }
     return this.#file
+  }
+
+  #sliceRequest(filter: ErrorFilter): SliceRequest {
+    const { conditions, params } = this.#records(filter, filter.fingerprint)
+    const { limit, sinceId, untilId, ...values } = params
+    const file = this.#open()
+    return {
+      conditions,
+      values,
+      since: sinceId as bigint,
+      until: untilId as bigint,
+      limit: filter.limit === undefined ? null : Number(limit),
+      read: () => {
+        if (this.#open() === file) return file
+        throw new StoreReadError(
+          'CALLSIGHT_STORE_UNREADABLE',
+          `${this.path} was replaced while it was being read. Run it again to read the new one.`,
+        )
+      },
+    }
   }
 
   #records(

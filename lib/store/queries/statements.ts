@@ -40,7 +40,7 @@ export function recordRange(conditions: Conditions): string {
   return terms.join(' AND ')
 }
 
-const ERROR_COLUMNS = `${AT('e')} AS at, f.name AS function, e.error AS error, e.message AS message,
+export const ERROR_COLUMNS = `${AT('e')} AS at, f.name AS function, e.error AS error, e.message AS message,
   e.duration_ns / 1e6 AS duration_ms, e.args AS args, e.stack AS stack,
   ${TRACE_ID('e')} AS trace_id, ${HEX('e.call')} AS call_id, ${PROCESS} AS process,
   e.shape AS shape, ${PARENT_ID('e')} AS parent_id, e.fingerprint AS fingerprint, e.cuts AS cuts`

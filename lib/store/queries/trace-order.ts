@@ -1,8 +1,8 @@
 import type { TraceRow } from './rows.js'
 
 /** A call in its place among those of its trace: `depth` calls above it. */
-export interface TreeNode {
-  readonly row: TraceRow
+export interface TreeNode<Row extends TraceRow = TraceRow> {
+  readonly row: Row
   readonly depth: number
 }
 
@@ -10,18 +10,18 @@ export interface TreeNode {
  * Children follow their parent. A row whose parent is not in the store is a root; so is a row that no root leads to,
  * which only a damaged file has: nothing is left out and nothing loops.
  */
-export function inTreeOrder(rows: readonly TraceRow[]): TreeNode[] {
+export function inTreeOrder<Row extends TraceRow>(rows: readonly Row[]): TreeNode<Row>[] {
   const parents = parentsOf(rows)
-  const children = new Map<TraceRow, TraceRow[]>()
+  const children = new Map<Row, Row[]>()
   for (const [row, parent] of parents) {
     const siblings = children.get(parent)
     if (siblings === undefined) children.set(parent, [row])
     else siblings.push(row)
   }
-  const placed = new Set<TraceRow>()
-  const order: TreeNode[] = []
-  const place = (root: TraceRow) => {
-    const open: TreeNode[] = [{ row: root, depth: 0 }]
+  const placed = new Set<Row>()
+  const order: TreeNode<Row>[] = []
+  const place = (root: Row) => {
+    const open: TreeNode<Row>[] = [{ row: root, depth: 0 }]
     for (let node = open.pop(); node !== undefined; node = open.pop()) {
       if (placed.has(node.row)) continue
       placed.add(node.row)
@@ -36,11 +36,11 @@ export function inTreeOrder(rows: readonly TraceRow[]): TreeNode[] {
 }
 
 /** A call id is unique within its process; only where that has no such call was the caller another program. */
-function parentsOf(rows: readonly TraceRow[]): Map<TraceRow, TraceRow> {
+export function parentsOf<Row extends TraceRow>(rows: readonly Row[]): Map<Row, Row> {
   const keyOf = (process: string, call: string) => `${call} ${process}`
   const inProcess = new Map(rows.map(row => [keyOf(row.process, row.call_id), row]))
   const anywhere = new Map(rows.map(row => [row.call_id, row]))
-  const parents = new Map<TraceRow, TraceRow>()
+  const parents = new Map<Row, Row>()
   for (const row of rows) {
     if (row.parent_id === null) continue
     const parent = inProcess.get(keyOf(row.process, row.parent_id)) ?? anywhere.get(row.parent_id)
