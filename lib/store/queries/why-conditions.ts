@@ -120,8 +120,12 @@ function candidates(numbers: readonly number[]): number[] {
       if (value > least && value >= low && value <= high && found.length < MOST_ROUND) found.push(value)
     }
   }
+  // Two digits of the spread: what is finer would be an accident of these records.
+  const step = 10 ** (Math.floor(Math.log10(high - low || 1)) - 1)
   for (const quantile of QUANTILES) {
-    const value = sorted[Math.floor(quantile * sorted.length)]!
+    const value = Number(
+      (Math.round(sorted[Math.floor(quantile * sorted.length)]! / step) * step).toPrecision(15),
+    )
     if (value > least) found.push(value)
   }
   return found
