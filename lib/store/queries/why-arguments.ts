@@ -1,4 +1,4 @@
-import { CLASS_KEY, REST_KEY, WORDS } from '../../serialize/markers.js'
+import { CLASS_KEY, REDACTED_TEXT, REST_KEY, WORDS, Word } from '../../serialize/markers.js'
 import type { Columns } from './why-columns.js'
 
 /** `args[0].order.customer.tier` is three below an argument; a recorder captures no deeper by default. */
@@ -7,13 +7,20 @@ const MOST_KEYS = 50
 const MOST_ARGUMENTS = 16
 const LONGEST_KEY = 48
 /** A marker stands for what is not there; these words say what a value is. */
+const TELLING = [
+  Word.undefined,
+  Word.nan,
+  Word.infinity,
+  Word.negativeInfinity,
+  Word.circular,
+  Word.invalidDate,
+]
 const WORD_VALUES = new Map<string, string>(
-  WORDS.filter(({ reason }) => reason === 0).map(({ text }) => [text, text.slice(1, -1)]),
+  TELLING.map(word => WORDS[word].text).map(text => [text, text.slice(1, -1)]),
 )
 const MARKER = /^\[.*\]$/s
 const REST_OF_LIST = /^\[(\d{1,15}) more: \w+\]$/
 const REST_OF_TEXT = /…\[\d+ more: \w+\]$/
-const REDACTED = '[redacted]'
 const IDENTIFIER = /^[\p{L}_$][\p{L}\p{N}_$]*$/u
 const UNITS: Readonly<Record<string, string>> = { string: 'characters', object: 'keys' }
 
@@ -57,7 +64,7 @@ function addText(columns: Columns, record: number, name: string, value: string, 
     return
   }
   // What was taken out may be what tells two texts apart.
-  if (value.includes(REDACTED) || REST_OF_TEXT.test(value)) return
+  if (value.includes(REDACTED_TEXT) || REST_OF_TEXT.test(value)) return
   columns.value(record, name, JSON.stringify(value))
   // Of an argument itself the shape tells the size.
   if (depth > 0) columns.size(record, name, 'string', 'characters', value.length)

@@ -231,9 +231,8 @@ function listed(tested: readonly Tested[], records: readonly WhyRecord[], hits: 
   for (const test of order.slice(0, MOST_COMPARED)) {
     const members = membersOf(test)
     const alike = taken.find(other => isSameColumn(other.test, test) || isAlike(other.members, members))
-    if (alike === undefined)
-      taken.push({ test, members, same: test.isMembers ? [...test.condition.same] : [] })
-    else if (!isSameColumn(alike.test, test)) alike.same.push(test.text)
+    if (alike === undefined) taken.push({ test, members, same: otherNames(test) })
+    else if (!isSameColumn(alike.test, test)) alike.same.push(test.text, ...otherNames(test))
   }
   return taken.slice(0, MOST_LISTED).map(({ test, members, same }) => ({
     condition: test.text,
@@ -248,6 +247,10 @@ function listed(tested: readonly Tested[], records: readonly WhyRecord[], hits: 
       .slice(0, MOST_EXAMPLES)
       .map(index => records[index]!.callId),
   }))
+}
+
+function otherNames({ condition, isMembers }: Tested): string[] {
+  return condition.same.map(({ yes, no }) => (isMembers ? yes : no))
 }
 
 function countsOf({ calls, hits, records, hitRecords }: SideCounts): SideCounts {
