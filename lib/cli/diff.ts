@@ -1,6 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { DiffAnswer, DiffAnswerSide, FunctionDiff, MeasureDiff, Verdict } from '../store/queries/diff.js'
-import type { Store } from '../store/read.js'
 import { formatPercent } from './chance.js'
 import { counted, formatCount, formatDuration, toMinute } from './format.js'
 import { type CommonOptions, command, withLimit, withStore, writeJson } from './options.js'
@@ -50,33 +49,24 @@ export function diffCommand(screen: Screen, exit: (code: ExitCode) => void): Com
     .option('--min-change <percent>', 'least change of p50 or p95 that counts (default: 20)', percent)
     .addHelpText('after', HELP)
   return withLimit(target, 100).action((options: Options) =>
-    withStore(options, store =>
-      withOther(options, store, other => {
-        const answer = store.diff(
-          {
-            a: options.a,
-            b: options.b,
-            function: options.function,
-            minCalls: options.minCalls,
-            minLatencyChange: options.minChange,
-            limit: options.limit,
-          },
-          other,
-        )
-        exit(exitCode(answer))
-        if (options.json) {
-          const { functions: rows, ...rest } = answer
-          return writeJson(screen, { rows, coverage: null, ...rest })
-        }
-        screen.write(render(answer, options.limit, screen))
-      }),
-    ),
+    withStore(options, store => {
+      const answer = store.diff({
+        a: options.a,
+        b: options.b,
+        bDb: options.bDb,
+        function: options.function,
+        minCalls: options.minCalls,
+        minLatencyChange: options.minChange,
+        limit: options.limit,
+      })
+      exit(exitCode(answer))
+      if (options.json) {
+        const { functions: rows, ...rest } = answer
+        return writeJson(screen, { rows, coverage: null, ...rest })
+      }
+      screen.write(render(answer, options.limit, screen))
+    }),
   )
-}
-
-function withOther(options: Options, store: Store, work: (other: Store) => void): void {
-  if (options.bDb === undefined) work(store)
-  else withStore({ db: options.bDb }, work)
 }
 
 /** Where nothing could be compared nobody may conclude that nothing is worse. */

@@ -98,6 +98,8 @@ describe("Fisher's exact test", () => {
     expect(table(0, 10, 0, 20)).toBe(1)
     expect(table(10, 0, 20, 0)).toBe(1)
     expect(table(0, 0, 0, 0)).toBe(1)
+    // Beyond what is summed one by one: the same ratio of the difference to its deviation.
+    expectDigits(table(5e11, 5e11, 5e11 + 1e6, 5e11 - 1e6), normalTails(1e6 / Math.sqrt(5e11)), 4)
     const sure = table(0, 100_000, 50_000, 50_000)
     expect(sure).toBeGreaterThan(0)
     expect(sure).toBeLessThan(1e-299)

@@ -149,10 +149,10 @@ describe('diff', () => {
 
   it('reads side b from another recording', () => {
     const { made, store } = newStore()
-    const { made: after, store: other } = newStore()
+    const { made: after } = newStore()
     fill(made, 0, 10, {})
     fill(after, 0, 10, { errors: 90 })
-    expect(store.diff({}, other)).toMatchObject({
+    expect(store.diff({ bDb: after.path })).toMatchObject({
       verdict: 'worse',
       a: { label: 'all' },
       b: { label: 'all' },
@@ -175,6 +175,7 @@ describe('diff', () => {
       { a: '101', b: '102', minCalls: 5 },
       { a: '101', b: '102', minLatencyChange: 0.1 },
       { a: '101', b: '102', limit: 0 },
+      { a: '101', b: '102', bDb: '' },
     ]
     for (const filter of bad)
       expect(() => store.diff(filter as never), JSON.stringify(filter)).toThrow(StoreQueryError)

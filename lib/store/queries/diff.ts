@@ -16,6 +16,8 @@ export interface DiffFilter {
   readonly a?: DiffSide | string | undefined
   /** What is compared: after. */
   readonly b?: DiffSide | string | undefined
+  /** Path of the recording side b is in. Default: the same one. */
+  readonly bDb?: string | undefined
   /** Name of the function; `*` stands for any text and `?` for one character: `'Orders.*'`. */
   readonly function?: string | undefined
   /** Calls of a function that each side must have. Default 100, at least 20. */

@@ -6,6 +6,7 @@ const MOST_DEPTH = 3
 const MOST_KEYS = 50
 const MOST_ARGUMENTS = 16
 const LONGEST_KEY = 48
+const LONGEST_TYPE = 64
 /** A marker stands for what is not there; these words say what a value is. */
 const TELLING = [
   Word.undefined,
@@ -31,7 +32,7 @@ export function addShape(columns: Columns, record: number, shape: string | null)
   columns.value(record, 'number of arguments', String(list.length))
   for (const [index, entry] of list.slice(0, MOST_ARGUMENTS).entries()) {
     const [type, size] = Array.isArray(entry) ? (entry as unknown[]) : [entry]
-    if (typeof type !== 'string' || type === 'redacted') continue
+    if (typeof type !== 'string' || type === 'redacted' || type.length > LONGEST_TYPE) continue
     const name = `args[${index}]`
     columns.value(record, `type of ${name}`, type)
     if (typeof size === 'number') columns.size(record, name, type, UNITS[type] ?? 'items', size)
