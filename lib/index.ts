@@ -31,7 +31,6 @@ export { DriverError, ForeignStoreError } from './store/errors.js'
 export type { ErrorName } from './store/queries/calls-before.js'
 export type { Coverage, Expired, ProcessInfo, ProcessState } from './store/queries/coverage.js'
 export type { CrashReport, InFlight, SecondTotals, ThreadLook } from './store/queries/crash.js'
-export type { ErrorGroup } from './store/queries/error-groups.js'
 export type {
   DiffAnswer,
   DiffAnswerSide,
@@ -41,6 +40,7 @@ export type {
   MeasureDiff,
   Verdict,
 } from './store/queries/diff.js'
+export type { ErrorGroup } from './store/queries/error-groups.js'
 export type {
   CallFilter,
   ErrorFilter,

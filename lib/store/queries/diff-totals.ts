@@ -1,7 +1,7 @@
 import { assignBlocks } from '../../statistics/blocks.js'
+import { addBuckets, NO_BUCKETS } from '../bucket-texts.js'
 import type { RowReader } from '../read-file.js'
 import type { FoundSide } from './diff-sides.js'
-import { addBuckets, NO_BUCKETS } from '../bucket-texts.js'
 
 /** Exact totals of one function in a piece of time. */
 export interface BlockTotals {
