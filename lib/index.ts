@@ -31,6 +31,15 @@ export { DriverError, ForeignStoreError } from './store/errors.js'
 export type { ErrorName } from './store/queries/calls-before.js'
 export type { Coverage, Expired, ProcessInfo, ProcessState } from './store/queries/coverage.js'
 export type { CrashReport, InFlight, SecondTotals, ThreadLook } from './store/queries/crash.js'
+export type {
+  DiffAnswer,
+  DiffAnswerSide,
+  DiffFilter,
+  DiffSide,
+  FunctionDiff,
+  MeasureDiff,
+  Verdict,
+} from './store/queries/diff.js'
 export type { ErrorGroup } from './store/queries/error-groups.js'
 export type {
   CallFilter,
@@ -64,6 +73,7 @@ export type { LaneStats, StoreStats } from './store/queries/stats.js'
 export type { Tail, TailCall } from './store/queries/tail.js'
 export type { Trend } from './store/queries/trends.js'
 export type { TuningRow } from './store/queries/tunings.js'
+export type { Separation, SideCounts, WhyAnswer, WhyFilter } from './store/queries/why.js'
 export type { OpenStoreOptions, Store } from './store/read.js'
 export { openStore } from './store/read.js'
 export {

@@ -4,6 +4,7 @@ import { codeOf } from '../store/errors.js'
 import { callsCommand } from './calls.js'
 import { completionCommand } from './completion.js'
 import { crashCommand } from './crash.js'
+import { diffCommand } from './diff.js'
 import { doctorCommand } from './doctor.js'
 import { errorsCommand } from './errors.js'
 import { exportCommand } from './export.js'
@@ -19,9 +20,10 @@ import { visible, visibleLines } from './text.js'
 import { topCommand } from './top.js'
 import { traceCommand } from './trace.js'
 import { uiCommand } from './ui.js'
+import { whyCommand } from './why.js'
 
 /**
- * 0 fine · 1 found what one asked to be warned of: `doctor`, `--fail-if-any` · 2 wrong usage, no readable recording, or no permission to
+ * 0 fine · 1 found what one asked to be warned of: `doctor`, `diff`, `--fail-if-any` · 2 wrong usage, no readable recording, or no permission to
  * change it ·
  * 3 no data: the answer is empty.
  */
@@ -37,6 +39,8 @@ const COMMANDS: readonly ((screen: Screen, endWith: EndWith) => Command)[] = [
   slowCommand,
   callsCommand,
   traceCommand,
+  whyCommand,
+  diffCommand,
   tailCommand,
   crashCommand,
   stallsCommand,
@@ -65,7 +69,7 @@ export async function run(args: readonly string[], screen: Screen): Promise<Exit
       `
 Exit codes:
   0  fine
-  1  found what you asked to be warned of: doctor, or rows with --fail-if-any
+  1  found what you asked to be warned of: doctor, a function that is worse (diff), or rows with --fail-if-any
   2  wrong usage, no readable recording, or no permission to change it
   3  no data: the answer is empty`,
     )

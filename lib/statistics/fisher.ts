@@ -1,3 +1,5 @@
+import { normalTails } from './tails.js'
+
 /** Calls of two groups, and how many of each have some mark. */
 export interface TwoByTwo {
   readonly a: { readonly calls: number; readonly hits: number }
@@ -8,6 +10,8 @@ export interface TwoByTwo {
 const SAME = 1 + 1e-7
 /** Tables this much less probable than the most probable one are left out. */
 const NEGLIGIBLE = 1e-300
+/** Beyond some ten billion calls the normal distribution is as good, and the walk would be long. */
+const MOST_VARIANCE = 1e9
 
 /**
  * Fisher's exact test, both sides: the probability, when the marks are dealt out among all calls by chance, of a table
@@ -19,9 +23,14 @@ const NEGLIGIBLE = 1e-300
  */
 export function fisherExact({ a, b }: TwoByTwo): number {
   const hits = a.hits + b.hits
+  const calls = a.calls + b.calls
+  const variance = ((a.calls / calls) * (b.calls / calls) * hits * (calls - hits)) / (calls - 1)
+  if (variance > MOST_VARIANCE) {
+    return Math.max(NEGLIGIBLE, normalTails((a.hits - hits * (a.calls / calls)) / Math.sqrt(variance)))
+  }
   const least = Math.max(0, hits - b.calls)
   const most = Math.min(hits, a.calls)
-  const mode = Math.floor(((hits + 1) * (a.calls + 1)) / (a.calls + b.calls + 2))
+  const mode = Math.floor(((hits + 1) * (a.calls + 1)) / (calls + 2))
   const above = (k: number) => ((hits - k) / (k + 1)) * ((a.calls - k) / (b.calls - hits + k + 1))
   const walk = (visit: (k: number, weight: number) => void): void => {
     let weight = 1

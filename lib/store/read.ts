@@ -2,6 +2,7 @@ import { DEFAULTS } from '../config/defaults.js'
 import { type ErrorName, readCallsBefore } from './queries/calls-before.js'
 import { type Coverage, type ProcessInfo, readCoverage, readProcesses } from './queries/coverage.js'
 import { type CrashReport, readCrash } from './queries/crash.js'
+import { type DiffAnswer, type DiffFilter, readDiff } from './queries/diff.js'
 import { type ErrorGroup, readErrorGroups } from './queries/error-groups.js'
 import {
   type Bounds,
@@ -245,6 +246,21 @@ export class Store implements Disposable {
   why(filter: WhyFilter): WhyAnswer {
     const file = this.#open()
     return file.snapshot(() => readWhy(file, filter, this.#now()))
+  }
+
+  /**
+   * Error rate and latency of each function on two sides, such as two runs or two spans of time, and whether they
+   * differ by more than chance and by enough to matter. From exact totals: every call counts, recorded or not.
+   */
+  diff(filter: DiffFilter): DiffAnswer {
+    const file = this.#open()
+    const other = filter.bDb === undefined ? file : ReadFile.open(text('bDb', filter.bDb))
+    try {
+      const read = () => readDiff(file, other, filter, this.#now())
+      return file.snapshot(() => (other === file ? read() : other.snapshot(read)))
+    } finally {
+      if (other !== file) other.close()
+    }
   }
 
   /** What is missing from the store, when and why: per minute, function and reason; newest minute first. */

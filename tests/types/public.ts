@@ -17,6 +17,8 @@ import {
   type Coverage,
   type CrashReport,
   configure,
+  type DiffAnswer,
+  type DiffFilter,
   type DropReason,
   type Duration,
   type ErrorRow,
@@ -46,6 +48,8 @@ import {
   type TuneOptions,
   type TuningRow,
   tune,
+  type WhyAnswer,
+  type WhyFilter,
 } from 'callsight'
 import { type ContainsAny, type Equal, holds, type IsAny } from './assertions.js'
 
@@ -78,6 +82,8 @@ type Shapes = [
   ClassOptions,
   Coverage,
   CrashReport,
+  DiffAnswer,
+  DiffFilter,
   DropReason,
   Duration,
   ErrorRow,
@@ -97,6 +103,8 @@ type Shapes = [
   Store,
   TraceRow,
   TuneOptions,
+  WhyAnswer,
+  WhyFilter,
   TuningRow,
 ]
 holds<Equal<{ [Index in keyof Shapes]: ContainsAny<Shapes[Index]> }[number], false>>()

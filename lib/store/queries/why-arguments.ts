@@ -1,4 +1,4 @@
-import { CLASS_KEY, REST_KEY, WORDS } from '../../serialize/markers.js'
+import { CLASS_KEY, REDACTED_TEXT, REST_KEY, WORDS, Word } from '../../serialize/markers.js'
 import type { Columns } from './why-columns.js'
 
 /** `args[0].order.customer.tier` is three below an argument; a recorder captures no deeper by default. */
@@ -6,14 +6,22 @@ const MOST_DEPTH = 3
 const MOST_KEYS = 50
 const MOST_ARGUMENTS = 16
 const LONGEST_KEY = 48
+const LONGEST_TYPE = 64
 /** A marker stands for what is not there; these words say what a value is. */
+const TELLING = [
+  Word.undefined,
+  Word.nan,
+  Word.infinity,
+  Word.negativeInfinity,
+  Word.circular,
+  Word.invalidDate,
+]
 const WORD_VALUES = new Map<string, string>(
-  WORDS.filter(({ reason }) => reason === 0).map(({ text }) => [text, text.slice(1, -1)]),
+  TELLING.map(word => WORDS[word].text).map(text => [text, text.slice(1, -1)]),
 )
 const MARKER = /^\[.*\]$/s
 const REST_OF_LIST = /^\[(\d{1,15}) more: \w+\]$/
 const REST_OF_TEXT = /…\[\d+ more: \w+\]$/
-const REDACTED = '[redacted]'
 const IDENTIFIER = /^[\p{L}_$][\p{L}\p{N}_$]*$/u
 const UNITS: Readonly<Record<string, string>> = { string: 'characters', object: 'keys' }
 
@@ -24,7 +32,7 @@ export function addShape(columns: Columns, record: number, shape: string | null)
   columns.value(record, 'number of arguments', String(list.length))
   for (const [index, entry] of list.slice(0, MOST_ARGUMENTS).entries()) {
     const [type, size] = Array.isArray(entry) ? (entry as unknown[]) : [entry]
-    if (typeof type !== 'string' || type === 'redacted') continue
+    if (typeof type !== 'string' || type === 'redacted' || type.length > LONGEST_TYPE) continue
     const name = `args[${index}]`
     columns.value(record, `type of ${name}`, type)
     if (typeof size === 'number') columns.size(record, name, type, UNITS[type] ?? 'items', size)
@@ -57,7 +65,7 @@ function addText(columns: Columns, record: number, name: string, value: string, 
     return
   }
   // What was taken out may be what tells two texts apart.
-  if (value.includes(REDACTED) || REST_OF_TEXT.test(value)) return
+  if (value.includes(REDACTED_TEXT) || REST_OF_TEXT.test(value)) return
   columns.value(record, name, JSON.stringify(value))
   // Of an argument itself the shape tells the size.
   if (depth > 0) columns.size(record, name, 'string', 'characters', value.length)

@@ -14,7 +14,7 @@ export interface Condition {
   /** Of the known ones, those it holds for, ascending. */
   readonly members: readonly number[]
   /** Other conditions that part the records in the very same way. */
-  readonly same: string[]
+  readonly same: { readonly yes: string; readonly no: string }[]
 }
 
 /** What a condition is measured by. */
@@ -57,7 +57,7 @@ export function conditionsOf(columns: readonly Column[]): { conditions: Conditio
       const key = `${digest(condition.known)} ${digest(condition.members)}`
       const known = seen.get(key)
       if (known === undefined) seen.set(key, condition)
-      else if (known.column !== column) known.same.push(condition.yes)
+      else if (known.column !== column) known.same.push({ yes: condition.yes, no: condition.no })
     }
   }
   const conditions = [...seen.values()]
@@ -120,8 +120,12 @@ function candidates(numbers: readonly number[]): number[] {
       if (value > least && value >= low && value <= high && found.length < MOST_ROUND) found.push(value)
     }
   }
+  // Two digits of the spread: what is finer would be an accident of these records.
+  const step = 10 ** (Math.floor(Math.log10(high - low || 1)) - 1)
   for (const quantile of QUANTILES) {
-    const value = sorted[Math.floor(quantile * sorted.length)]!
+    const value = Number(
+      (Math.round(sorted[Math.floor(quantile * sorted.length)]! / step) * step).toPrecision(15),
+    )
     if (value > least) found.push(value)
   }
   return found
@@ -145,8 +149,8 @@ function digest(members: readonly number[]): string {
  * is recorded depends on how it ended, never on its arguments. If a condition has nothing to do with how calls end, it
  * is dealt out by chance among the recorded ones, whatever was left out: Fisher's exact test of the plain counts. The
  * one thing that breaks this is a rate of sampling that changes (`tune`, a cap per second, another program) together
- * with the condition. Therefore shares by weight are tested, too, and the larger p-value counts: it is right where
- * either of the two is.
+ * with the condition. Where weights differ among hits or among the others, shares by weight are therefore tested, too,
+ * and the larger p-value counts: it is right where either of the two is.
  */
 export function testConditions(conditions: readonly Condition[], sample: Sample): Tested[] {
   const tested = conditions.map(condition => testOne(condition, sample))
@@ -201,6 +205,9 @@ function weightedTest(difference: number, members: Sums, all: Sums): number {
   const rest = all.calls - all.hits
   const perHit = all.hitSquares / all.hits ** 2
   const perOther = (all.squares - all.hitSquares) / rest ** 2
+  const isEven = (per: number, records: number) => per * records < 1 + 1e-9
+  // The rate was one for all hits, and one for all others: the plain counts are right as they are.
+  if (isEven(perHit, all.hitRecords) && isEven(perOther, all.records - all.hitRecords)) return 0
   const variance = p * (1 - p) * (perHit + perOther)
   return variance > 0 ? normalTails(difference / Math.sqrt(variance)) : 1
 }

@@ -50,7 +50,7 @@ const TEXT = (column: string) =>
   `CASE WHEN octet_length(${column}) <= ${LONGEST_TEXT} THEN ${column} END AS ${column}`
 // Records kept in hindsight have no arguments, and are there because of how another call ended.
 const RECORDS_SQL = (table: Table) => `SELECT CAST(r.id AS TEXT) AS key, r.id >> ${ID_SALT_BITS} AS endUs,
-    r.process_id AS processId, ${PROCESS} AS process, r.duration_ns AS durationNs,
+    r.process_id AS processId, coalesce(${PROCESS}, 'unknown') AS process, r.duration_ns AS durationNs,
     ${table === 'calls' ? 'r.weight' : '1.0'} AS weight, ${HEX('r.call')} AS callId, r.call AS call, r.trace AS trace,
     r.parent AS parent, r.flags AS flags, ${TEXT('shape')}, ${TEXT('args')}, ${table === 'calls' ? 0 : 1} AS failed
   FROM ${table} r LEFT JOIN processes p ON p.process_id = r.process_id

@@ -8,8 +8,9 @@ import type { Range } from './range.js'
 import { readTotals } from './totals.js'
 import { addArguments, addShape } from './why-arguments.js'
 import { Columns } from './why-columns.js'
-import { conditionsOf, LEAST_RECORDS, type Tested, testConditions } from './why-conditions.js'
+import { conditionsOf, LEAST_RECORDS, testConditions } from './why-conditions.js'
 import { MOST_RECORDS, readCallers, readWhyRecords, type WhyRecord, type WhyRecords } from './why-records.js'
+import { listSeparations } from './why-separations.js'
 
 export const WHY_OF = ['slow', 'errors'] as const
 export type WhyOf = (typeof WHY_OF)[number]
@@ -77,14 +78,6 @@ export interface WhyAnswer {
 
 /** Family-wise error rate. */
 export const WHY_LEVEL = 0.01
-/** What separates calls less than that is not worth a look, however sure it is. */
-const LEAST_RATIO = 1.5
-const MOST_LISTED = 10
-const MOST_COMPARED = 60
-const MOST_SAME = 5
-const MOST_EXAMPLES = 3
-/** Two conditions are one to the reader when so much of either is in the other. */
-const NEARLY_ALL = 0.9
 /** Callers are compared where nearly all are known: those of slow and failed calls are known more often. */
 const KNOWN_CALLERS = 0.95
 const MS_PER_HOUR = 3_600_000
@@ -171,8 +164,8 @@ function separated(read: RowReader, answer: WhyAnswer, found: WhyRecords, hits: 
     weight > 0 && Number.isFinite(weight) ? weight : 0,
   )
   const tested = testConditions(conditions, { hits, weights })
-  const significant = tested.filter(test => test.pValue <= WHY_LEVEL && isWorthALook(test))
-  const separations = listed(significant, records, hits)
+  const significant = tested.filter(test => test.pValue <= WHY_LEVEL)
+  const separations = listSeparations(significant, records, hits)
   const caveats = caveatsOf(answer, found, hits, columns.isCut || isCut)
   const conditionsTried = conditions.length
   const note = separations.length > 0 ? null : nothingFound(answer, records, conditionsTried)
@@ -214,63 +207,6 @@ function callersOf(read: RowReader, records: readonly WhyRecord[], hits: Uint8Ar
   return new Map(
     isKnown ? looked.flatMap(([index, caller]) => (caller === null ? [] : [[index, caller]])) : [],
   )
-}
-
-function isWorthALook({ with: has, without }: Tested): boolean {
-  return share(has) >= LEAST_RATIO * share(without)
-}
-
-function share({ hits, calls }: SideCounts): number {
-  return calls > 0 ? hits / calls : 0
-}
-
-/** The strongest, each once: of one column only its best threshold, of those that hold for the same calls the first. */
-function listed(tested: readonly Tested[], records: readonly WhyRecord[], hits: Uint8Array): Separation[] {
-  const order = tested.toSorted((a, b) => b.separation - a.separation || a.pValue - b.pValue)
-  const taken: { test: Tested; members: ReadonlySet<number>; same: string[] }[] = []
-  for (const test of order.slice(0, MOST_COMPARED)) {
-    const members = membersOf(test)
-    const alike = taken.find(other => isSameColumn(other.test, test) || isAlike(other.members, members))
-    if (alike === undefined)
-      taken.push({ test, members, same: test.isMembers ? [...test.condition.same] : [] })
-    else if (!isSameColumn(alike.test, test)) alike.same.push(test.text)
-  }
-  return taken.slice(0, MOST_LISTED).map(({ test, members, same }) => ({
-    condition: test.text,
-    same: same.slice(0, MOST_SAME),
-    with: countsOf(test.with),
-    without: countsOf(test.without),
-    ratio: test.without.hits > 0 ? share(test.with) / share(test.without) : null,
-    separation: test.separation,
-    pValue: test.pValue,
-    examples: [...members]
-      .filter(index => hits[index] === 1)
-      .slice(0, MOST_EXAMPLES)
-      .map(index => records[index]!.callId),
-  }))
-}
-
-function countsOf({ calls, hits, records, hitRecords }: SideCounts): SideCounts {
-  return { calls, hits, records, hitRecords }
-}
-
-/** Thresholds of one column hold for each other's calls; of its values each stands for itself. */
-function isSameColumn(a: Tested, b: Tested): boolean {
-  const { column, known } = a.condition
-  return column === b.condition.column && known === column.numbered && b.condition.known === known
-}
-
-function membersOf({ condition, isMembers }: Tested): ReadonlySet<number> {
-  const members = new Set(condition.members)
-  return isMembers ? members : new Set(condition.known.filter(index => !members.has(index)))
-}
-
-function isAlike(a: ReadonlySet<number>, b: ReadonlySet<number>): boolean {
-  const [small, large] = a.size < b.size ? [a, b] : [b, a]
-  if (small.size < NEARLY_ALL * large.size) return false
-  let both = 0
-  for (const index of small) if (large.has(index)) both++
-  return both >= NEARLY_ALL * large.size
 }
 
 function caveatsOf(answer: WhyAnswer, found: WhyRecords, hits: Uint8Array, isCut: boolean): string[] {
