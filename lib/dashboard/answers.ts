@@ -6,7 +6,7 @@ import { type Range, rangeOf, readRecorded, stepsOf } from '../store/queries/ran
 import { readRecorder } from '../store/queries/recorder.js'
 import { readTail } from '../store/queries/tail.js'
 import { WHY_OF, type WhyOf } from '../store/queries/why.js'
-import type { Store } from '../store/read.js'
+import { askStore, type Store, slowestCalls } from '../store/read.js'
 import type { Api, ErrorAnswer, ErrorGroup, FunctionAnswer } from './api.js'
 import type { Parameters } from './parameters.js'
 
@@ -35,13 +35,13 @@ interface Request {
 
 const ANSWERS: Answers = {
   '/api/session': ({ store, version }) =>
-    store.ask((read, nowMs) => {
+    askStore(store, (read, nowMs) => {
       const { range, isLive } = readRecorded(read, nowMs)
       return { version, path: store.path, recorded: range, nowMs, isLive }
     }),
 
   '/api/overview': ({ store, parameters }) =>
-    store.ask((read, nowMs) => {
+    askStore(store, (read, nowMs) => {
       const recorded = readRecorded(read, nowMs)
       const filter = { function: parameters.optional('function'), limit: parameters.limit(100) }
       return readOverview(read, rangeOf(spanOf(parameters), recorded, nowMs), filter, recorded, nowMs)
@@ -49,7 +49,7 @@ const ANSWERS: Answers = {
 
   '/api/function': ({ store, parameters }) => {
     const name = parameters.required('name')
-    const figures = store.ask((read, nowMs) => {
+    const figures = askStore(store, (read, nowMs) => {
       const recorded = readRecorded(read, nowMs)
       return readFunctionDetail(read, name, rangeOf(spanOf(parameters), recorded, nowMs), recorded)
     })
@@ -59,7 +59,7 @@ const ANSWERS: Answers = {
       function: exactly(name),
       limit: parameters.limit(ROWS_OF_FUNCTION),
     }
-    const slowest = store.slowest(scope, PATIENCE_MS)
+    const slowest = slowestCalls(store, scope, PATIENCE_MS)
     return {
       ...figures,
       outcomes: {
@@ -134,14 +134,14 @@ const ANSWERS: Answers = {
   }),
 
   '/api/tail': ({ store, parameters }) =>
-    store.ask((read, nowMs) => {
+    askStore(store, (read, nowMs) => {
       const { pattern } = toBounds({ function: parameters.optional('function') }, nowMs)
       const filter = { pattern, outcome: parameters.outcome() ?? null, limit: parameters.limit(100) }
       return read.snapshot(() => readTail(read, filter, parameters.optional('after') ?? null))
     }),
 
   '/api/health': ({ store, parameters }) =>
-    store.ask((read, nowMs) => {
+    askStore(store, (read, nowMs) => {
       const steps = stepsOf(rangeOf(spanOf(parameters), readRecorded(read, nowMs), nowMs))
       const { range } = steps
       return {
@@ -164,7 +164,7 @@ function isAddress(path: string): path is keyof Api {
 }
 
 function askedRange(store: Store, parameters: Parameters): Range {
-  return store.ask((read, nowMs) => rangeOf(spanOf(parameters), readRecorded(read, nowMs), nowMs))
+  return askStore(store, (read, nowMs) => rangeOf(spanOf(parameters), readRecorded(read, nowMs), nowMs))
 }
 
 function spanOf(parameters: Parameters) {

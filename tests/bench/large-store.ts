@@ -12,6 +12,7 @@ import { StoreWriter } from '../../lib/store/insert.js'
 import { openForWriting } from '../../lib/store/open.js'
 import { HourSums } from '../../lib/store/sum-hours.js'
 import { BUCKET_COUNT } from '../../lib/totals/layout.js'
+import { dashboardFigures } from './dashboard-pages.js'
 
 const FUNCTIONS = 50
 const CALLS_PER_ERROR = 200
@@ -180,7 +181,7 @@ function asked(path: string, question: (store: ReturnType<typeof openStore>) => 
   return [first, warm.sort((a, b) => a - b)[WARM_ROUNDS >>> 1] as number]
 }
 
-function measure(calls: number) {
+async function measure(calls: number) {
   const folder = mkdtempSync(join(tmpdir(), 'callsight-large-'))
   try {
     const path = process.env['LARGE_STORE_FILE'] ?? join(folder, 'calls.db')
@@ -205,6 +206,7 @@ function measure(calls: number) {
       extra[`${name}, first`] = first
       extra[`${name}, warm`] = warm
     }
+    Object.assign(extra, await dashboardFigures(path))
     extra['file bytes'] = statSync(path).size
     extra['bytes per call'] = extra['file bytes'] / calls
     if (built !== null) extra['built, records/s'] = built
@@ -224,5 +226,5 @@ const calls = ROWS.get(row)
 const answer =
   calls === undefined
     ? [...ROWS.keys()].map(name => ({ row: name, group: 'large-store', slow: true }))
-    : { row, ...measure(calls) }
+    : { row, ...(await measure(calls)) }
 process.stdout.write(`${JSON.stringify(answer)}\n`)
