@@ -158,8 +158,11 @@ function build(path: string, calls: number): number {
 }
 
 /** A trace of the middle of the recording, and the last of its calls. */
-function middleTrace(path: string): { trace: string; call: string } {
+function middleTrace(path: string, calls: number): { trace: string; call: string } {
   using store = openStore(path)
+  const [newest] = store.sql('SELECT call_id FROM recent_calls LIMIT 1')
+  const found = Number.parseInt(String(newest?.['call_id']), 16)
+  if (found !== calls) throw new Error(`${path} holds ${found} calls, not the ${calls} of this row`)
   const [row] = store.sql(
     `SELECT printf('%016x', trace) AS trace, printf('%016x', max(call)) AS call FROM calls
      WHERE trace = (SELECT trace FROM calls WHERE id >= (SELECT (min(id) >> 1) + (max(id) >> 1) FROM calls)
@@ -186,7 +189,7 @@ async function measure(calls: number) {
   try {
     const path = process.env['LARGE_STORE_FILE'] ?? join(folder, 'calls.db')
     const built = existsSync(path) ? null : build(path, calls)
-    const middle = middleTrace(path)
+    const middle = middleTrace(path, calls)
     const traceId = `${BOOT}${middle.trace}`
     const extra: Record<string, number> = {}
     const questions: Record<string, Parameters<typeof asked>[1]> = {
