@@ -27,7 +27,7 @@ const SPAN_SQL = `SELECT coalesce(sum(duration_sum_ns), 0) AS sumNs, min(minute)
 const sumsSql = (
   pattern: boolean,
 ) => `SELECT coalesce(f.name, '(unknown)') AS function, s.step AS step, s.calls AS calls, s.sumNs AS sumNs
-  FROM (SELECT function_id, (minute - $first) / $each AS step, sum(calls) AS calls, sum(duration_sum_ns) AS sumNs
+  FROM (SELECT function_id, CAST((minute - $first) / $each AS INTEGER) AS step, sum(calls) AS calls, sum(duration_sum_ns) AS sumNs
     FROM totals WHERE minute >= $first AND minute <= $last ${pattern ? `AND ${FUNCTION_IDS}` : ''} GROUP BY 1, 2) s
   LEFT JOIN functions f ON f.function_id = s.function_id`
 
