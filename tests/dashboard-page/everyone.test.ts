@@ -8,7 +8,6 @@ const LOOKS: readonly (Look & { readonly name: string })[] = [
   { name: 'light', colours: 'light' },
   { name: 'dark', colours: 'dark' },
   { name: 'phone', width: PHONE, colours: 'light' },
-  { name: 'phone-dark', width: PHONE, colours: 'dark' },
 ]
 
 describe(`the dashboard, for everyone${whyNoBrowser}`, { skip: !hasBrowser, timeout: 300_000 }, () => {

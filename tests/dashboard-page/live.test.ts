@@ -1,5 +1,6 @@
 import type { Page } from 'playwright-core'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { Victim } from '../faults/harness.js'
 import { hasBrowser, PageScene, shown, whyNoBrowser } from './scene.js'
 
 const LONG = { timeout: 60_000 }
@@ -11,18 +12,30 @@ describe(`the dashboard of a program that runs${whyNoBrowser}`, {
 }, () => {
   let scene: PageScene
   let isTroubleExpected = false
+  const programs: Victim[] = []
 
-  beforeEach(async () => {
-    isTroubleExpected = false
+  beforeAll(async () => {
     scene = await PageScene.open(20)
   }, 240_000)
   afterEach(async () => {
+    for (const program of programs.splice(0)) {
+      program.child.kill('SIGTERM')
+      await program.ended
+    }
     await scene.closePages()
-    const { troubles } = scene
-    await scene.close()
+    const troubles = scene.troubles.splice(0)
     if (!isTroubleExpected) expect(troubles).toEqual([])
+    isTroubleExpected = false
   })
+  afterAll(() => scene?.close())
 
+  /** A program that places an order every few milliseconds until the test is over. */
+  const start = async (): Promise<Victim> => {
+    const program = scene.shop(10, 50)
+    programs.push(program)
+    await program.says('open')
+    return program
+  }
   const calls = async (page: Page): Promise<number> => {
     const figure = page
       .locator('dl.figures > div')
@@ -32,8 +45,7 @@ describe(`the dashboard of a program that runs${whyNoBrowser}`, {
   }
 
   it('counts on while the page is open', async () => {
-    const program = scene.shop(10, 50)
-    await program.says('open')
+    const program = await start()
     const page = await scene.page('/')
     await page.getByRole('button', { name: 'Live', pressed: true }).waitFor()
     const before = await calls(page)
@@ -47,8 +59,7 @@ describe(`the dashboard of a program that runs${whyNoBrowser}`, {
   })
 
   it('stands still when it is paused, and where nobody sees it', async () => {
-    const program = scene.shop(10, 50)
-    await program.says('open')
+    await start()
     const page = await scene.blankPage()
     await page.clock.install()
     await page.goto(scene.url)
@@ -74,8 +85,7 @@ describe(`the dashboard of a program that runs${whyNoBrowser}`, {
   })
 
   it('lists calls as they end, those that are wanted', async () => {
-    const program = scene.shop(10, 50)
-    await program.says('open')
+    await start()
     const page = await scene.page('/tail')
     const table = page.getByRole('table', { name: 'Newest calls' })
     const first = await table.locator('tbody tr').first().innerText()
@@ -94,7 +104,8 @@ describe(`the dashboard of a program that runs${whyNoBrowser}`, {
     await scene.dashboard.ended
     await page.getByRole('alert').getByText('does not answer any more').waitFor()
     await page.getByRole('link', { name: 'Orders.place' }).waitFor()
-    await page.reload().catch(() => {})
+    // Started again it has another token.
+    await scene.startDashboard()
   })
 
   it('opens with its token only', async () => {

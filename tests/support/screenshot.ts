@@ -49,7 +49,7 @@ async function draw(url: string): Promise<void> {
   try {
     const page = await browser.newPage({
       viewport: { width: 1240, height: 900 },
-      deviceScaleFactor: 1.5,
+      deviceScaleFactor: 1.4,
       colorScheme: 'light',
       reducedMotion: 'reduce',
     })

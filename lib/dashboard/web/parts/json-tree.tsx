@@ -6,6 +6,8 @@ const PAGE = 50
 /** Values nearer to the root than this are open at first. */
 const OPEN_DEPTH = 2
 const LONG_TEXT = 160
+const PREVIEWED = 4
+const PREVIEW_TEXT = 24
 
 /** JSON text as a tree to open and close; text that is no JSON as it stands. */
 export function JsonTree({ json, label }: { readonly json: string; readonly label: string }) {
@@ -35,7 +37,7 @@ function Value({
   readonly value: unknown
   readonly depth: number
 }) {
-  if (typeof value === 'object' && value !== null) return <Branch name={name} value={value} depth={depth} />
+  if (isBranch(value)) return <Branch name={name} value={value} depth={depth} />
   return (
     <li>
       <Name name={name} />
@@ -71,7 +73,7 @@ function Branch({
       <button type="button" class="fold" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
         <span class="arrow" aria-hidden="true" />
         <Name name={name} />
-        <span class="quiet">{size}</span>
+        <span class="quiet">{isOpen ? size : preview(entries, isList)}</span>
       </button>
       {isOpen && (
         <ul>
@@ -89,6 +91,22 @@ function Branch({
       )}
     </li>
   )
+}
+
+/** What is in a closed value, as far as it fits on a line. */
+function preview(entries: readonly (readonly [string, unknown])[], isList: boolean): string {
+  const parts = entries.slice(0, PREVIEWED).map(([key, value]) => {
+    const text = isBranch(value) ? (Array.isArray(value) ? '[…]' : '{…}') : JSON.stringify(value)
+    const short = text.length > PREVIEW_TEXT ? `${text.slice(0, PREVIEW_TEXT)}…` : text
+    return isList ? short : `${key.slice(0, PREVIEW_TEXT)}: ${short}`
+  })
+  const rest = entries.length > PREVIEWED ? [`${entries.length - PREVIEWED} more`] : []
+  const inside = visible([...parts, ...rest].join(', '))
+  return isList ? `[${inside}]` : `{ ${inside} }`
+}
+
+function isBranch(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
 }
 
 function Name({ name }: { readonly name: string | null }) {
