@@ -208,13 +208,13 @@ export class Store implements Disposable {
    * first step. They come in slices, and nothing is held open between two of them: a program may go on recording, and
    * a reader may take its time. With a limit they are the newest.
    */
-  callSlices(filter: CallFilter = {}): Generator<readonly RecordedCall[]> {
+  callSlices(filter: CallFilter = {}): Generator<readonly RecordedCall[], void, undefined> {
     const outcome = oneOf('outcome', filter.outcome, OUTCOMES)
     return callSlices(this.#sliceRequest(filter), outcome)
   }
 
   /** Calls that failed, with all that is stored of them, in slices as {@link callSlices}. */
-  errorSlices(filter: ErrorFilter = {}): Generator<readonly ErrorDetail[]> {
+  errorSlices(filter: ErrorFilter = {}): Generator<readonly ErrorDetail[], void, undefined> {
     return errorSlices(this.#sliceRequest(filter))
   }
 
