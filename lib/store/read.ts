@@ -94,9 +94,6 @@ export function defaultStorePath(): string {
   return process.env['CALLSIGHT_DB'] || DEFAULTS.storePath
 }
 
-let ask: <T>(store: Store, question: (read: ReadFile, nowMs: number) => T) => T
-let slowestOf: (store: Store, filter: CallFilter, patienceMs: number) => Slowest
-
 /**
  * A recording open for reading. Every method is synchronous, reads the state of that moment and holds nothing
  * open afterwards. When the recorder has started a new file at the same path, the next call reads the new one.
@@ -105,11 +102,6 @@ let slowestOf: (store: Store, filter: CallFilter, patienceMs: number) => Slowest
  * file cannot be read or the store is closed.
  */
 export class Store implements Disposable {
-  static {
-    ask = (store, question) => question(store.#open(), store.#now())
-    slowestOf = (store, filter, patienceMs) => store.#slowest(filter, patienceMs)
-  }
-
   readonly #path: string
   readonly #now: () => number
   readonly #beforeRead: (() => void) | undefined
@@ -150,7 +142,20 @@ export class Store implements Disposable {
    * sampling that took longer than `slow` are all recorded. Default limit 100 rows.
    */
   slow(filter: CallFilter = {}): SlowCall[] {
-    return [...this.#slowest(filter, Number.POSITIVE_INFINITY).calls]
+    return [...this.slowest(filter, Number.POSITIVE_INFINITY).calls]
+  }
+
+  /**
+   * As {@link Store.slow}, for somebody who waits.
+   *
+   * @param patienceMs milliseconds of work after which what was found so far is the answer
+   * @internal
+   */
+  slowest(filter: CallFilter, patienceMs: number): Slowest {
+    const outcome = oneOf('outcome', filter.outcome, OUTCOMES)
+    const { conditions, params } = this.#records(filter)
+    const bounds = toBounds(filter, this.#now())
+    return readSlow(this.#open(), { conditions, params, bounds, outcome, patienceMs })
   }
 
   /**
@@ -203,13 +208,13 @@ export class Store implements Disposable {
    * first step. They come in slices, and nothing is held open between two of them: a program may go on recording, and
    * a reader may take its time. With a limit they are the newest.
    */
-  callSlices(filter: CallFilter = {}): Generator<readonly RecordedCall[], void, void> {
+  callSlices(filter: CallFilter = {}): Generator<readonly RecordedCall[], void, undefined> {
     const outcome = oneOf('outcome', filter.outcome, OUTCOMES)
     return callSlices(this.#sliceRequest(filter), outcome)
   }
 
   /** Calls that failed, with all that is stored of them, in slices as {@link callSlices}. */
-  errorSlices(filter: ErrorFilter = {}): Generator<readonly ErrorDetail[], void, void> {
+  errorSlices(filter: ErrorFilter = {}): Generator<readonly ErrorDetail[], void, undefined> {
     return errorSlices(this.#sliceRequest(filter))
   }
 
@@ -358,6 +363,15 @@ export class Store implements Disposable {
     return runSql(this.#open(), query, params, limit)
   }
 
+  /**
+   * Several reads of one file.
+   *
+   * @internal
+   */
+  ask<T>(question: (read: ReadFile, nowMs: number) => T): T {
+    return question(this.#open(), this.#now())
+  }
+
   /** Closes the file. Closing twice is fine. */
   close(): void {
     this.#file?.close()
@@ -403,13 +417,6 @@ export class Store implements Disposable {
     }
   }
 
-  #slowest(filter: CallFilter, patienceMs: number): Slowest {
-    const outcome = oneOf('outcome', filter.outcome, OUTCOMES)
-    const { conditions, params } = this.#records(filter)
-    const bounds = toBounds(filter, this.#now())
-    return readSlow(this.#open(), { conditions, params, bounds, outcome, patienceMs })
-  }
-
   #records(
     filter: RecordFilter,
     alike?: string,
@@ -449,18 +456,4 @@ export class Store implements Disposable {
 function minutes(bounds: Bounds): Readonly<Record<string, unknown>> {
   const { sinceMinute, untilMinute, pattern } = bounds
   return pattern === null ? { sinceMinute, untilMinute } : { sinceMinute, untilMinute, pattern }
-}
-
-/** Several reads of one file, for answers that are no rows of one kind. No part of the public face. */
-export function askStore<T>(store: Store, question: (read: ReadFile, nowMs: number) => T): T {
-  return ask(store, question)
-}
-
-/**
- * As {@link Store.slow}, for somebody who waits.
- *
- * @param patienceMs milliseconds of work after which what was found so far is the answer
- */
-export function slowestCalls(store: Store, filter: CallFilter, patienceMs: number): Slowest {
-  return slowestOf(store, filter, patienceMs)
 }

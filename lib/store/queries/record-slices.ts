@@ -57,7 +57,7 @@ const errorsOf = (where: string) =>
 export function callSlices(
   request: SliceRequest,
   outcome: Outcome | null,
-): Generator<readonly RecordedCall[]> {
+): Generator<readonly RecordedCall[], void, undefined> {
   const { conditions } = request
   const tables: Table[] = []
   // What returned has no class of error.
@@ -68,12 +68,16 @@ export function callSlices(
   return walk<RecordedCall>(request, tables, callsOf(legs))
 }
 
-export function errorSlices(request: SliceRequest): Generator<readonly ErrorDetail[]> {
+export function errorSlices(request: SliceRequest): Generator<readonly ErrorDetail[], void, undefined> {
   return walk<ErrorDetail>(request, ['errors'], errorsOf(recordRange(request.conditions)))
 }
 
 /** Along the key, so that no record comes twice, up to what was the newest one at the first step. */
-function* walk<Row>(request: SliceRequest, tables: readonly Table[], sql: string): Generator<readonly Row[]> {
+function* walk<Row>(
+  request: SliceRequest,
+  tables: readonly Table[],
+  sql: string,
+): Generator<readonly Row[], void, undefined> {
   if (tables.length === 0) return
   const { read, values } = request
   const last = edge(read(), tables, 'DESC', { from: request.since, to: request.until, offset: 0 })
