@@ -94,6 +94,9 @@ export function defaultStorePath(): string {
   return process.env['CALLSIGHT_DB'] || DEFAULTS.storePath
 }
 
+let ask: <T>(store: Store, question: (read: ReadFile, nowMs: number) => T) => T
+let slowestOf: (store: Store, filter: CallFilter, patienceMs: number) => Slowest
+
 /**
  * A recording open for reading. Every method is synchronous, reads the state of that moment and holds nothing
  * open afterwards. When the recorder has started a new file at the same path, the next call reads the new one.
@@ -102,6 +105,11 @@ export function defaultStorePath(): string {
  * file cannot be read or the store is closed.
  */
 export class Store implements Disposable {
+  static {
+    ask = (store, question) => question(store.#open(), store.#now())
+    slowestOf = (store, filter, patienceMs) => store.#slowest(filter, patienceMs)
+  }
+
   readonly #path: string
   readonly #now: () => number
   readonly #beforeRead: (() => void) | undefined
@@ -142,20 +150,7 @@ export class Store implements Disposable {
    * sampling that took longer than `slow` are all recorded. Default limit 100 rows.
    */
   slow(filter: CallFilter = {}): SlowCall[] {
-    return [...this.slowest(filter, Number.POSITIVE_INFINITY).calls]
-  }
-
-  /**
-   * As {@link Store.slow}, for somebody who waits.
-   *
-   * @param patienceMs milliseconds of work after which what was found so far is the answer
-   * @internal
-   */
-  slowest(filter: CallFilter, patienceMs: number): Slowest {
-    const outcome = oneOf('outcome', filter.outcome, OUTCOMES)
-    const { conditions, params } = this.#records(filter)
-    const bounds = toBounds(filter, this.#now())
-    return readSlow(this.#open(), { conditions, params, bounds, outcome, patienceMs })
+    return [...this.#slowest(filter, Number.POSITIVE_INFINITY).calls]
   }
 
   /**
@@ -363,15 +358,6 @@ export class Store implements Disposable {
     return runSql(this.#open(), query, params, limit)
   }
 
-  /**
-   * Several reads of one file.
-   *
-   * @internal
-   */
-  ask<T>(question: (read: ReadFile, nowMs: number) => T): T {
-    return question(this.#open(), this.#now())
-  }
-
   /** Closes the file. Closing twice is fine. */
   close(): void {
     this.#file?.close()
@@ -417,6 +403,13 @@ export class Store implements Disposable {
     }
   }
 
+  #slowest(filter: CallFilter, patienceMs: number): Slowest {
+    const outcome = oneOf('outcome', filter.outcome, OUTCOMES)
+    const { conditions, params } = this.#records(filter)
+    const bounds = toBounds(filter, this.#now())
+    return readSlow(this.#open(), { conditions, params, bounds, outcome, patienceMs })
+  }
+
   #records(
     filter: RecordFilter,
     alike?: string,
@@ -456,4 +449,18 @@ export class Store implements Disposable {
 function minutes(bounds: Bounds): Readonly<Record<string, unknown>> {
   const { sinceMinute, untilMinute, pattern } = bounds
   return pattern === null ? { sinceMinute, untilMinute } : { sinceMinute, untilMinute, pattern }
+}
+
+/** Several reads of one file, for answers that are no rows of one kind. No part of the public face. */
+export function askStore<T>(store: Store, question: (read: ReadFile, nowMs: number) => T): T {
+  return ask(store, question)
+}
+
+/**
+ * As {@link Store.slow}, for somebody who waits.
+ *
+ * @param patienceMs milliseconds of work after which what was found so far is the answer
+ */
+export function slowestCalls(store: Store, filter: CallFilter, patienceMs: number): Slowest {
+  return slowestOf(store, filter, patienceMs)
 }

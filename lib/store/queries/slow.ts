@@ -32,7 +32,7 @@ const PAGE_RECORDS = 100_000
 /** Who has little time looks at it more often. */
 const SHORT_PAGE_RECORDS = 20_000
 const pageEndSql = (table: Table) =>
-  `SELECT CAST(id AS TEXT) AS id FROM ${table} WHERE id >= $from AND id < $to ORDER BY id LIMIT 1 OFFSET $records`
+  `SELECT CAST(id AS TEXT) AS id FROM ${table} WHERE id >= $from AND id < $to ORDER BY ${table}.id LIMIT 1 OFFSET $records`
 const COUNT_ERRORS_SQL = 'SELECT count(*) AS count FROM errors WHERE +id >= $from AND +id < $to'
 const pageSql = (table: Table, conditions: Conditions) =>
   `SELECT CAST(id AS TEXT) AS id, duration_ns AS durationNs FROM ${table}
