@@ -235,6 +235,34 @@ describe('/api/function', () => {
   })
 })
 
+describe('/api/why', () => {
+  it('finds the argument that separates the slow calls, and refuses what it cannot explain', () => {
+    const { made, ask } = recorded()
+    fillHour(made)
+    for (let i = 0; i < 400; i++) {
+      const isSlow = i % 10 === 0
+      made.call({
+        // Far enough from one another that one slow moment is not the explanation.
+        atMs: T0_MS + i * 8_000,
+        durationMs: isSlow ? 400 : 2,
+        args: JSON.stringify([isSlow ? 'XAUUSD' : 'EURUSD']),
+        shape: '[["string",6]]',
+      })
+    }
+    const why = ask('/api/why', { ...whole, name: 'Orders.place', min_duration: '100ms' })
+    expect(why).toMatchObject({
+      function: 'Orders.place',
+      of: 'slow',
+      thresholdMs: 100,
+      lookedAt: 400,
+      hits: 40,
+    })
+    expect(why.separations[0]?.condition).toContain('XAUUSD')
+    expect(() => ask('/api/why', { ...whole, name: 'Orders.place', of: 'joy' })).toThrow(StoreQueryError)
+    expect(() => ask('/api/why', whole)).toThrow(StoreQueryError)
+  })
+})
+
 describe('errors', () => {
   function withErrors() {
     const { made, ask } = recorded()
@@ -313,6 +341,33 @@ describe('/api/calls and /api/trace', () => {
       expect(() => ask(address, parameters), JSON.stringify([address, parameters])).toThrow(StoreQueryError)
     expect(() => ask('/api/toString' as keyof Api)).toThrow(NotFound)
     expect(() => ask('/api/__proto__' as keyof Api)).toThrow(NotFound)
+  })
+})
+
+describe('a hostile recording', () => {
+  it('gets an error that is caught, or an answer with what it says, but never more memory than there is', () => {
+    const statements = [
+      `INSERT INTO latency_buckets VALUES (9007199254740991, 1e300)`,
+      `UPDATE totals SET buckets = '{"99999999999999999999":5}'`,
+      `UPDATE totals SET buckets = '[[[[{"":"x"'`,
+      `UPDATE totals SET calls = -5, duration_sum_ns = 9223372036854775807, duration_max_ns = -1`,
+      `UPDATE totals SET minute = 9223372036854775 WHERE function_id = 1 AND minute = (SELECT min(minute) FROM totals)`,
+      `UPDATE processes SET last_seen_us = 9223372036854775807`,
+      `INSERT INTO lanes VALUES (1, 77, 0, 1, 1, 'no json', 0)`,
+    ]
+    for (const sql of statements) {
+      const { made, ask } = recorded()
+      fillHour(made)
+      made.db.exec(sql)
+      for (const address of ['/api/session', '/api/overview', '/api/health'] as const) {
+        try {
+          const answer = JSON.stringify(ask(address))
+          expect(answer.length).toBeLessThan(100_000)
+        } catch (error) {
+          expect(error).toBeInstanceOf(Error)
+        }
+      }
+    }
   })
 })
 
