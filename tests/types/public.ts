@@ -17,6 +17,8 @@ import {
   type Coverage,
   type CrashReport,
   configure,
+  type Dashboard,
+  type DashboardOptions,
   type DiffAnswer,
   type DiffFilter,
   type DropReason,
@@ -44,6 +46,7 @@ import {
   type StallRow,
   type Store,
   type shutdown,
+  type startDashboard,
   type TraceRow,
   type TuneOptions,
   type TuningRow,
@@ -82,6 +85,8 @@ type Shapes = [
   ClassOptions,
   Coverage,
   CrashReport,
+  Dashboard,
+  DashboardOptions,
   DiffAnswer,
   DiffFilter,
   DropReason,
@@ -116,6 +121,7 @@ type Functions = [
   typeof monitorAll,
   typeof openStore,
   typeof shutdown,
+  typeof startDashboard,
   typeof tune,
 ]
 holds<Equal<{ [Index in keyof Functions]: ContainsAny<Functions[Index]> }[number], false>>()
