@@ -44,7 +44,7 @@ beforeAll(() => {
     details: '{"cause":{"name":"ECONNRESET"}}',
   })
   made.error({ atMs: T0_MS + 3, error: 'RangeError', fn: 'Orders.cancel' })
-  made.totals(T0_MS, 'Orders.place', { calls: 98_312, kept: 101 })
+  made.totals(T0_MS, 'Orders.place', { calls: 98_312, kept: 101, maxMs: 12.34 })
   made.drop(T0_MS, 'Orders.place', 'queue_full', 12)
   made.expired('calls', 1_204, T0_MS)
   made.stall({ atMs: T0_MS, seenMs: T0_MS + 900, endedMs: T0_MS + 950 })

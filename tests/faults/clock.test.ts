@@ -115,7 +115,17 @@ describe.skipIf(!canShiftClock)(
       const reading = new ShiftedClock(scene.folder, 'reader')
       const rowsAt = (by: string): number => {
         reading.shift(by)
-        const args = ['errors', '--list', '--since', '10m', '--limit', '100000', '--json', '--db', scene.store]
+        const args = [
+          'errors',
+          '--list',
+          '--since',
+          '10m',
+          '--limit',
+          '100000',
+          '--json',
+          '--db',
+          scene.store,
+        ]
         const answer = callsight(args, { env: reading.env })
         expect(answer).toMatchObject({ code: 0, err: '' })
         return (JSON.parse(answer.out) as { rows: unknown[] }).rows.length

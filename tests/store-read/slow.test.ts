@@ -114,6 +114,17 @@ describe('the slowest recorded calls', () => {
     expect(opened(made).slow({ limit: 1 })[0]?.duration_ms).toBe(9)
   })
 
+  it('are found in a file begun anew, whose first records the one before had counted', () => {
+    const made = newStore()
+    made.run('UPDATE processes SET started_us = ?', (T0_MS - 60 * MINUTE) * 1000)
+    made.call({ atMs: T0_MS + 1, durationMs: 90 })
+    made.call({ atMs: T0_MS + 2, durationMs: 5 })
+    made.call({ atMs: T0_MS + 10 * MINUTE, durationMs: 7 })
+    made.totals(T0_MS, 'Orders.place', { calls: 1, maxMs: 5 })
+    made.totals(T0_MS + 10 * MINUTE, 'Orders.place', { calls: 1, maxMs: 7 })
+    expect(opened(made).slow({ limit: 1 })[0]?.duration_ms).toBe(90)
+  })
+
   it('stand beside the percentiles of all calls of their function in the span', () => {
     const made = newStore()
     made.call({ atMs: T0_MS, fn: 'A', durationMs: 80 })

@@ -61,7 +61,7 @@ const LANES_SQL = `SELECT process_id AS processId, lane, sum(produced) AS produc
 const DROPPED_SQL = `SELECT l.process_id AS processId, l.lane AS lane, j.key AS reason, sum(j.value) AS count
   FROM lanes l CROSS JOIN json_each(l.dropped) j
   WHERE l.process_id IN (SELECT value FROM json_each($processIds)) GROUP BY 1, 2, 3 HAVING sum(j.value) > 0`
-const DROPS_SQL = `SELECT reason, (minute - $startMinute) / $stepMinutes AS step, sum(count) AS count FROM (${LOSSES})
+const DROPS_SQL = `SELECT reason, CAST((minute - $startMinute) / $stepMinutes AS INTEGER) AS step, sum(count) AS count FROM (${LOSSES})
   WHERE minute >= $startMinute AND minute < $untilMinute GROUP BY 1, 2 ORDER BY reason`
 /** What goes on while the store cannot be written is what holds the breaker open. */
 const TROUBLED_SQL = `SELECT DISTINCT process_id AS processId FROM incidents

@@ -68,7 +68,8 @@ export function slicesOf(read: RowReader, { pattern, sinceMinute, untilMinute }:
 /**
  * Raises what calls of one process can have taken. A call is counted in the minute in which it ended or, because counting
  * comes after, in one of the next two in which its process counted any. Nobody knows of minutes whose totals have expired,
- * and of the last ones of a process that had no time to count them.
+ * of the first ones of a file that was begun anew (calls may have been counted in the one before), and of the last ones of
+ * a process that had no time to count them.
  */
 function raise(slices: Slice[], life: Life, counted: readonly Counted[], oldest: number): void {
   let next = 0
@@ -77,7 +78,8 @@ function raise(slices: Slice[], life: Life, counted: readonly Counted[], oldest:
     if (untilMinute <= life.first || sinceMinute > life.last + 1) continue
     while (next < counted.length && (counted[next]?.minute ?? 0) < sinceMinute) next++
     const isUnknown =
-      (life.first < oldest && sinceMinute < oldest) || (life.isComplete === 0 && untilMinute > life.last - 1)
+      (life.first < oldest && sinceMinute <= oldest + 1) ||
+      (life.isComplete === 0 && untilMinute > life.last - 1)
     for (let i = next, after = 0; i < counted.length && after < MINUTES_UNTIL_COUNTED; i++) {
       const { minute = 0, longestNs = 0 } = counted[i] ?? {}
       if (minute >= untilMinute) after++
