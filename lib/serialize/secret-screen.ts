@@ -102,7 +102,7 @@ export function screen(text: string, units: number): number {
 function isHarmless(text: string, units: number): boolean {
   let all = 0
   let odd = 0
-  let before = BEFORE_DASH
+  let before: number = BEFORE_DASH
   let packed = 0
   for (let i = 0; i < units; i++) {
     const code = unitAt(text, i)
