@@ -134,15 +134,21 @@ export class Producer {
 
   /** Captures arguments before the call; returns the mark to which the scratch space is released when it has ended. */
   captureArguments(site: ProducedSite, args: ArrayLike<unknown>): number {
+    let mark = -1
     let isContinued = true
     this.busy = true
     try {
-      try {
-        const mark = this.scratch.tryCapture(site, args)
-        if (mark !== -1) return mark
-      } catch {
-        isContinued = false
-      }
+      mark = this.scratch.tryCapture(site, args)
+    } catch {
+      isContinued = false
+    }
+    if (mark === -1) mark = this.#captureRest(site, args, isContinued)
+    this.busy = false
+    return mark
+  }
+
+  #captureRest(site: ProducedSite, args: ArrayLike<unknown>, isContinued: boolean): number {
+    try {
       return this.scratch.capture(site, args, isContinued)
     } finally {
       // Also when the app's stack has no room for a capture.
@@ -279,7 +285,6 @@ export class Producer {
     const after = this.scratch.copyToFrame(cells[cell + MARK], payload + 1)
     const limit = after + this.#groupBytes
     let end = -1
-    // A capture of objects may run code of the application, of which this must know.
     if (typeof result !== 'object' || result === null) {
       end = this.#capture.tryResult(bytes, after, limit, result, site.captureResult, site)
     }

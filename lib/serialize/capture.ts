@@ -159,38 +159,63 @@ export class Capture {
     const walk = this.#walk
     walk.target(bytes)
     const { view } = walk
-    const limit = offset + this.#groupBytes - CLOSING
     bytes[offset] = 0x90 | total
     let at = offset + 1
-    let nodes = this.#nodes
     for (let i = 0; i < total; i++) {
       const value = args[i]
-      const nodesBefore = nodes
-      let next: number
-      if (typeof value === 'object' && value !== null) {
-        next = this.#tryObject(walk, at, limit, nodes, value, i, site)
-        walk.learned[i] = walk.keysSeen
-        nodes = walk.nodes
-      } else if (at + PLAIN_VALUE_ROOM > limit) {
-        next = -1
-      } else {
-        const isFollowed = typeof value === 'string' && i + 1 < total
-        const word = isFollowed ? redaction.recentWord(value) : null
-        next = word === null ? plain(bytes, view, at, value) : plainKey(view, at, word)
-        // What follows a secret name is its value.
-        if (isFollowed && word === null && redaction.isSecretName(value)) next = -1
-        nodes--
-      }
-      if (next === -1) {
-        this.#nodesLeft = nodesBefore
-        this.#written = i
-        this.#writtenTo = at
-        return -1
+      const isFollowed = typeof value === 'string' && i + 1 < total
+      const word = isFollowed ? redaction.recentWord(value) : null
+      const next = word === null ? plain(bytes, view, at, value) : plainKey(view, at, word)
+      // What follows a secret name is its value.
+      if (next === -1 || (isFollowed && word === null && redaction.isSecretName(value))) {
+        return this.#tryRest(bytes, offset, end, at, i, args, site)
       }
       at = next
     }
-    const after = plainShape(bytes, at, args, walk.learned)
-    return after === -1 ? writeShape(bytes, at, end, args, walk.learned, total, site) : after
+    return plainShape(bytes, at, args, walk.learned)
+  }
+
+  /** {@link tryArguments} from the first one that is not plain. Not a part of it, so that it stays small. */
+  #tryRest(
+    bytes: Uint8Array,
+    offset: number,
+    end: number,
+    from: number,
+    first: number,
+    args: ArrayLike<unknown>,
+    site: CaptureSite,
+  ): number {
+    const total = args.length
+    const { redaction } = site
+    const walk = this.#walk
+    const { view, learned } = walk
+    const limit = offset + this.#groupBytes - CLOSING
+    let at = from
+    let nodes = this.#nodes - first
+    for (let i = 0; i < total; i++) learned[i] = LEARNED_NOTHING
+    for (let i = first; i < total; i++) {
+      const value = args[i]
+      let next = -1
+      if (typeof value === 'object' && value !== null) {
+        next = this.#tryObject(walk, at, limit, nodes, value, i, site)
+        learned[i] = walk.keysSeen
+      } else if (at + PLAIN_VALUE_ROOM <= limit && nodes > 0) {
+        const isFollowed = typeof value === 'string' && i + 1 < total
+        // What follows a secret name is its value.
+        if (!isFollowed || !redaction.isSecretName(value)) next = plain(bytes, view, at, value)
+        walk.nodes = nodes - 1
+      }
+      if (next === -1) {
+        this.#written = i
+        this.#writtenTo = at
+        this.#nodesLeft = nodes
+        return -1
+      }
+      at = next
+      nodes = walk.nodes
+    }
+    const after = plainShape(bytes, at, args, learned)
+    return after === -1 ? writeShape(bytes, at, end, args, learned, total, site) : after
   }
 
   /** An argument or the result, in the place it has; -1: whatever has to be done about it was not done. */
@@ -228,7 +253,10 @@ export class Capture {
   ): number {
     if (mode === false || value === undefined) return writeNil(bytes, offset, end)
     try {
-      const after = this.tryResult(bytes, offset, end, value, mode, site)
+      const after =
+        typeof value === 'object' && value !== null
+          ? this.#tryObjectResult(bytes, offset, end, value, mode, site)
+          : this.tryResult(bytes, offset, end, value, mode, site)
       if (after !== -1) return after
     } catch {
       // As below.
@@ -247,7 +275,7 @@ export class Capture {
     return writeNil(bytes, offset, end)
   }
 
-  /** {@link writeResult} of most values; -1: it is for the walk. Throws at the end of the stack only. */
+  /** {@link writeResult} of a plain value; -1: it is for the walk. Throws at the end of the stack only. */
   tryResult(
     bytes: Uint8Array,
     offset: number,
@@ -261,10 +289,32 @@ export class Capture {
       bytes[offset] = NIL
       return offset + 1
     }
+    if (
+      mode !== true ||
+      (typeof value === 'object' && value !== null) ||
+      this.#fewArguments <= 0 ||
+      this.#isWalking ||
+      site.redaction.hasPlaces
+    ) {
+      return -1
+    }
+    const walk = this.#walk
+    walk.target(bytes)
+    return plain(bytes, walk.view, offset, value)
+  }
+
+  /** {@link writeResult} of an object that is no exception; -1: it is one. */
+  #tryObjectResult(
+    bytes: Uint8Array,
+    offset: number,
+    end: number,
+    value: object,
+    mode: CaptureMode,
+    site: CaptureSite,
+  ): number {
     if (mode !== true || this.#fewArguments <= 0 || this.#isWalking || site.redaction.hasPlaces) return -1
     const walk = this.#walk
     walk.target(bytes)
-    if (typeof value !== 'object' || value === null) return plain(bytes, walk.view, offset, value)
     // Of a result nothing is counted but what is in it.
     const limit = min(end, offset + this.#groupBytes)
     return this.#tryObject(walk, offset, limit, this.#nodes + 1, value, RESULT_POSITION, site)
