@@ -134,24 +134,18 @@ export class Producer {
 
   /** Captures arguments before the call; returns the mark to which the scratch space is released when it has ended. */
   captureArguments(site: ProducedSite, args: ArrayLike<unknown>): number {
-    let mark = -1
     let isContinued = true
     this.busy = true
     try {
-      mark = this.scratch.tryCapture(site, args)
-    } catch {
-      isContinued = false
-    }
-    if (mark === -1) mark = this.#captureRest(site, args, isContinued)
-    this.busy = false
-    return mark
-  }
-
-  #captureRest(site: ProducedSite, args: ArrayLike<unknown>, isContinued: boolean): number {
-    try {
+      try {
+        const mark = this.scratch.tryCapture(site, args)
+        if (mark !== -1) return mark
+      } catch {
+        isContinued = false
+      }
       return this.scratch.capture(site, args, isContinued)
     } finally {
-      // Also when the app's stack has no room for a capture.
+      // By a store, for the app's stack may have no room for a capture, nor for any other call.
       this.busy = false
     }
   }

@@ -236,8 +236,8 @@ export class Capture {
     } catch {
       // As below.
     } finally {
-      walk.end()
       this.#isWalking = false
+      walk.end()
     }
     return -1
   }
