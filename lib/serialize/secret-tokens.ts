@@ -50,7 +50,7 @@ export const TOKEN_PATTERNS: readonly string[] = [
   'api\\.telegram\\.org/bot[A-Za-z0-9:_-]+',
   'AGE-SECRET-KEY-1[A-Z0-9]{20,}',
   '\\$2[abxy]?\\$\\d\\d\\$[./A-Za-z0-9]{20,}',
-  '\\$ar2(?:id?|d)\\$[A-Za-z0-9$,=+/.-]+',
+  '\\$argon2(?:id?|d)\\$[A-Za-z0-9$,=+/.-]+',
   '---- BEGIN [A-Z0-9 ]{1,60} ----[\\s\\S]*?(?:---- END [A-Z0-9 ]{1,60} ----|$)',
   'Private-Lines: [\\s\\S]*?(?:Private-MAC|$)',
   '[Dd]igest\\s+username=[^\\r\\n]*',
