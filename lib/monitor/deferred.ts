@@ -19,6 +19,7 @@ import { settlePending, settlePendingThrow, settleUnstarted } from './settle.js'
 const { apply } = Reflect
 const { getOwnPropertyDescriptor, getOwnPropertyNames, getPrototypeOf, hasOwn } = Object
 const { isModuleNamespaceObject, isPromise, isProxy } = types
+const objectPrototype = Object.prototype
 const promisePrototype = Promise.prototype
 const promiseThen = Promise.prototype.then
 
@@ -106,12 +107,14 @@ const MAX_CHAIN = 16
 const watching = new WeakMap<Method, Watch>()
 
 /** Prototypes whose objects have no `then` by inheritance, as far as was seen. */
-const withoutThen = new WeakSet<object>([Object.prototype, Array.prototype])
+const withoutThen = new WeakSet<object>([objectPrototype, Array.prototype])
 
 /** Whether a result is neither a promise nor a thenable, as most objects are; `false`: it takes a closer look. */
 export function isPlain(result: object): boolean {
-  if (isProxy(result) || isModuleNamespaceObject(result)) return false
+  if (isProxy(result)) return false
   const prototype = getPrototypeOf(result) as object | null
+  if (prototype === objectPrototype) return !hasOwn(result, 'then')
+  // `null` is that of the exports of a module, too: while it loads they cannot even be looked at.
   return prototype !== null && withoutThen.has(prototype) && !hasOwn(result, 'then')
 }
 

@@ -135,17 +135,17 @@ export class Producer {
   /** Captures arguments before the call; returns the mark to which the scratch space is released when it has ended. */
   captureArguments(site: ProducedSite, args: ArrayLike<unknown>): number {
     let isContinued = true
-    try {
-      const mark = this.scratch.capturePlain(site, args)
-      if (mark !== -1) return mark
-    } catch {
-      isContinued = false
-    }
     this.busy = true
     try {
+      try {
+        const mark = this.scratch.tryCapture(site, args)
+        if (mark !== -1) return mark
+      } catch {
+        isContinued = false
+      }
       return this.scratch.capture(site, args, isContinued)
     } finally {
-      // Also when the app's stack has no room for a capture.
+      // By a store, for the app's stack may have no room for a capture, nor for any other call.
       this.busy = false
     }
   }
@@ -278,7 +278,10 @@ export class Producer {
     bytes[payload] = ARRAY_3
     const after = this.scratch.copyToFrame(cells[cell + MARK], payload + 1)
     const limit = after + this.#groupBytes
-    let end = this.#capture.writePlainResult(bytes, after, limit, result, site.captureResult, site)
+    let end = -1
+    if (typeof result !== 'object' || result === null) {
+      end = this.#capture.tryResult(bytes, after, limit, result, site.captureResult, site)
+    }
     if (end === -1) end = this.#writeResult(bytes, after, limit, site, result)
     if (end === -1) {
       this.#countDrop(site.id, Drop.serializeFailed)

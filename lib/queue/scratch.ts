@@ -42,12 +42,12 @@ export class Scratch {
     return this.#end - this.#top >= MIN_GROUP_BYTES
   }
 
-  /** {@link capture} of arguments that are all plain, or -1. Throws at the end of the stack only. */
-  capturePlain(site: ProducedSite, args: ArrayLike<unknown>): number {
+  /** {@link capture} of most arguments, or -1. Throws at the end of the stack only. */
+  tryCapture(site: ProducedSite, args: ArrayLike<unknown>): number {
     const start = this.#top
     const mark = start + MARK_OFFSET
     const bytes = this.#bytes
-    const after = this.#capture.writePlainArguments(bytes, mark, this.#end, args, site.captureArgs, site)
+    const after = this.#capture.tryArguments(bytes, mark, this.#end, args, site.captureArgs, site)
     if (after === -1) return -1
     this.#u32[start >>> 2] = after - mark
     bytes[mark - 1] = ARRAY_3
@@ -57,7 +57,7 @@ export class Scratch {
 
   /**
    * Captures arguments and returns the mark to {@link release} to.
-   * @param isContinued {@link capturePlain} has returned -1
+   * @param isContinued {@link tryCapture} has returned -1
    */
   capture(site: ProducedSite, args: ArrayLike<unknown>, isContinued = false): number {
     const start = this.#top

@@ -34,7 +34,6 @@ const NO_REASON = Reason.none
 const NOTHING = new Int32Array(0)
 /** Room in which no plain arguments are cut. */
 const PLAIN_ROOM = 1 + PLAIN_ARGUMENTS * PLAIN_VALUE_BYTES + CLOSING_BYTES
-const PLAIN_ROOM_WITH_SHAPE = PLAIN_ROOM + SHAPE_BYTES
 const PLAIN_VALUE_ROOM = PLAIN_VALUE_BYTES
 const CLOSING = CLOSING_BYTES
 const plain = writePlain
@@ -50,11 +49,16 @@ export class Capture {
   readonly #limits: Limits
   readonly #walk: Walk
   #isWalking = false
-  /** So many arguments may be written without a walk; -1: the limits are so narrow that any value might be cut. */
-  readonly #plainArguments: number
-  /** Arguments that stand already before the walk begins, and where they end. */
+  /** So many arguments are few; -1: the limits are so narrow that any value might be cut. */
+  readonly #fewArguments: number
+  readonly #groupBytes: number
+  readonly #nodes: number
+  /** Arguments and their shape find room in it. */
+  readonly #room: number
+  /** Arguments that stand already before the walk begins, where they end, and how many nodes they have left. */
   #written = 0
   #writtenTo = 0
+  #nodesLeft = 0
 
   constructor(limits: Limits) {
     this.#limits = {
@@ -70,8 +74,11 @@ export class Capture {
     }
     this.#walk = new Walk(this.#limits)
     const { bytes, stringLength, items, nodes } = this.#limits
-    this.#plainArguments =
+    this.#fewArguments =
       bytes < PLAIN_ROOM || stringLength < PLAIN_UNITS ? -1 : min(PLAIN_ARGUMENTS, items, nodes)
+    this.#groupBytes = bytes
+    this.#nodes = nodes
+    this.#room = max(bytes, 3 * SHAPE_BYTES) + SHAPE_BYTES
   }
 
   /**
@@ -79,7 +86,7 @@ export class Capture {
    * ({@link ShapeTag}), which is there whatever the mode. Their room is `limits.bytes` and {@link SHAPE_BYTES}; with
    * less, a quarter of it is kept for the shape. What finds no room is nil; nothing is written into less than 2 bytes.
    * @param mode `'types'`: type and size of each; `false`: nil
-   * @param isContinued behind {@link writePlainArguments}, which was called with the same and has returned -1
+   * @param isContinued behind {@link tryArguments}, which was called with the same and has returned -1
    * @returns the offset after both
    */
   writeArguments(
@@ -95,7 +102,7 @@ export class Capture {
     if (room < 2) return offset
     if (!isContinued) {
       try {
-        const after = this.writePlainArguments(bytes, offset, end, args, mode, site)
+        const after = this.tryArguments(bytes, offset, end, args, mode, site)
         if (after !== -1) return after
       } catch {
         // The stack may end in here too: what was written so far is overwritten.
@@ -112,7 +119,7 @@ export class Capture {
     try {
       try {
         const written = this.#written
-        if (written > 0) skipWritten(walk, written, this.#writtenTo)
+        if (written > 0) skipWritten(walk, written, this.#writtenTo, this.#nodesLeft)
         if (writeList(walk, args, mode, written, offset)) at = walk.at
       } catch {
         // What was written so far is overwritten.
@@ -125,10 +132,10 @@ export class Capture {
   }
 
   /**
-   * {@link writeArguments}, as far as the arguments are plain: returns the offset behind their shape, or -1 when that
-   * has to go on where this has ended. Throws at the end of the stack only.
+   * {@link writeArguments} for most calls: few arguments, nothing that depends on their places, room for all. Returns
+   * the offset behind their shape, or -1 when that has to go on where this has ended. Throws at the end of the stack only.
    */
-  writePlainArguments(
+  tryArguments(
     bytes: Uint8Array,
     offset: number,
     end: number,
@@ -141,11 +148,11 @@ export class Capture {
     const { redaction } = site
     if (
       mode !== true ||
-      end - offset < PLAIN_ROOM_WITH_SHAPE ||
-      total > this.#plainArguments ||
+      end - offset < this.#room ||
+      total > this.#fewArguments ||
       // What is captured while a walk stands still.
       this.#isWalking ||
-      redaction.hasPositions
+      redaction.hasPlaces
     ) {
       return -1
     }
@@ -161,13 +168,78 @@ export class Capture {
       const next = word === null ? plain(bytes, view, at, value) : plainKey(view, at, word)
       // What follows a secret name is its value.
       if (next === -1 || (isFollowed && word === null && redaction.isSecretName(value))) {
-        this.#written = i
-        this.#writtenTo = at
-        return -1
+        return this.#tryRest(bytes, offset, end, at, i, args, site)
       }
       at = next
     }
-    return plainShape(bytes, at, args)
+    return plainShape(bytes, at, args, walk.learned)
+  }
+
+  /** {@link tryArguments} from the first one that is not plain. Not a part of it, so that it stays small. */
+  #tryRest(
+    bytes: Uint8Array,
+    offset: number,
+    end: number,
+    from: number,
+    first: number,
+    args: ArrayLike<unknown>,
+    site: CaptureSite,
+  ): number {
+    const total = args.length
+    const { redaction } = site
+    const walk = this.#walk
+    const { view, learned } = walk
+    const limit = offset + this.#groupBytes - CLOSING
+    let at = from
+    let nodes = this.#nodes - first
+    for (let i = 0; i < total; i++) learned[i] = LEARNED_NOTHING
+    for (let i = first; i < total; i++) {
+      const value = args[i]
+      let next = -1
+      if (typeof value === 'object' && value !== null) {
+        next = this.#tryObject(walk, at, limit, nodes, value, i, site)
+        learned[i] = walk.keysSeen
+      } else if (at + PLAIN_VALUE_ROOM <= limit && nodes > 0) {
+        const isFollowed = typeof value === 'string' && i + 1 < total
+        // What follows a secret name is its value.
+        if (!isFollowed || !redaction.isSecretName(value)) next = plain(bytes, view, at, value)
+        walk.nodes = nodes - 1
+      }
+      if (next === -1) {
+        this.#written = i
+        this.#writtenTo = at
+        this.#nodesLeft = nodes
+        return -1
+      }
+      at = next
+      nodes = walk.nodes
+    }
+    const after = plainShape(bytes, at, args, learned)
+    return after === -1 ? writeShape(bytes, at, end, args, learned, total, site) : after
+  }
+
+  /** An argument or the result, in the place it has; -1: whatever has to be done about it was not done. */
+  #tryObject(
+    walk: Walk,
+    at: number,
+    limit: number,
+    nodes: number,
+    value: object,
+    position: number,
+    site: CaptureSite,
+  ): number {
+    if (nodes <= 0 || setHas(site.costly, position)) return -1
+    walk.start(at, limit, nodes - 1, position, site)
+    this.#isWalking = true
+    try {
+      if (walk.object(value)) return walk.at
+    } catch {
+      // As below.
+    } finally {
+      this.#isWalking = false
+      walk.end()
+    }
+    return -1
   }
 
   /** Writes the returned value; the same rules, `undefined` is written as nil. */
@@ -181,7 +253,10 @@ export class Capture {
   ): number {
     if (mode === false || value === undefined) return writeNil(bytes, offset, end)
     try {
-      const after = this.writePlainResult(bytes, offset, end, value, mode, site)
+      const after =
+        typeof value === 'object' && value !== null
+          ? this.#tryObjectResult(bytes, offset, end, value, mode, site)
+          : this.tryResult(bytes, offset, end, value, mode, site)
       if (after !== -1) return after
     } catch {
       // As below.
@@ -201,7 +276,7 @@ export class Capture {
   }
 
   /** {@link writeResult} of a plain value; -1: it is for the walk. Throws at the end of the stack only. */
-  writePlainResult(
+  tryResult(
     bytes: Uint8Array,
     offset: number,
     end: number,
@@ -217,15 +292,32 @@ export class Capture {
     if (
       mode !== true ||
       (typeof value === 'object' && value !== null) ||
-      this.#plainArguments <= 0 ||
+      this.#fewArguments <= 0 ||
       this.#isWalking ||
-      site.redaction.hasPositions
+      site.redaction.hasPlaces
     ) {
       return -1
     }
     const walk = this.#walk
     walk.target(bytes)
     return plain(bytes, walk.view, offset, value)
+  }
+
+  /** {@link writeResult} of an object that is no exception; -1: it is one. */
+  #tryObjectResult(
+    bytes: Uint8Array,
+    offset: number,
+    end: number,
+    value: object,
+    mode: CaptureMode,
+    site: CaptureSite,
+  ): number {
+    if (mode !== true || this.#fewArguments <= 0 || this.#isWalking || site.redaction.hasPlaces) return -1
+    const walk = this.#walk
+    walk.target(bytes)
+    // Of a result nothing is counted but what is in it.
+    const limit = min(end, offset + this.#groupBytes)
+    return this.#tryObject(walk, offset, limit, this.#nodes + 1, value, RESULT_POSITION, site)
   }
 
   /**
@@ -294,10 +386,10 @@ function writeNil(bytes: Uint8Array, offset: number, end: number): number {
   return offset + 1
 }
 
-/** The walk goes on behind plain arguments. */
-function skipWritten(walk: Walk, written: number, at: number): void {
+/** The walk goes on behind arguments that were written. */
+function skipWritten(walk: Walk, written: number, at: number, nodes: number): void {
   walk.at = at
-  walk.nodes -= written
+  walk.nodes = nodes
   walk.walked = written
   for (let i = 0; i < written; i++) walk.learned[i] = LEARNED_NOTHING
 }

@@ -1,3 +1,4 @@
+import { LEARNED_PLAIN } from './argument-shape.js'
 import { floor, type OwnDataView } from './intrinsics.js'
 import type { KnownKey } from './known-keys.js'
 import { Ext, ShapeTag, Word } from './markers.js'
@@ -9,11 +10,15 @@ import { SHORT_UNITS, scratchWords, screenUnits } from './secret-screen.js'
 export const PLAIN_ARGUMENTS = 8
 /** Longest text that is plain. */
 export const PLAIN_UNITS = SHORT_UNITS - 1
+/** What {@link writePlainKey} writes. */
+export const READY_KEY_BYTES = 16
 /** What a plain value may take, with what is written behind it and over again. */
 export const PLAIN_VALUE_BYTES = 1 + SHORT_UNITS + 3
 
 // Here constants for the compiler, which imports are not.
 const { undefined: UNDEFINED, null: NULL, boolean: BOOLEAN, number: NUMBER, string: STRING } = ShapeTag
+const { object: OBJECT } = ShapeTag
+const LEARNED = LEARNED_PLAIN
 const UNITS = PLAIN_UNITS
 const CARD = CARD_FROM
 const WORD = Ext.word
@@ -78,15 +83,31 @@ export function writePlainKey(view: OwnDataView, at: number, known: KnownKey): n
   return at + known.bytes
 }
 
-/** The shape of arguments that are all plain ({@link ShapeTag}); returns the offset behind it. */
-export function writePlainShape(bytes: Uint8Array, at: number, args: ArrayLike<unknown>): number {
+/**
+ * The shape of arguments that are plain, or objects of few keys as the walk has learned them ({@link ShapeTag}).
+ * Returns the offset behind it, or -1: something else is among them.
+ */
+export function writePlainShape(
+  bytes: Uint8Array,
+  at: number,
+  args: ArrayLike<unknown>,
+  learned: Int32Array,
+): number {
   const total = args.length
   let next = at + 4
   for (let i = 0; i < total; i++) {
     const value = args[i]
     if (typeof value === 'string') {
+      const length = value.length
+      if (length >= 0x80) return -1
       bytes[next] = STRING
-      bytes[next + 1] = value.length
+      bytes[next + 1] = length
+      next += 2
+    } else if (typeof value === 'object' && value !== null) {
+      const keys = learned[i] as number
+      if (keys < LEARNED || keys >= LEARNED + 0x80) return -1
+      bytes[next] = OBJECT
+      bytes[next + 1] = keys - LEARNED
       next += 2
     } else {
       bytes[next++] =

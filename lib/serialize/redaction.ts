@@ -36,6 +36,8 @@ export class Redaction {
   readonly #positions: ReadonlySet<number>
   /** Whether any position is hidden. */
   readonly hasPositions: boolean
+  /** Whether what is hidden depends on the place of a value. */
+  readonly hasPlaces: boolean
   readonly #anywhere: PathNode | null
   readonly #roots: ReadonlyMap<number, PathNode>
   readonly #hasPaths: boolean
@@ -54,6 +56,7 @@ export class Redaction {
     this.#anywhere = anywhere
     this.#roots = roots
     this.#hasPaths = anywhere !== null || roots.size > 0
+    this.hasPlaces = this.hasPositions || this.#hasPaths
     this.keys = names.keys
   }
 

@@ -6,29 +6,27 @@ import type { Spans } from './secret-spans.js'
  * Sentences of databases, validators and addresses that quote a value. `name` decides where there is one. Each
  * alternative starts with a literal and is bounded.
  */
-const PHRASES = new RegExp(
-  [
-    '"(?<label>[^"\\r\\n]{1,64})" with value (?<labelled>"[^"]*)',
-    "Duplicate entry '(?<entry>[^\\r\\n]{0,1000}?)' for key '(?<index>[^'\\r\\n]{1,128})'",
-    'Key \\((?<columns>[^)\\r\\n]{1,256})\\)=\\((?<values>[^\\r\\n]{0,1000}?)\\)(?= |$)',
-    '(?:[Pp]assw(?:or)?d|PASSW(?:OR)?D)[\'"`\\\\]{0,4}[ :]+(?:is:? |was:? )?\\\\*[\'"`](?<quoted>[^\'"`]+)',
-    'IDENTIFIED (?:WITH \\S{1,64} )?BY [\'"](?<identified>[^\'"]+)',
-    'jdbc:oracle:[a-z0-9]{1,16}:(?<login>[^\\s@]{1,256})@',
-    ':(?<driver>[^\\s@:/]{1,128})@(?:tcp|unix)\\(',
-  ].join('|'),
-  'dg',
-)
-/** Three characters of each phrase and of each flag below, for the screen. */
-export const PHRASE_TRIGRAMS: readonly string[] = [
+export const PHRASE_PATTERNS: readonly string[] = [
+  '"(?<label>[^"\\r\\n]{1,64})" with value (?<labelled>"[^"]*)',
+  "Duplicate entry '(?<entry>[^\\r\\n]{0,1000}?)' for key '(?<index>[^'\\r\\n]{1,128})'",
+  'Key \\((?<columns>[^)\\r\\n]{1,256})\\)=\\((?<values>[^\\r\\n]{0,1000}?)\\)(?= |$)',
+  '(?:[Pp]assw(?:or)?d|PASSW(?:OR)?D)[\'"`\\\\]{0,4}[ :]+(?:is:? |was:? )?\\\\*[\'"`](?<quoted>[^\'"`]+)',
+  'IDENTIFIED (?:WITH \\S{1,64} )?BY [\'"](?<identified>[^\'"]+)',
+  'jdbc:oracle:[a-z0-9]{1,16}:(?<login>[^\\s@]{1,256})@',
+  ':(?<driver>[^\\s@:/]{1,128})@(?:tcp|unix)\\(',
+]
+const PHRASES = new RegExp(PHRASE_PATTERNS.join('|'), 'dg')
+/** As the parts of tokens: one of each phrase, and of each flag below. */
+export const PHRASE_PARTS: readonly string[] = [
   '" w',
   'Dup',
   ')=(',
   'ssw',
   'SSW',
-  'IED',
+  'NTIFIED',
   'jdb',
-  '@tc',
-  '@un',
+  '@tcp',
+  '@unix',
   ' --',
   '--p',
   '--t',

@@ -1,8 +1,8 @@
 import { TextEncoder } from 'node:util'
 import { charCodeAt, OwnBytes, uncurry } from './intrinsics.js'
-import { isDigit, MIN_CARD_DIGITS } from './secret-cards.js'
-import { PHRASE_TRIGRAMS } from './secret-phrases.js'
-import { TOKEN_TRIGRAMS } from './secret-tokens.js'
+import { MIN_CARD_DIGITS } from './secret-cards.js'
+import { PHRASE_PARTS } from './secret-phrases.js'
+import { TOKEN_PARTS } from './secret-tokens.js'
 
 /** What one cheap pass over a text found, as bits. 0: plain ASCII that can hold no secret. */
 export const Trait = {
@@ -10,7 +10,7 @@ export const Trait = {
   wide: 1,
   /** Has `=`, `:`, `<`, `[` or `%`, so it may hold `password=…`, `"token":"…"`, `<pin>…` or `scheme://user:pass@`. */
   assignment: 2,
-  /** Has three characters that stand in the prefix of a known kind of token. */
+  /** Has a part of the prefix of a known kind of token. */
   token: 4,
   /** Has 13 digits in a row, with no more than spaces and dashes between them. */
   digits: 8,
@@ -30,21 +30,19 @@ export const scratch = new Uint8Array(memory)
 
 // Five bits shift in per character, so after three more characters an old one is gone: the hash is of the last three.
 const HASH_MASK = 0x7fff
-/** By hash: 1 + index into {@link exactTrigrams}; 0 for none. Bytes, to stay in the nearest cache. */
+/** By hash of its last three characters: 1 + index of a part; 0 for none. Bytes, to stay in the nearest cache. */
 const trigramByHash = new Uint8Array(HASH_MASK + 1)
-/** The three characters themselves, seven bits each. */
-const exactTrigrams = new Int32Array(255)
-for (const [index, trigram] of [...TOKEN_TRIGRAMS.split(' '), ...PHRASE_TRIGRAMS].entries()) {
+/** Each part, the last character first, and a zero behind it. */
+const PART_BYTES = 16
+const parts = new Uint8Array(255 * PART_BYTES)
+for (const [index, part] of [...TOKEN_PARTS, ...PHRASE_PARTS].entries()) {
+  const length = part.length
   let hash = 0
-  let exact = 0
-  for (let i = 0; i < 3; i++) {
-    const code = trigram.charCodeAt(i)
-    hash = ((hash << 5) ^ code) & HASH_MASK
-    exact = (exact << 7) | code
-  }
-  if (trigramByHash[hash] !== 0) throw new Error(`Token prefix ${trigram} has the hash of another`)
+  for (let i = length - 3; i < length; i++) hash = ((hash << 5) ^ part.charCodeAt(i)) & HASH_MASK
+  if (trigramByHash[hash] !== 0) throw new Error(`The end of ${part} has the hash of another`)
+  if (length >= PART_BYTES) throw new Error(`${part} is too long`)
   trigramByHash[hash] = index + 1
-  exactTrigrams[index] = exact
+  for (let i = 0; i < length; i++) parts[index * PART_BYTES + i] = part.charCodeAt(length - 1 - i)
 }
 
 const DIGIT_UNIT = 0x100
@@ -59,10 +57,14 @@ for (const byte of [61, 58, 60, 91, 37, 0x1a, 0x1d]) traitOfByte[byte] = Trait.a
  * `--pin 1`, so texts that have one are looked at more closely.
  */
 const TINY_UNITS = 10
-/** 0 for letters, digits, space, `_` and `.`. */
-const oddByte = new Uint8Array(256).fill(1)
-for (const character of 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _.')
+/** 0 for letters, digits, `_` and `.`; behind those a dash is as harmless, but not where a flag may begin. */
+const Odd = { always: 1, dash: 2, beforeDash: 4 } as const
+const { always: ODD, beforeDash: BEFORE_DASH } = Odd
+const oddByte = new Uint8Array(256).fill(ODD)
+for (const character of 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.')
   oddByte[character.charCodeAt(0)] = 0
+oddByte[32] = BEFORE_DASH
+oddByte[45] = Odd.dash | BEFORE_DASH
 
 /** Shorter texts are read unit by unit; from here on the engine's own copy is faster (measured). */
 export const SHORT_UNITS = 32
@@ -100,11 +102,14 @@ export function screen(text: string, units: number): number {
 function isHarmless(text: string, units: number): boolean {
   let all = 0
   let odd = 0
+  let before: number = BEFORE_DASH
   let packed = 0
   for (let i = 0; i < units; i++) {
     const code = unitAt(text, i)
+    const kind = oddByte[code & 0xff] as number
     all |= code
-    odd |= oddByte[code & 0xff] as number
+    odd |= kind & ((before >> 1) | ODD)
+    before = kind
     packed = (packed >>> 8) | (code << 24)
     if ((i & 3) === 3) scratchWords[i >>> 2] = packed
   }
@@ -180,35 +185,48 @@ function screenScratch(length: number): number {
 
 function traitsOf(bits: number, sum: number, trigrams: number, length: number): number {
   let traits = bits & (Trait.wide | Trait.assignment)
-  if (trigrams !== 0 && hasTrigram(length)) traits |= Trait.token
+  if (trigrams !== 0 && hasPart(length)) traits |= Trait.token
   // The sum counts the other traits as well, at most 3 a byte: an upper bound that hasDigitRun checks.
   if (sum >= MIN_CARD_DIGITS * DIGIT_UNIT && hasDigitRun(length)) traits |= Trait.digits
   return traits
 }
 
-// Some ordinary words have three characters with the hash of a token: they are compared once more.
-function hasTrigram(length: number): boolean {
+// Some ordinary words end as a part of a token does, or have the hash of such an end: they are compared once more.
+function hasPart(length: number): boolean {
   let hash = 0
-  let exact = 0
   for (let i = 0; i < length; i++) {
-    const code = scratch[i] as number
-    hash = ((hash << 5) ^ code) & HASH_MASK
-    exact = ((exact << 7) | (code & 0x7f)) & 0x1f_ffff
+    hash = ((hash << 5) ^ (scratch[i] as number)) & HASH_MASK
     const found = trigramByHash[hash] as number
-    if (found !== 0 && exactTrigrams[found - 1] === exact) return true
+    if (found !== 0 && isPart((found - 1) * PART_BYTES, i)) return true
   }
   return false
 }
 
+/** Whether the part ends at `end`. */
+function isPart(part: number, end: number): boolean {
+  for (let i = 0; ; i++) {
+    const byte = parts[part + i] as number
+    if (byte === 0) return true
+    if (i > end || scratch[end - i] !== byte) return false
+  }
+}
+
+/** 1 for what may stand between the digits of a run, 2 for a digit. */
+const runByte = new Uint8Array(256).fill(2, 48, 58)
+runByte[32] = runByte[45] = 1
+
+// A run is so long that one of these steps hits it, and most steps hit none.
 function hasDigitRun(length: number): boolean {
-  let run = 0
-  for (let i = 0; i < length; i++) {
-    const code = scratch[i] as number
-    if (isDigit(code)) {
-      if (++run === MIN_CARD_DIGITS) return true
-    } else if (code !== 32 && code !== 45) {
-      run = 0
+  for (let at = MIN_CARD_DIGITS - 1; at < length; at += MIN_CARD_DIGITS) {
+    if (runByte[scratch[at] as number] === 0) continue
+    while (at > 0 && runByte[scratch[at - 1] as number] !== 0) at--
+    let digits = 0
+    for (; at < length; at++) {
+      const kind = runByte[scratch[at] as number] as number
+      if (kind === 0) break
+      digits += kind >> 1
     }
+    if (digits >= MIN_CARD_DIGITS) return true
   }
   return false
 }

@@ -23,6 +23,7 @@ import { KeyTrait, KnownKey } from './known-keys.js'
 import { CLASS_KEY, type Cut, REST_KEY, Cut as Reason, SHAPED_ARGUMENTS, SILENT, Word } from './markers.js'
 import { MARKER_TEXT_UNITS } from './msgpack-writer.js'
 import { ownData } from './own-data.js'
+import { PLAIN_UNITS, PLAIN_VALUE_BYTES, READY_KEY_BYTES, writePlain, writePlainKey } from './plain-values.js'
 import { PAIR_NAMES, type PathNode } from './redaction.js'
 import { renderSpecial } from './renderers.js'
 import { CARD_FROM, isCardInteger } from './secret-cards.js'
@@ -36,6 +37,10 @@ const HIDING = KeyTrait.secret | KeyTrait.pairValue
 const NO_REASON = Reason.none
 const MAX_SAFE = Number.MAX_SAFE_INTEGER
 const CARD = CARD_FROM
+const NOTHING_LEARNED = Learned.nothing
+const READY_KEY = READY_KEY_BYTES
+const plain = writePlain
+const plainKey = writePlainKey
 const CLASS_ENTRY = new KnownKey(CLASS_KEY, KeyTrait.clean, true)
 
 /** What stands at an index of a list that is no Proxy. */
@@ -61,8 +66,12 @@ export class Walk extends TextWriter {
   readonly learned = new Int32Array(SHAPED_ARGUMENTS)
   readonly ancestors: (object | null)[]
 
+  /** Room in which no plain value is cut. */
+  readonly plainRoom: number
+
   constructor(limits: Limits) {
     super(limits)
+    this.plainRoom = limits.stringLength < PLAIN_UNITS ? Number.POSITIVE_INFINITY : PLAIN_VALUE_BYTES
     // Filled: a hole would look for a setter on a polluted Array.prototype.
     this.ancestors = new Array<object | null>(MAX_DEPTH + 2).fill(null)
   }
@@ -76,6 +85,16 @@ export class Walk extends TextWriter {
     this.level = 0
     this.path = null
     this.walked = 0
+  }
+
+  /** {@link begin} in the middle of a group, for one argument or the result. */
+  start(at: number, limit: number, nodes: number, position: number, site: CaptureSite): void {
+    this.at = at
+    this.limit = limit
+    this.nodes = nodes
+    this.position = position
+    this.site = site
+    this.keysSeen = NOTHING_LEARNED
   }
 
   /** Forgets what was captured; also after a walk that was broken off. */
@@ -156,6 +175,9 @@ export class Walk extends TextWriter {
     if (!this.openMap(planned)) return false
     if (classEntries === 1 && !this.classEntry(className)) return this.undo(headerAt, outer)
     const { redaction } = this.site
+    const { bytes, view } = this
+    const lastPlain =
+      this.limit - (this.path === null ? READY_KEY + this.plainRoom : Number.POSITIVE_INFINITY)
     let known = redaction.keys.start(this.position, this.level, total)
     this.enter(value)
     let reason: Cut = total > shown ? Reason.fields : NO_REASON
@@ -174,6 +196,23 @@ export class Walk extends TextWriter {
         if (next.isKept) known.next = next
       }
       known = next
+      // Most fields: as #field, in one piece.
+      if (entryAt <= lastPlain && known.bytes !== 0 && (known.traits & HIDING) === 0) {
+        const descriptor = getOwnPropertyDescriptor(value, key)
+        if (descriptor !== undefined && !('get' in descriptor)) {
+          const valueAt = plainKey(view, entryAt, known)
+          const after = plain(bytes, view, valueAt, descriptor.value)
+          if (after !== -1) {
+            this.at = after
+            continue
+          }
+          this.at = valueAt
+          if (this.value(descriptor.value)) continue
+          this.at = entryAt
+          reason = Reason.bytes
+          break
+        }
+      }
       if (!this.#field(value, known)) {
         this.at = entryAt
         reason = Reason.bytes
@@ -266,6 +305,9 @@ export class Walk extends TextWriter {
     const outer = this.limit
     const planned = shown + (total > shown ? 1 : 0)
     if (!this.openArray(planned)) return false
+    const { redaction } = this.site
+    const { bytes, view } = this
+    const lastPlain = this.limit - (this.path === null ? this.plainRoom : Number.POSITIVE_INFINITY)
     this.enter(value)
     let reason: Cut = total > shown ? Reason.items : NO_REASON
     let done = 0
@@ -280,6 +322,17 @@ export class Walk extends TextWriter {
       let fits: boolean
       if (what === Item.data) {
         const item: unknown = value[done]
+        const { at } = this
+        if (!afterSecretName && at <= lastPlain) {
+          const isFollowed = typeof item === 'string' && done + 1 < total
+          const word = isFollowed ? redaction.recentWord(item) : null
+          const after = word === null ? plain(bytes, view, at, item) : plainKey(view, at, word)
+          if (after !== -1) {
+            this.at = after
+            afterSecretName = isFollowed && word === null && redaction.isSecretName(item)
+            continue
+          }
+        }
         fits = afterSecretName
           ? this.hidden(item)
           : this.path === null

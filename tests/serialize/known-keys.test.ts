@@ -196,6 +196,8 @@ describe('guessed keys', () => {
 
 describe('short texts that are not searched', () => {
   const plain = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _.'
+  /** Where a flag of a command line begins. */
+  const flag = /(?:^|[ -])-/
   const piece = fc.oneof(
     fc.constantFrom(
       'eyJ',
@@ -212,6 +214,7 @@ describe('short texts that are not searched', () => {
       'ya29.',
     ),
     fc.string({ unit: fc.constantFrom(...plain), maxLength: 10 }),
+    fc.constantFrom('-', 'sk-', 'a-', '2019-04-01', 'key-', 'xox', ' '),
   )
 
   it('hold none: the full search finds nothing in them either', () => {
@@ -219,6 +222,7 @@ describe('short texts that are not searched', () => {
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 4 }), pieces => {
         const text = pieces.join('').slice(0, 10)
+        fc.pre(!flag.test(text))
         expect(screen(text, text.length)).toBe(0)
         expect(redaction.scrub(text, 14, text.length, false)).toBe(null)
         expect(captureValue(text).value).toBe(text)
