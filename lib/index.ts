@@ -56,6 +56,7 @@ export type {
 } from './store/queries/filter.js'
 export type { HiddenName, HiddenNames, HiddenPlace } from './store/queries/hidden.js'
 export type { RecordedCall } from './store/queries/record-slices.js'
+export type { BreakerName, RecorderFigures } from './store/queries/recorder-figures.js'
 export type { SlowCall } from './store/queries/slow.js'
 export type {
   CallRow,
@@ -69,7 +70,7 @@ export type {
   StallRow,
   TraceRow,
 } from './store/queries/statements.js'
-export type { LaneStats, StoreStats } from './store/queries/stats.js'
+export type { LaneStats, RecorderStats, StoreStats } from './store/queries/stats.js'
 export type { Tail, TailCall } from './store/queries/tail.js'
 export type { Trend } from './store/queries/trends.js'
 export type { TuningRow } from './store/queries/tunings.js'

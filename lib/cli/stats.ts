@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { Coverage } from '../store/queries/coverage.js'
-import type { LaneStats, StoreStats } from '../store/queries/stats.js'
+import type { LaneStats, RecorderStats, StoreStats } from '../store/queries/stats.js'
 import { counted, formatBytes, formatCount, formatDuration } from './format.js'
 import { notShown, renderFooter } from './not-shown.js'
 import { type CommonOptions, command } from './options.js'
@@ -10,6 +10,8 @@ import type { Screen } from './screen.js'
 import { view } from './view.js'
 
 const NAME_WIDTH = 12
+/** Programs whose recorders are described, those seen last. */
+const MAX_RECORDERS = 3
 
 export function statsCommand(screen: Screen, endWith: EndWith): Command {
   const target = command('stats', 'the recording itself: size, span, rows, processes, its account', [
@@ -48,6 +50,7 @@ function renderStats(stats: StoreStats, coverage: Coverage, screen: Screen): str
     row('sampling', samplingText(stats, coverage)),
     row('calls', laneText(stats.lanes.calls)),
     row('errors', laneText(stats.lanes.errors)),
+    ...stats.recorders.slice(0, MAX_RECORDERS).map(recorder => row('recorder', recorderText(recorder))),
     renderFooter(screen, notShown(coverage, 'calls')),
   ].join('')
 }
@@ -65,7 +68,7 @@ function spanText(since: string | null, until: string | null): string {
 
 function samplingText({ recordedShare }: StoreStats, { calls }: Coverage): string {
   if (recordedShare === null) return 'no call was counted'
-  return `${(recordedShare * 100).toFixed(recordedShare < 0.1 ? 2 : 0)} % of ${counted(calls, 'call')} were given a record`
+  return `${percent(recordedShare)} of ${counted(calls, 'call')} were given a record`
 }
 
 function laneText({ produced, stored, dropped, waiting }: LaneStats): string {
@@ -73,4 +76,30 @@ function laneText({ produced, stored, dropped, waiting }: LaneStats): string {
   const sum = Object.values(dropped).reduce((total, count) => total + count, 0)
   const why = reasons.length === 0 ? '' : ` (${reasons.join(', ')})`
   return `${formatCount(produced)} produced = ${formatCount(stored)} stored + ${formatCount(sum)} dropped${why} + ${formatCount(waiting)} waiting`
+}
+
+function recorderText({ process, writtenAt, queue, cost, limits, ...recorder }: RecorderStats): string {
+  const { writerCpuMs, writerCpuShare } = cost
+  const share = writerCpuShare === null ? '' : ` (${percent(writerCpuShare)} of one processor)`
+  const cpu = writerCpuMs === null ? 'not known' : `${formatDuration(writerCpuMs)}${share}`
+  return (
+    `${process} as of ${writtenAt}: breaker ${breakerText(recorder)}; ` +
+    `queue ${formatBytes(queue.usedBytes)} of ${formatBytes(queue.capacityBytes)}, at most ${percent(queue.highestShare)} of a thread's; ` +
+    `CPU of the writer ${cpu}; keeps ${formatDuration(limits.retentionMs)}, ${formatBytes(limits.maxBytes)}`
+  )
+}
+
+function breakerText({
+  breaker,
+  openings,
+  lastOpenedAt,
+  lastClosedAt,
+}: Pick<RecorderStats, 'breaker' | 'openings' | 'lastOpenedAt' | 'lastClosedAt'>): string {
+  if (openings === 0 || lastOpenedAt === null) return `${breaker}, never opened`
+  const closed = lastClosedAt !== null && lastClosedAt >= lastOpenedAt ? ` until ${lastClosedAt}` : ''
+  return `${breaker}, opened ${counted(openings, 'time')}, last at ${lastOpenedAt}${closed}`
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(share < 0.1 ? 2 : 0)} %`
 }

@@ -14,6 +14,7 @@ export type { Heatmap } from '../store/queries/heatmap.js'
 export type { FunctionOverview } from '../store/queries/overview.js'
 export type { Range } from '../store/queries/range.js'
 export type { RecorderLane, RecorderProcess } from '../store/queries/recorder.js'
+export type { RecorderFigures } from '../store/queries/recorder-figures.js'
 export type {
   CallRow,
   ErrorDetail,

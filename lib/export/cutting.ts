@@ -66,6 +66,7 @@ export class Cutting {
     const { sinceUs, untilUs } = this.#span()
     const processes = this.#copyProcesses(sinceUs, untilUs)
     this.#copy('lanes', OF_PROCESSES, { processes })
+    this.#copy('recorder_states', OF_PROCESSES, { processes })
     this.#copyRemoteTraces()
     const span = { processes, sinceUs, untilUs }
     this.#copyWhileRoom('in_flight', `${OF_PROCESSES} ORDER BY started_us DESC LIMIT ${MOST.openCalls}`, {

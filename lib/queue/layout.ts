@@ -222,6 +222,13 @@ export function openCallsAt(ringBytes: number): { stack: number; slots: number; 
  *  768  STALLS            W    f64: times the event loop of the main thread was found stuck
  *  776  STALLED_MS        W    f64: how long these stalls were together, the present one not counted
  *  784  STALLED_SINCE_MS  W    f64: monotonic milliseconds when the present one began, 0 = the loop turns
+ *  792  BREAKER_OPENINGS  W    f64: times the breaker went from closed to open
+ *  800  BREAKER_OPENED_US W    f64: Unix microseconds when it last did, 0 = never
+ *  808  BREAKER_CLOSED_US W    f64: when it was closed again, 0 = never
+ *  816  HIGHEST_BYTES     W    f64: most that was found in the ring of one thread, by its share
+ *  824  HIGHEST_OF_BYTES  W    f64: capacity of that ring, 0 = none yet
+ *  832  WRITER_CPU_MS     W    f64: processor time of all writer threads so far, as far as the system tells
+ *  840  SWEEPS            W    f64: times retention went through the store
  * ```
  *
  * One thread of a process owns the writer: "P" is that thread. The other recording threads of the process write only
@@ -260,6 +267,13 @@ export const ControlF64 = {
   STALLS: 96,
   STALLED_MS: 97,
   STALLED_SINCE_MS: 98,
+  BREAKER_OPENINGS: 99,
+  BREAKER_OPENED_US: 100,
+  BREAKER_CLOSED_US: 101,
+  HIGHEST_BYTES: 102,
+  HIGHEST_OF_BYTES: 103,
+  WRITER_CPU_MS: 104,
+  SWEEPS: 105,
 } as const
 /** Index into one copy of CLOSED_SUMS. */
 export const ClosedF64 = { ERRORS_SHRUNK: 0, LANES: 2, IN_JOURNAL: 38, WORDS: 40 } as const

@@ -1,8 +1,11 @@
 import { existsSync, readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 
-/** Fields 9 and 22 of /proc/<pid>/stat, counted behind the command name, which may contain anything. */
+/** Fields 9, 14, 15 and 22 of /proc/<pid>/stat, counted behind the command name, which may contain anything. */
 const FLAGS_FIELD = 6
+/** Ticks on a processor, in the program and in the kernel. */
+const USER_TIME_FIELD = 11
+const SYSTEM_TIME_FIELD = 12
 const START_TIME_FIELD = 19
 /** PF_EXITING of Linux: the task is being taken down inside the kernel and never returns to its program. */
 const EXITING_FLAG = 0x4
@@ -19,9 +22,13 @@ export function startTicks(pid: number | 'self'): number {
   }
 }
 
-function readTask(statPath: string): { startTicks: number; exiting: boolean } {
+function statFields(statPath: string): string[] {
   const stat = readFileSync(statPath, 'latin1')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+}
+
+function readTask(statPath: string): { startTicks: number; exiting: boolean } {
+  const fields = statFields(statPath)
   const ticks = Number(fields[START_TIME_FIELD])
   return {
     startTicks: Number.isFinite(ticks) ? ticks : 0,
@@ -133,6 +140,18 @@ export function nativeThread(): NativeThread {
     return startTicks === 0 ? UNKNOWN_THREAD : { id, startTicks }
   } catch {
     return UNKNOWN_THREAD
+  }
+}
+
+/** Processor time that a thread of this process has taken, to a hundredth of a second; `null` where the system does not say. */
+export function threadCpuMs({ id }: NativeThread): number | null {
+  if (id === 0) return null
+  try {
+    const fields = statFields(threadStat(id))
+    const ticks = Number(fields[USER_TIME_FIELD]) + Number(fields[SYSTEM_TIME_FIELD])
+    return Number.isFinite(ticks) ? (ticks * 1000) / TICKS_PER_SECOND : null
+  } catch {
+    return null
   }
 }
 

@@ -107,6 +107,11 @@ export class RingConsumer {
     return (Atomics.load(this.#i32, LaneI32.TAIL) - Atomics.load(this.#i32, LaneI32.HEAD)) >>> 0
   }
 
+  /** Bytes published and not yet read. */
+  get unreadBytes(): number {
+    return (Atomics.load(this.#i32, LaneI32.TAIL) - this.#position) >>> 0
+  }
+
   /**
    * Byte offset of the next record frame, {@link NO_FRAME}, or {@link BROKEN_RING} when what stands there is no
    * frame (memory was overwritten); then only {@link skipAll} helps.

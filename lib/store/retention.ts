@@ -55,6 +55,7 @@ const PROCESS_TABLES = [
   'remote_traces',
   'seconds',
   'journal_ranges',
+  'recorder_states',
   'processes',
 ] as const
 /** Stalls that go at a time when the store is too large. */

@@ -2,6 +2,7 @@ import { BUCKET_COUNT, bucketUpperNs } from '../totals/layout.js'
 import { AT, HEX, PARENT_ID, PROCESS, RECORDED, REMOTE_JOIN, TRACE_ID } from './record-sql.js'
 import { HOURS_SCHEMA } from './schema-hours.js'
 import { INCIDENTS_SCHEMA } from './schema-incidents.js'
+import { RECORDER_SCHEMA } from './schema-recorder.js'
 
 /**
  * The file format. Tables are internal; the views are the public contract (see README). `user_version` is
@@ -200,7 +201,11 @@ const FIRST_SCHEMA = [TABLES, VIEWS, `INSERT INTO latency_buckets VALUES ${bucke
  * One step per version: `MIGRATIONS[n]` brings version n to n + 1. Version 0 is the empty file.
  * Every step runs in one transaction with the version that ends it.
  */
-export const MIGRATIONS: readonly (readonly string[])[] = [FIRST_SCHEMA, INCIDENTS_SCHEMA, HOURS_SCHEMA]
+export const MIGRATIONS: readonly (readonly string[])[] = [
+  FIRST_SCHEMA,
+  INCIDENTS_SCHEMA,
+  [...HOURS_SCHEMA, ...RECORDER_SCHEMA],
+]
 
 /** Statements that bring an empty file to the current version. */
 export const CREATE_SCHEMA = MIGRATIONS.flat()

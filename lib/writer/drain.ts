@@ -12,8 +12,9 @@ import { LaneClosing } from './lane-closing.js'
 import { Lanes } from './lanes.js'
 import { LockWait } from './lock-wait.js'
 import type { DrainTask, LaneHandle, WriterMessage } from './messages.js'
+import { OwnState } from './own-state.js'
 import { GivenUpError, Session } from './session.js'
-import { publishBreaker, restoreBreaker, retryNow } from './shared-breaker.js'
+import { BreakerEpisodes, publishBreaker, restoreBreaker, retryNow } from './shared-breaker.js'
 import { StallWatch } from './stall-watch.js'
 import { Troubles } from './troubles.js'
 import { TuningSpeaker } from './tuning-channel.js'
@@ -70,6 +71,8 @@ export class Drain {
   readonly #speaker: TuningSpeaker
   readonly #tunings: Tunings
   #breaker: CircuitBreaker
+  readonly #episodes: BreakerEpisodes
+  readonly #state: OwnState
   readonly #stalls: StallWatch
   readonly #lockWait: LockWait
   #session: Session | null = null
@@ -120,7 +123,9 @@ export class Drain {
       confirm: session => this.#confirmPlace(session),
     })
     this.#lockWait = new LockWait(task.settings.storePath)
+    this.#episodes = new BreakerEpisodes(control, this.#clock, this.#troubles.incidents)
     this.#breaker = restoreBreaker(control, task.settings.breaker)
+    this.#state = new OwnState(control, task.settings)
     this.#stalls = new StallWatch({
       control,
       clock: this.#clock,
@@ -223,6 +228,7 @@ export class Drain {
       attempt.succeed()
       this.#pinned = false
       this.#troubles.recovered()
+      this.#episodes.look(this.#breaker.state)
       return more || (probe && this.#session?.pending) ? 'more' : 'drained'
     } catch (error) {
       attempt.fail()
@@ -318,6 +324,7 @@ export class Drain {
       incidents: this.#troubles.incidents,
       stalls: this.#stalls,
       shelved: this.#closing.shelved,
+      state: this.#state,
       thorough,
       onSetAside: path => this.#troubles.setAside(path),
     })
@@ -332,6 +339,7 @@ export class Drain {
     // Whatever failed, the next attempt starts from what the file says. A log that is held has not failed; and to close
     // a store is to move its log, which on a full disk would use up what room the reserve gave.
     if (!this.#pinned && !(error instanceof DiskFullError)) this.#closeSession()
+    this.#episodes.look(this.#breaker.state, error)
     this.#troubles.failed(error, this.#breaker.state.kind === 'open' ? this.#breaker.retryInMs : null)
   }
 
@@ -455,6 +463,8 @@ export class Drain {
       this.#closing.closeAll()
       this.#recoverFor(RECOVERY_AT_STOP_MS)
       this.#stalls.finish(reason)
+      // What was stored just now went past a breaker that was open.
+      this.#episodes.end()
       this.#session?.finish(reason === 'processEnd' ? 'dies' : 'stays')
       complete = true
     } catch {

@@ -6,6 +6,8 @@ export type IncidentKind =
   | 'disk_full'
   /** A reader held the write-ahead log, which had reached its cap. */
   | 'wal_pinned'
+  /** The circuit breaker was not closed: from its opening until a batch was stored again. The detail is what failed. */
+  | 'breaker_open'
   /** The journals had reached their limit: errors were counted only. */
   | 'journal_full'
   /** Neither the store nor a journal could be written. */

@@ -10,6 +10,7 @@ import { classify } from '../store/errors.js'
 import { StoreWriter } from '../store/insert.js'
 import { InFlightRows } from '../store/insert-in-flight.js'
 import { StallRows } from '../store/insert-stalls.js'
+import { putRecorderState } from '../store/insert-state.js'
 import { openForWriting } from '../store/open.js'
 import { OpenFiles } from '../store/open-files.js'
 import { Retention } from '../store/retention.js'
@@ -23,6 +24,7 @@ import type { Incidents, OpenIncident } from './incidents.js'
 import type { LaneView } from './lane.js'
 import type { LaneSource, Lanes } from './lanes.js'
 import type { DrainTask } from './messages.js'
+import type { OwnState } from './own-state.js'
 import { RecordSink } from './record-sink.js'
 import { Recovery } from './recovery.js'
 import { SecondSums } from './seconds.js'
@@ -42,6 +44,7 @@ interface SessionParts {
   readonly incidents: Incidents
   readonly stalls: StallWatch
   readonly shelved: Shelved
+  readonly state: OwnState
   /** Looks through a store that others have left, whether it is damaged. */
   readonly thorough: boolean
   readonly onSetAside: (path: string) => void
@@ -79,6 +82,7 @@ export class Session {
   readonly #sink: RecordSink
   readonly #inFlight: InFlight
   readonly #stalls: StallWatch
+  readonly #state: OwnState
   readonly #stallRows: StallRows
   readonly #lanes = new Map<LaneSource, LaneParts>()
   /** Rings whose lanes are closed: what a restarted writer would have needed of them is deleted with the next batch. */
@@ -97,7 +101,7 @@ export class Session {
     control: Control,
     sources: Lanes,
     clock: AnchoredClock,
-    { incidents, stalls, shelved, thorough, onSetAside }: SessionParts,
+    { incidents, stalls, shelved, state, thorough, onSetAside }: SessionParts,
   ) {
     this.#task = task
     this.#control = control
@@ -105,6 +109,7 @@ export class Session {
     this.#sources = sources
     this.#incidents = incidents
     this.#stalls = stalls
+    this.#state = state
     const { storePath: path, retentionMs, maxBytes } = task.settings
     this.#db = openForWriting(path, { onSetAside, thorough })
     try {
@@ -121,6 +126,7 @@ export class Session {
         startedUs: task.anchor.unixUs,
       })
       this.#files = new OpenFiles(path)
+      state.forget()
       incidents.goOn(this.#files.database, this.#openIncidents())
       this.#log = new WriteAheadLog(this.#db, path, walCapBytes(maxBytes))
       this.#sink = new RecordSink(this.#store, new Transcoder())
@@ -195,6 +201,7 @@ export class Session {
     const news = this.hasNews() || (withTotals && this.#incidents.pending(this.file))
     if (lanes.length === 0 && !news) return false
     const share = shareOf(limits, Math.max(1, lanes.length))
+    for (const { lane } of lanes) this.#state.look(lane)
     let more = false
     this.#transaction(
       lanes.map(source => this.#parts(source)),
@@ -238,6 +245,7 @@ export class Session {
       batch.start()
       batch.settle(settlement, nowUs)
     }
+    this.#state.forget()
     this.#transaction(lanes, true, settle, nowUs => {
       this.#inFlight.writeNow(this.#views(), this.#clock.nowUs())
       this.#store.endProcess(this.#processId, nowUs, 'clean')
@@ -273,6 +281,7 @@ export class Session {
       if (!this.#store.touchProcess(this.#processId, nowUs)) throw new Error('the process row is gone')
       this.#stalls.write(this.#store, this.#stallRows)
       atLast(nowUs)
+      this.#writeState(nowUs, withTotals)
       for (const fault of FAULTS_IN_TRANSACTION) faultPoint(this.#control.i32, fault)
       this.#commit()
     } catch (error) {
@@ -288,9 +297,22 @@ export class Session {
     this.#incidents.commit()
     this.#inFlight.commit()
     this.#stalls.commit()
+    this.#state.commit()
     this.#closedRings = []
     this.#control.f64[ControlF64.BATCHES]++
     this.#control.f64[ControlF64.LAST_COMMIT_MS] = monotonicMs()
+  }
+
+  #writeState(nowUs: number, withTotals: boolean): void {
+    const row = this.#state.stage(this.#views(), nowUs, withTotals)
+    if (row === null) return
+    try {
+      putRecorderState(this.#db, this.#processId, row)
+    } catch (error) {
+      // Figures about the recording are no reason to lose a batch of it; a file that cannot be written is.
+      const failure = classify(error)
+      if (!this.#db.inTransaction || (failure !== 'data' && failure !== 'other')) throw error
+    }
   }
 
   #commit(): void {
@@ -342,7 +364,10 @@ export class Session {
     for (let rows = 0; more && rows <= due; rows += SWEEP_ROWS) more = this.#sweepSlice(SWEEP_ROWS, false)
     this.#sweeping = more
     // Threads come and go as long as the process lives, and segments with them.
-    if (!more) this.#recovery.forgetRanges()
+    if (!more) {
+      this.#recovery.forgetRanges()
+      this.#control.f64[ControlF64.SWEEPS]++
+    }
     return more
   }
 

@@ -16,6 +16,7 @@ import { Totals } from '../../lib/totals/totals.js'
 import { FULL_BATCH } from '../../lib/writer/batch.js'
 import { Incidents } from '../../lib/writer/incidents.js'
 import { Lanes } from '../../lib/writer/lanes.js'
+import { OwnState } from '../../lib/writer/own-state.js'
 import { Session } from '../../lib/writer/session.js'
 import { Shelved } from '../../lib/writer/shelving.js'
 import { StallWatch } from '../../lib/writer/stall-watch.js'
@@ -111,6 +112,7 @@ export function openPipelineLane(folder: string, settings: { retentionMs?: numbe
       lane: () => null,
     }),
     shelved: new Shelved(control),
+    state: new OwnState(control, task.settings),
     thorough: false,
     onSetAside: path => {
       throw new Error(`the store was set aside as ${path}`)

@@ -89,6 +89,10 @@ export function findProcesses(read: RowReader, nowMs: number): KnownProcess[] {
     .map(row => ({ ...row, state: stateOf(row, nowMs) }))
 }
 
+export function seenLastFirst(a: KnownProcess, b: KnownProcess): number {
+  return b.lastSeenUs - a.lastSeenUs || b.processId - a.processId
+}
+
 export function readProcesses(read: RowReader, nowMs: number): ProcessInfo[] {
   return findProcesses(read, nowMs).map(row => ({
     pid: row.pid,

@@ -4,8 +4,9 @@ import { ISO } from '../incident-sql.js'
 import { journalsOf } from '../journals.js'
 import type { ReadFile, RowReader } from '../read-file.js'
 import { ID_SALT_BITS, LOSSES } from '../record-sql.js'
-import { findProcesses, isoOf, type KnownProcess, type ProcessState } from './coverage.js'
+import { findProcesses, isoOf, type KnownProcess, type ProcessState, seenLastFirst } from './coverage.js'
 import type { Steps } from './range.js'
+import { type BreakerName, type RecorderFigures, readFigures } from './recorder-figures.js'
 
 /** One lane of a process over all its threads: produced = stored + dropped + waiting. */
 export interface RecorderLane {
@@ -27,8 +28,13 @@ export interface RecorderProcess {
   readonly lastSeenAt: string
   readonly nodeVersion: string
   readonly lanes: readonly RecorderLane[]
-  /** State of the circuit breaker, as far as the incidents of the process tell. */
-  readonly breaker: 'closed' | 'open'
+  /**
+   * State of the circuit breaker. While it is open the file cannot be told: a process that lives and has not written for
+   * long is `unknown`, and so is one that says nothing of it.
+   */
+  readonly breaker: BreakerName | 'unknown'
+  /** What its writer last said of itself; `null`: nothing, or nothing that can be. */
+  readonly figures: RecorderFigures | null
 }
 
 /** What a recorder did and did not do, as its recording tells. */
@@ -55,6 +61,8 @@ export interface RecorderState {
 }
 
 const MAX_PROCESSES = 100
+/** Twice as long as an idle recorder takes to say that it lives. */
+const SILENT_AFTER_US = 60_000_000
 
 const LANES_SQL = `SELECT process_id AS processId, lane, sum(produced) AS produced, sum(stored) AS stored
   FROM lanes WHERE process_id IN (SELECT value FROM json_each($processIds)) GROUP BY process_id, lane`
@@ -65,7 +73,7 @@ const DROPS_SQL = `SELECT reason, CAST((minute - $startMinute) / $stepMinutes AS
   WHERE minute >= $startMinute AND minute < $untilMinute GROUP BY 1, 2 ORDER BY reason`
 /** What goes on while the store cannot be written is what holds the breaker open. */
 const TROUBLED_SQL = `SELECT DISTINCT process_id AS processId FROM incidents
-  WHERE ended_us IS NULL AND kind IN ('disk_full', 'memory_only', 'wal_pinned')`
+  WHERE ended_us IS NULL AND kind IN ('breaker_open', 'disk_full', 'memory_only', 'wal_pinned')`
 const OLDEST_SQL = `SELECT (SELECT ${ISO(`(min(id) >> ${ID_SALT_BITS})`)} FROM calls) AS call,
   (SELECT ${ISO(`(min(id) >> ${ID_SALT_BITS})`)} FROM errors) AS error,
   (SELECT ${ISO('(min(minute) * 60000000)')} FROM totals) AS total`
@@ -86,13 +94,12 @@ export function readRecorder(read: ReadFile, steps: Steps, nowMs: number): Recor
 }
 
 function readProcesses(read: RowReader, nowMs: number): RecorderProcess[] {
-  const known = findProcesses(read, nowMs)
-    .sort((a, b) => b.lastSeenUs - a.lastSeenUs || b.processId - a.processId)
-    .slice(0, MAX_PROCESSES)
+  const known = findProcesses(read, nowMs).sort(seenLastFirst).slice(0, MAX_PROCESSES)
   const params = { processIds: JSON.stringify(known.map(({ processId }) => processId)) }
   const lanes = read.all<LaneSums>(LANES_SQL, params)
   const dropped = read.all<LaneDrops>(DROPPED_SQL, params)
   const troubled = new Set(read.all<{ processId: number }>(TROUBLED_SQL, {}).map(row => row.processId))
+  const figures = readFigures(read, known)
   return known.map(row => ({
     process: `${row.script}[${row.pid}]`,
     host: row.host,
@@ -101,7 +108,8 @@ function readProcesses(read: RowReader, nowMs: number): RecorderProcess[] {
     lastSeenAt: isoOf(row.lastSeenUs / 1000),
     nodeVersion: row.nodeVersion,
     lanes: lanes.filter(({ processId }) => processId === row.processId).map(sums => laneOf(sums, dropped)),
-    breaker: isTroubled(row, troubled) ? 'open' : 'closed',
+    breaker: breakerOf(row, troubled.has(row.processId), figures.get(row.processId), nowMs),
+    figures: figures.get(row.processId) ?? null,
   }))
 }
 
@@ -131,8 +139,16 @@ function laneOf({ processId, lane, produced, stored }: LaneSums, drops: readonly
   }
 }
 
-function isTroubled({ state, processId }: KnownProcess, troubled: ReadonlySet<number>): boolean {
-  return state === 'writing' && troubled.has(processId)
+function breakerOf(
+  { state, lastSeenUs }: KnownProcess,
+  isTroubled: boolean,
+  figures: RecorderFigures | undefined,
+  nowMs: number,
+): RecorderProcess['breaker'] {
+  if (state !== 'writing') return figures?.breaker ?? 'unknown'
+  if (isTroubled) return 'open'
+  if (nowMs * 1000 - lastSeenUs > SILENT_AFTER_US) return 'unknown'
+  return figures?.breaker ?? 'unknown'
 }
 
 function readDrops(read: RowReader, steps: Steps): RecorderState['drops'] {

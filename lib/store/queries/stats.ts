@@ -2,8 +2,9 @@ import { Lane } from '../../queue/layout.js'
 import { ISO } from '../incident-sql.js'
 import type { ReadFile, RowReader } from '../read-file.js'
 import { ID_SALT_BITS } from '../record-sql.js'
-import { findProcesses, type ProcessState } from './coverage.js'
+import { findProcesses, type KnownProcess, type ProcessState, seenLastFirst } from './coverage.js'
 import { fileSizes } from './recorder.js'
+import { type RecorderFigures, readFigures } from './recorder-figures.js'
 
 /** The account of one lane, over all processes: produced = stored + dropped + waiting. */
 export interface LaneStats {
@@ -44,7 +45,15 @@ export interface StoreStats {
   /** Part of the calls in the totals that were given a record, 0 to 1; `null`: none was counted. */
   readonly recordedShare: number | null
   readonly lanes: { readonly calls: LaneStats; readonly errors: LaneStats }
+  /** What the writers last said of themselves, that of the process seen last first. */
+  readonly recorders: readonly RecorderStats[]
 }
+
+export interface RecorderStats extends RecorderFigures {
+  readonly process: string
+}
+
+const MAX_RECORDERS = 100
 
 const COUNTS_SQL = `SELECT (SELECT count(*) FROM calls) AS calls, (SELECT count(*) FROM errors) AS errors,
   (SELECT count(*) FROM functions) AS functions, (SELECT count(*) FROM totals) AS totals,
@@ -71,7 +80,8 @@ export function readStats(read: ReadFile, nowMs: number): StoreStats {
     {},
   )
   const [kept] = read.all<{ kept: number; calls: number }>(KEPT_SQL, {})
-  const states = findProcesses(read, nowMs).map(({ state }) => state)
+  const known = findProcesses(read, nowMs)
+  const states = known.map(({ state }) => state)
   const inState = (wanted: ProcessState) => states.filter(state => state === wanted).length
   return {
     path: read.path,
@@ -86,7 +96,17 @@ export function readStats(read: ReadFile, nowMs: number): StoreStats {
     },
     recordedShare: kept === undefined || kept.calls === 0 ? null : kept.kept / kept.calls,
     lanes: read.snapshot(() => lanesOf(read)),
+    recorders: recordersOf(read, known),
   }
+}
+
+function recordersOf(read: RowReader, known: readonly KnownProcess[]): StoreStats['recorders'] {
+  const newest = [...known].sort(seenLastFirst).slice(0, MAX_RECORDERS)
+  const figures = readFigures(read, newest)
+  return newest.flatMap(({ processId, script, pid }) => {
+    const own = figures.get(processId)
+    return own === undefined ? [] : { process: `${script}[${pid}]`, ...own }
+  })
 }
 
 function lanesOf(read: RowReader): StoreStats['lanes'] {

@@ -1,8 +1,8 @@
 import { visible } from '../../../cli/text.js'
-import type { RecorderAnswer, RecorderProcess } from '../../api.js'
+import type { RecorderAnswer, RecorderFigures, RecorderProcess } from '../../api.js'
 import { EventStrip } from '../charts/event-strip.js'
 import { TimeChart } from '../charts/time-chart.js'
-import { counted, formatBytes, formatCount } from '../data/figures.js'
+import { counted, formatBytes, formatCount, formatDuration, formatShare } from '../data/figures.js'
 import { useScoped } from '../data/scope.js'
 import { zoom } from '../data/zoom.js'
 import { EventList } from '../parts/event-list.js'
@@ -10,7 +10,7 @@ import { eventsOf, marksOf } from '../parts/events.js'
 import { Facts } from '../parts/facts.js'
 import { NotShown } from '../parts/not-shown.js'
 import { Answer, Notice } from '../parts/notice.js'
-import { Figures, Section, View } from '../parts/page.js'
+import { type Figure, Figures, Section, View } from '../parts/page.js'
 import { Captured, Moment } from '../parts/text.js'
 
 export function Recorder() {
@@ -25,7 +25,6 @@ export function Recorder() {
 function RecorderContent({ range, processes, drops, file, oldest, incidents, coverage }: RecorderAnswer) {
   const writing = processes.filter(process => process.state === 'writing').length
   const dropped = drops.byReason.reduce((sum, row) => sum + row.counts.reduce((a, b) => a + b, 0), 0)
-  const open = processes.filter(process => process.breaker === 'open' && process.state === 'writing').length
   const events = eventsOf(incidents, [])
   return (
     <>
@@ -33,12 +32,8 @@ function RecorderContent({ range, processes, drops, file, oldest, incidents, cov
         figures={[
           { name: 'Processes', value: formatCount(processes.length), note: `${writing} writing` },
           { name: 'Dropped', value: formatCount(dropped), note: 'in this span', isBad: dropped > 0 },
-          {
-            name: 'Circuit breaker',
-            value: open === 0 ? 'closed' : 'open',
-            note: open === 0 ? 'the store takes records' : counted(open, 'process', 'processes'),
-            isBad: open > 0,
-          },
+          breakerFigure(processes),
+          ...queueFigure(processes),
           { name: 'Store', value: formatBytes(file.storeBytes), note: `WAL ${formatBytes(file.walBytes)}` },
           { name: 'Journals', value: formatBytes(file.journalBytes), note: 'a second copy of errors' },
         ]}
@@ -88,6 +83,7 @@ function RecorderContent({ range, processes, drops, file, oldest, incidents, cov
       <Section title="What is kept">
         <Facts
           facts={[
+            ...limitFacts(processes),
             [
               'Oldest call',
               oldest.call === null ? 'none' : <Moment key="call" iso={oldest.call} withMs={false} />,
@@ -108,6 +104,49 @@ function RecorderContent({ range, processes, drops, file, oldest, incidents, cov
   )
 }
 
+/** What the worst of the processes that run says; of those that have ended how often it was open. */
+function breakerFigure(processes: readonly RecorderProcess[]): Figure {
+  const name = 'Circuit breaker'
+  const writing = processes.filter(({ state }) => state === 'writing')
+  const openings = processes.reduce((sum, { figures }) => sum + (figures?.openings ?? 0), 0)
+  const opened = openings === 0 ? '' : `opened ${counted(openings, 'time')} so far`
+  for (const state of ['open', 'half-open', 'unknown'] as const) {
+    const found = writing.filter(({ breaker }) => breaker === state).length
+    if (found > 0)
+      return { name, value: state, note: counted(found, 'process', 'processes'), isBad: state !== 'unknown' }
+  }
+  return { name, value: 'closed', note: opened || 'the store takes records' }
+}
+
+/** How full the rings of the processes that run are; where none does, how full they ever were. */
+function queueFigure(processes: readonly RecorderProcess[]): Figure[] {
+  const known = processes.flatMap(({ figures, state }) =>
+    figures === null ? [] : [{ isWriting: state === 'writing', ...figures.queue }],
+  )
+  if (known.length === 0) return []
+  const writing = known.filter(({ isWriting }) => isWriting)
+  const used = writing.reduce((sum, { usedBytes }) => sum + usedBytes, 0)
+  const capacity = writing.reduce((sum, { capacityBytes }) => sum + capacityBytes, 0)
+  const highest = Math.max(...known.map(({ highestShare }) => highestShare))
+  return [
+    {
+      name: 'Queue fill',
+      value: capacity === 0 ? '-' : formatShare(used / capacity),
+      note: `highest ${formatShare(highest)}`,
+    },
+  ]
+}
+
+/** The window that the process seen last was told to keep. */
+function limitFacts(processes: readonly RecorderProcess[]): [string, string][] {
+  const limits = processes.find(({ figures }) => figures !== null)?.figures?.limits
+  if (limits === undefined) return []
+  return [
+    ['Retention', formatDuration(limits.retentionMs)],
+    ['Size limit', formatBytes(limits.maxBytes)],
+  ]
+}
+
 const DROP_COLOURS = ['--bad', '--accent-3', '--accent', '--muted']
 
 function Process({ process }: { readonly process: RecorderProcess }) {
@@ -116,7 +155,9 @@ function Process({ process }: { readonly process: RecorderProcess }) {
       <h3>
         <Captured text={process.process} />{' '}
         <span class={process.state === 'ended uncleanly' ? 'state bad' : 'state'}>{process.state}</span>
-        {process.breaker === 'open' && <span class="state bad">breaker open</span>}
+        {process.state === 'writing' && process.breaker !== 'closed' && (
+          <span class={process.breaker === 'unknown' ? 'state' : 'state bad'}>breaker {process.breaker}</span>
+        )}
       </h3>
       <p class="quiet">
         <Moment iso={process.startedAt} withMs={false} /> – <Moment iso={process.lastSeenAt} withMs={false} />{' '}
@@ -125,7 +166,54 @@ function Process({ process }: { readonly process: RecorderProcess }) {
       {process.lanes.map(lane => (
         <Equation key={lane.lane} {...lane} />
       ))}
+      {process.figures !== null && <OwnFigures {...process.figures} />}
     </>
+  )
+}
+
+/** What the writer said of itself. */
+function OwnFigures({
+  breaker,
+  openings,
+  lastOpenedAt,
+  lastClosedAt,
+  queue,
+  cost,
+  writtenAt,
+}: RecorderFigures) {
+  const { writerCpuMs, writerCpuShare } = cost
+  return (
+    <Facts
+      facts={[
+        [
+          'Breaker',
+          openings === 0 || lastOpenedAt === null ? (
+            `${breaker}, never opened`
+          ) : (
+            <>
+              {breaker}, opened {counted(openings, 'time')}, last <Moment iso={lastOpenedAt} withMs={false} />
+              {lastClosedAt !== null && lastClosedAt >= lastOpenedAt && (
+                <>
+                  {' '}
+                  – <Moment iso={lastClosedAt} withMs={false} />
+                </>
+              )}
+            </>
+          ),
+        ],
+        [
+          'Queue',
+          `${formatBytes(queue.usedBytes)} of ${formatBytes(queue.capacityBytes)}, at most ${formatShare(queue.highestShare)} of a thread’s`,
+        ],
+        [
+          'CPU of the writer thread',
+          writerCpuMs === null
+            ? 'not known'
+            : `${formatDuration(writerCpuMs)}${writerCpuShare === null ? '' : `, ${formatShare(writerCpuShare)} of one processor`}`,
+        ],
+        ['As of', <Moment key="written" iso={writtenAt} withMs={false} />],
+      ]}
+    />
   )
 }
 
