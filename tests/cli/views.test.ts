@@ -34,6 +34,7 @@ beforeAll(() => {
   made.totals(T0_MS, 'Orders.place', { calls: 1, sumMs: 200, maxMs: 40 })
   made.lane(0, 9, 4, { queue_full: 3 })
   made.lane(1, 7, 7, {})
+  made.state({ openings: 2, opened_us: T0_MS * 1000, closed_us: (T0_MS + 500) * 1000 })
   made.run("UPDATE processes SET version = '0.1.0'")
   made.close()
   new TestStore((empty = join(home, 'empty.db'))).close()
@@ -185,7 +186,15 @@ describe('stats', () => {
     expect((await on(120, 'stats')).out).toContain(
       'calls       9 produced = 4 stored + 3 dropped (queue_full 3) + 2 waiting',
     )
+    expect(row.recorders).toMatchObject([{ process: 'app.ts[101]', breaker: 'closed', openings: 2 }])
+    const { out: whole } = await onTerminal(['stats', '--db', db], 1_000)
+    expect(whole).toContain(
+      'recorder    app.ts[101] as of 2026-11-20T10:00:01.000Z: breaker closed, opened 2 times, ' +
+        "last at 2026-11-20T10:00:00.000Z until 2026-11-20T10:00:00.500Z; queue 0 B of 4.00 KiB, at most 25 % of a thread's; " +
+        'CPU of the writer 20.0 ms (2.00 % of one processor); keeps 1 h 00 min, 1.00 MiB\n',
+    )
     const nothing = await onTerminal(['stats', '--db', empty], 80)
+    expect(nothing.out).not.toContain('recorder ')
     expect(nothing.code).toBe(0)
     expect(nothing.out).toContain('records     none')
   })

@@ -205,6 +205,14 @@ describe(`the views of the dashboard${whyNoBrowser}`, { skip: !hasBrowser, timeo
     }
     expect(text).not.toContain('not accounted for')
     expect(text).toContain('ended')
+    expect(text).toMatch(/Breaker closed, never opened/)
+    expect(text).toMatch(/Queue 0 B of [\d.]+ MiB, at most (< )?[\d.]+ % of a thread’s/)
+    expect(text).toMatch(/CPU of the writer thread [\d.]+ m?s, (< )?[\d.]+ % of one processor/)
+    const kept = (await page.getByRole('region', { name: 'What is kept' }).innerText()).replaceAll(
+      /\s+/g,
+      ' ',
+    )
+    expect(kept).toMatch(/Retention 6 h 00 min Size limit 1\.00 GiB Oldest call/)
     await screenshot(page, 'recorder')
   })
 

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { answerTo, NotFound } from '../../lib/dashboard/answers.js'
@@ -415,6 +416,8 @@ describe('/api/health', () => {
   it('takes a writer for cut off while it says that the disk is full', () => {
     const { made, ask } = recorded()
     made.process(2, 'aa', { host: 'elsewhere', lastSeenMs: T0_MS + 3_599_000 })
+    made.state({}, 1)
+    made.state({}, 2)
     const states = () => ask('/api/health').processes.map(({ state, breaker }) => [state, breaker])
     expect(states()).toEqual([
       ['writing', 'closed'],
@@ -425,6 +428,82 @@ describe('/api/health', () => {
     expect(states()).toEqual([
       ['writing', 'open'],
       ['ended', 'closed'],
+    ])
+  })
+
+  it('tells the breaker, the queue, the cost and the limits as the writer last said', () => {
+    const { made, ask } = recorded()
+    made.process(2, 'aa', { host: 'elsewhere', lastSeenMs: T0_MS + 3_599_000 })
+    made.state(
+      {
+        breaker: 2,
+        openings: 2,
+        opened_us: T0_MS * 1000,
+        closed_us: (T0_MS + 500) * 1000,
+        queue_bytes: 512,
+        writer_cpu_ms: 250,
+      },
+      2,
+    )
+    const [first, other] = ask('/api/health').processes
+    expect(first).toMatchObject({
+      breaker: 'half-open',
+      figures: {
+        writtenAt: '2026-11-20T10:00:01.000Z',
+        openings: 2,
+        lastOpenedAt: '2026-11-20T10:00:00.000Z',
+        lastClosedAt: '2026-11-20T10:00:00.500Z',
+        queue: { usedBytes: 512, capacityBytes: 4096, highestBytes: 1024, highestShare: 0.25 },
+        cost: { writerCpuMs: 250, writerCpuShare: 0.25 },
+        batches: 3,
+        sweeps: 1,
+        limits: { retentionMs: 3_600_000, maxBytes: 1024 ** 2 },
+      },
+    })
+    expect(other).toMatchObject({ breaker: 'unknown', figures: null })
+    // An incident that goes on says more than what was said before it.
+    made.incident(T0_MS, 'breaker_open', 'locked', null, 2)
+    expect(ask('/api/health').processes[0]?.breaker).toBe('open')
+  })
+
+  it('does not call a breaker closed of which nothing was heard for long', () => {
+    const { made } = recorded()
+    made.process(2, 'aa', { host: hostname(), pid: process.pid, lastSeenMs: Date.now() })
+    made.state({}, 2)
+    const breakerAfter = (ms: number) =>
+      asking(made, Date.now() + ms)('/api/health').processes.find(({ state }) => state === 'writing')?.breaker
+    expect(breakerAfter(0)).toBe('closed')
+    expect(breakerAfter(120_000)).toBe('unknown')
+  })
+
+  it.each([
+    { breaker: 7 },
+    { breaker: -1 },
+    { openings: -1 },
+    { openings: 'many' },
+    { opened_us: '<img>' },
+    { queue_bytes: Number.POSITIVE_INFINITY },
+    { capacity_bytes: null },
+    { highest_bytes: Buffer.from('x') },
+    { writer_cpu_ms: -5 },
+    { retention_ms: '6h' },
+  ])('takes a row with a value that cannot be for none: %o', row => {
+    const { made, ask } = recorded()
+    made.db.exec('DROP TABLE recorder_states')
+    // As somebody else may make it: without types.
+    const columns =
+      'process_id, written_us, breaker, openings, opened_us, closed_us, queue_bytes, capacity_bytes'
+    made.db.exec(
+      `CREATE TABLE recorder_states (${columns}, highest_bytes, highest_of_bytes, writer_cpu_ms, batches, sweeps, retention_ms, max_bytes)`,
+    )
+    made.state(row)
+    expect(ask('/api/health').processes).toMatchObject([{ breaker: 'unknown', figures: null }])
+    made.state({ highest_bytes: 1e15, highest_of_bytes: 1, written_us: 9e18, closed_us: 9e18 })
+    expect(ask('/api/health').processes).toMatchObject([
+      {
+        breaker: 'closed',
+        figures: { writtenAt: 'unknown', lastClosedAt: 'unknown', queue: { highestShare: 1 } },
+      },
     ])
   })
 })

@@ -191,6 +191,30 @@ export class TestStore {
     )
   }
 
+  /** What the writer of a process says of itself, a second after T0 unless told otherwise. */
+  state(row: Readonly<Record<string, unknown>> = {}, process = 1): void {
+    const values = {
+      process_id: process,
+      written_us: (T0_MS + 1_000) * 1000,
+      breaker: 0,
+      openings: 0,
+      opened_us: null,
+      closed_us: null,
+      queue_bytes: 0,
+      capacity_bytes: 4096,
+      highest_bytes: 1024,
+      highest_of_bytes: 4096,
+      writer_cpu_ms: 20,
+      batches: 3,
+      sweeps: 1,
+      retention_ms: 3_600_000,
+      max_bytes: 1024 ** 2,
+      ...row,
+    }
+    const marks = Object.keys(values).map(() => '?')
+    this.run(`INSERT INTO recorder_states VALUES (${marks.join(', ')})`, ...Object.values(values))
+  }
+
   totals(
     atMs: number,
     fn: string,

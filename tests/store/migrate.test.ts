@@ -82,6 +82,20 @@ describe('a file of version 1', () => {
   })
 })
 
+describe('a file of version 2', () => {
+  it('gets the tables of version 3 and keeps what it has', () => {
+    const { path, db } = database()
+    migrate(db, path, MIGRATIONS.slice(0, 2))
+    db.exec("INSERT INTO incidents VALUES (1, 1, 'disk_full', 10, NULL, 'x')")
+    expect(() => column(db, 'SELECT count(*) FROM recorder_states')).toThrow(/no such table/)
+    migrate(db, path)
+    expect(column(db, 'PRAGMA user_version')).toEqual([3])
+    expect(column(db, 'SELECT kind FROM incidents')).toEqual(['disk_full'])
+    for (const table of ['recorder_states', 'hours', 'tunings'])
+      expect(column(db, `SELECT count(*) FROM ${table}`)).toEqual([0])
+  })
+})
+
 describe('failures are sorted by what can be done', () => {
   it.each([
     ['SQLITE_BUSY_SNAPSHOT', 'busy'],
