@@ -115,6 +115,7 @@ function breakerFigure(processes: readonly RecorderProcess[]): Figure {
     if (found > 0)
       return { name, value: state, note: counted(found, 'process', 'processes'), isBad: state !== 'unknown' }
   }
+  if (writing.length === 0) return { name, value: '-', note: opened || 'no process writes' }
   return { name, value: 'closed', note: opened || 'the store takes records' }
 }
 
@@ -131,8 +132,8 @@ function queueFigure(processes: readonly RecorderProcess[]): Figure[] {
   return [
     {
       name: 'Queue fill',
-      value: capacity === 0 ? '-' : formatShare(used / capacity),
-      note: `highest ${formatShare(highest)}`,
+      value: formatShare(capacity === 0 ? highest : used / capacity),
+      note: capacity === 0 ? 'at its highest' : `highest ${formatShare(highest)}`,
     },
   ]
 }
