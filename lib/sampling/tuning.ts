@@ -60,12 +60,13 @@ export class Tuning {
 
   /**
    * Rules from outside the program, in place of those given so before. Whoever operates it has the last word: they lie
-   * over those of {@link add}. One that has no meaning is left out.
+   * over those of {@link add}. One that has no meaning is left out: they come as messages, which anybody may send.
    */
   impose(rules: readonly ImposedRule[]): void {
-    this.#imposed = rules.flatMap(({ pattern, options, endMs }) => {
+    this.#imposed = rules.slice(0, MAX_TUNING_RULES).flatMap(rule => {
       try {
-        return compiled(pattern, options, endMs)
+        const { pattern, options, endMs } = rule
+        return Number.isFinite(endMs) ? compiled(pattern, options, endMs) : []
       } catch {
         return []
       }

@@ -386,12 +386,11 @@ function writeNil(bytes: Uint8Array, offset: number, end: number): number {
   return offset + 1
 }
 
-/** The walk goes on behind arguments that were written. */
+/** The walk goes on behind arguments that were written, and of which it has learned what there was to learn. */
 function skipWritten(walk: Walk, written: number, at: number, nodes: number): void {
   walk.at = at
   walk.nodes = nodes
   walk.walked = written
-  for (let i = 0; i < written; i++) walk.learned[i] = LEARNED_NOTHING
 }
 
 /** @param from arguments that are written already, in a list that is open */

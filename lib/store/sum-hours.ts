@@ -72,6 +72,8 @@ export class HourSums {
     ) as { upTo: number | null } | undefined
     // Another process has been faster.
     if (progress?.upTo === null) return
+    // Rows that nobody answers for, in a file that was tampered with, would stop this for ever.
+    if (progress === undefined) prepared(this.#db, 'DELETE FROM hours WHERE hour = ?').run(hour)
     const after = progress?.upTo ?? 0
     const upTo = after + FUNCTIONS_PER_STEP
     const last = Number(prepared(this.#db, 'SELECT max(function_id) FROM functions').pluck().get() ?? 0)

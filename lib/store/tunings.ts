@@ -13,8 +13,8 @@ export interface StoredTuning {
 
 /** Changes in force at a time, of one file. */
 export const MAX_TUNINGS = 50
-/** Newest rows that are looked at: those of one window, for anybody who tunes by hand. */
-const MOST_ROWS = 1_000
+/** Newest rows that are looked at. Whoever adds one makes room among those that are over, so that none in force is older. */
+export const MAX_TUNING_ROWS = 1_000
 const MAX_PATTERN_BYTES = 1_024
 const MAX_OPTIONS_BYTES = 4_096
 const MAX_NAME_LENGTH = 300
@@ -27,7 +27,7 @@ export const RECENT_TUNINGS = `(SELECT tuning_id AS id, ${short('pattern', MAX_P
     ${short('options', MAX_OPTIONS_BYTES)} AS options, substr(process, 1, ${MAX_NAME_LENGTH}) AS process,
     created_us AS createdUs, expires_us AS expiresUs, cleared_us AS clearedUs,
     substr(created_by, 1, ${MAX_NAME_LENGTH}) AS createdBy
-  FROM tunings ORDER BY tuning_id DESC LIMIT ${MOST_ROWS})`
+  FROM tunings ORDER BY tuning_id DESC LIMIT ${MAX_TUNING_ROWS})`
 
 /** {@link StoredTuning}s, oldest first. Which of them have expired is for the reader's clock to say. */
 export const UNCLEARED_TUNINGS_SQL = `SELECT id, pattern, options, process, createdUs, expiresUs, createdBy

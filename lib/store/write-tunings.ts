@@ -6,7 +6,7 @@ import { findProcesses } from './queries/coverage.js'
 import { foreignStore, StoreQueryError, StoreWriteError } from './read-errors.js'
 import { ReadFile, translate } from './read-file.js'
 import { APPLICATION_ID, SCHEMA_VERSION } from './schema.js'
-import { isProcess, MAX_TUNINGS } from './tunings.js'
+import { isProcess, MAX_TUNING_ROWS, MAX_TUNINGS } from './tunings.js'
 
 export interface NewTuning {
   readonly pattern: string
@@ -53,6 +53,12 @@ export function addTuning(path: string, tuning: NewTuning): AddedTuning {
         `${MAX_TUNINGS} changes are in force already. End some with --clear, or use wider patterns.`,
       )
     }
+    prepared(
+      db,
+      `DELETE FROM tunings WHERE tuning_id IN (
+         SELECT tuning_id FROM tunings WHERE cleared_us IS NOT NULL OR expires_us <= $nowUs ORDER BY tuning_id
+         LIMIT max(0, (SELECT count(*) FROM tunings) - $most + 1))`,
+    ).run({ nowUs, most: MAX_TUNING_ROWS })
     const { pattern, options, process, forMs, createdBy } = tuning
     const expiresUs = nowUs + Math.ceil(forMs * 1_000)
     const done = prepared(

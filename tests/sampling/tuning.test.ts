@@ -44,6 +44,29 @@ describe('tuning', () => {
     ])
   })
 
+  it('takes nothing from a message that is not a rule, and throws nothing', () => {
+    const tuning = new Tuning()
+    const rule = { pattern: 'a', options: { sample: 1 }, endMs: 2_000 }
+    const strange: unknown[] = [
+      null,
+      undefined,
+      7,
+      'a',
+      [],
+      { ...rule, pattern: ['a'] },
+      { ...rule, options: null },
+      { ...rule, options: { sample: 2 } },
+      { pattern: 'a', options: { sample: 0 } },
+      { ...rule, options: { sample: 0 }, endMs: Number.NaN },
+      { ...rule, options: { sample: 0 }, endMs: null },
+    ]
+    tuning.impose([...strange, rule] as never)
+    expect(tuning.list()).toEqual([{ pattern: 'a', options: { sample: 1 }, expiresAtMs: 2_000 }])
+    expect(tuning.nextExpiryMs()).toBe(2_000)
+    tuning.impose(new Array(200_000).fill(rule))
+    expect(tuning.nextExpiryMs()).toBe(2_000)
+  })
+
   it('lays what is imposed from outside over its own rules, until it is replaced or expires', () => {
     const tuning = new Tuning()
     const sampleAt = (nowMs: number) => tuning.effective('a', BASE, nowMs).sample

@@ -205,6 +205,16 @@ describe('objects', () => {
     }
   })
 
+  it('are counted once, also where the walk takes over behind them', () => {
+    const wide = Object.fromEntries(Array.from({ length: 1_500 }, (_, i) => [`key${i}`, i]))
+    const shapes = [capture, careful].map(by => {
+      const bytes = new Uint8Array(ROOM)
+      // Of an object with so many keys, a second count is not made.
+      return Buffer.from(bytes.subarray(0, by.writeArguments(bytes, 0, ROOM, [wide, 10n], true, newSite())))
+    })
+    expect(shapes[0]?.equals(shapes[1] as Buffer)).toBe(true)
+  })
+
   it('are read by descriptors that a polluted prototype cannot pretend', () => {
     const args = [{ a: 1, b: { c: 'x' } }, 2]
     const expected = bytesOf(careful, args, ROOM, false)

@@ -82,4 +82,21 @@ describe('calls of some functions or of some length', () => {
     )
     fc.assert(property, { numRuns: 150 })
   })
+
+  it('are listed however many they are', () => {
+    const folder = scratch(clean => cleanups.push(clean))
+    const made = new TestStore(join(folder, 'calls.db'))
+    cleanups.push(() => made.close())
+    const count = 150_000
+    const fn = made.fn('A')
+    made.run(
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count})
+       INSERT INTO calls SELECT ? + i, ${fn}, 1, 1, 1, i, i, NULL, 0, NULL, NULL, NULL, NULL FROM n`,
+      made.id(T0_MS),
+    )
+    made.totals(T0_MS, 'A', { calls: count })
+    const store = openStore(made.path, { now: () => T0_MS + 86_400_000 })
+    cleanups.push(() => store.close())
+    expect(store.calls({ function: 'A', limit: 1_000_000 })).toHaveLength(count)
+  })
 })

@@ -270,6 +270,16 @@ describe('filters', () => {
     expect(read).toThrow(expect.objectContaining({ name: 'StoreQueryError', code: 'CALLSIGHT_QUERY' }))
   })
 
+  it('take no memory for latency buckets that no recorder counts in', () => {
+    const made = newStore()
+    made.totals(T0_MS, 'A', { calls: 3, maxMs: 80, buckets: { 100: 2, 200: 1 } })
+    const answer = opened(made).top()
+    expect(answer).toMatchObject([{ calls: 3 }])
+    for (const bucket of [-5, 288, 2 ** 33, 2 ** 52])
+      made.run('INSERT INTO latency_buckets VALUES (?, 1)', BigInt(bucket))
+    expect(opened(made).top()).toEqual(answer)
+  })
+
   it('take moments before 1970 and after 2112 as the ends of time', () => {
     const made = newStore()
     made.call({ atMs: T0_MS })

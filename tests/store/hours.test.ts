@@ -273,6 +273,14 @@ describe('an hour is summed', () => {
     expect(store.top({ limit: 1_000 }).map(row => row.calls)).toEqual(functions.map(() => 120))
   })
 
+  it('whatever stands in its place already', () => {
+    const on = filled(['A'], 2)
+    for (const fn of [1, 99])
+      on.db().exec(`INSERT INTO hours VALUES (${FIRST_HOUR + 1}, ${fn}, 7, 7, 7, 7, 7, 7, '{"3":7}')`)
+    on.sum(0, FIRST_MINUTE + 3 * 60, 20)
+    expect(column(on.db(), 'SELECT calls FROM hours')).toEqual([60])
+  })
+
   it('anew when somebody was late, once for all he adds', () => {
     const on = filled(['A', 'B'], 3)
     on.sum(0, FIRST_MINUTE + 4 * 60, 20)

@@ -127,12 +127,13 @@ function numbersOf(filter: DiffFilter) {
 
 function answerSide(side: FoundSide, functions: ReadonlyMap<string, SideTotals>): DiffAnswerSide {
   const all = [...functions.values()]
-  const minutes = all.length === 0 ? [] : all.flatMap(({ minutes: [first, last] }) => [first, last])
-  const iso = (minute: number) => isoOf(minute * 60_000)
+  const first = all.reduce((least, { minutes }) => Math.min(least, minutes[0]), Number.POSITIVE_INFINITY)
+  const last = all.reduce((most, { minutes }) => Math.max(most, minutes[1]), Number.NEGATIVE_INFINITY)
+  const iso = (minute: number) => (all.length === 0 ? null : isoOf(minute * 60_000))
   return {
     label: side.label,
-    since: minutes.length === 0 ? null : iso(Math.min(...minutes)),
-    until: minutes.length === 0 ? null : iso(Math.max(...minutes) + 1),
+    since: iso(first),
+    until: iso(last + 1),
     calls: all.reduce((sum, { calls }) => sum + calls, 0),
     errors: all.reduce((sum, { errors }) => sum + errors, 0),
   }

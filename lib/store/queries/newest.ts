@@ -26,10 +26,10 @@ export function readNewest(
   const rows: CallRow[] = []
   const look = (slice: Span, of: Outcome | null) => {
     const limit = bounds.limit - rows.length
-    if (limit > 0)
-      rows.push(
-        ...read.all<CallRow>(callsSql(conditions, of), { ...params, ...keysOf(slice, bounds), limit }),
-      )
+    if (limit <= 0) return
+    const found = read.all<CallRow>(callsSql(conditions, of), { ...params, ...keysOf(slice, bounds), limit })
+    // One by one: as arguments of a call, a hundred thousand would end the stack.
+    for (const row of found) rows.push(row)
   }
   let withoutCalls: Span | null = null
   const lookForErrors = () => {

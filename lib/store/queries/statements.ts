@@ -1,3 +1,4 @@
+import { BUCKET_COUNT } from '../../totals/layout.js'
 import { losses } from '../incident-sql.js'
 import {
   AT,
@@ -200,7 +201,9 @@ export type TotalsUnit = 'hour' | 'minute'
 
 export const SUMMED_HOURS_SQL = `${SUMMED_HOURS} AND hour >= $first AND hour < $behind ORDER BY hour LIMIT $limit`
 
-export const BUCKET_BOUNDS_SQL = 'SELECT bucket, upper_ns AS upperNs FROM latency_buckets ORDER BY bucket'
+// Of a file that was tampered with, no memory is taken for others than a recorder counts in.
+export const BUCKET_BOUNDS_SQL = `SELECT bucket, upper_ns AS upperNs FROM latency_buckets
+  WHERE bucket >= 0 AND bucket < ${BUCKET_COUNT} ORDER BY bucket`
 
 export function lossesSql(pattern: boolean): string {
   const incidents = `n.started_us >= $sinceMinute * ${US_PER_MINUTE} AND n.started_us < $untilMinute * ${US_PER_MINUTE}`
