@@ -14,6 +14,7 @@ import { basename, join, resolve } from 'node:path'
 import { type Database, loadDriver, prepared, readPragma, type Statement } from './driver.js'
 import { classify, codeOf } from './errors.js'
 import { journalsOf } from './journals.js'
+import { strangeIn } from './layout.js'
 import { foreignStore, StoreNotFoundError, StoreReadError } from './read-errors.js'
 import { APPLICATION_ID, SCHEMA_VERSION } from './schema.js'
 
@@ -36,6 +37,8 @@ export interface RowReader {
 const BUSY_TIMEOUT_MS = 2_000
 /** Pages a reader keeps: what a question reads twice, such as the totals of six hours, it reads from the file once. */
 const CACHE_KIB = 16 * 1024
+/** A recorder does not write that much in a whole batch. */
+const MAX_TEXT_LENGTH = 8 * 1024 ** 2
 /** Attempts to copy a file that is being written meanwhile. */
 const COPY_ATTEMPTS = 3
 
@@ -112,7 +115,13 @@ export class ReadFile implements RowReader {
   all<Row>(sql: string, params: Readonly<Record<string, unknown>>): Row[] {
     this.#beforeRead()
     try {
-      return this.statement(sql).all(params) as Row[]
+      const rows: Row[] = []
+      for (const row of this.statement(sql).iterate(params) as Iterable<Row>) {
+        const tooLong = tooLongIn(Object.values(row as object))
+        if (tooLong !== null) throw forged(this.path, `a text has ${tooLong} characters`)
+        rows.push(row)
+      }
+      return rows
     } catch (error) {
       throw translate(error, this.path)
     }
@@ -176,11 +185,31 @@ function connect(real: string, given: string): Database {
     const id = readPragma(db, 'application_id')
     if (id !== APPLICATION_ID) throw foreignStore(given, 'is a SQLite database of another program')
     checkVersion(Number(readPragma(db, 'user_version')), given)
+    refuseStrange(db, given)
     return db
   } catch (error) {
     db.close()
     throw error
   }
+}
+
+/** The length of a text that no recorder wrote, or `null`. Asked row by row: all rows of a forged file may not fit into memory. */
+export function tooLongIn(values: readonly unknown[]): number | null {
+  const text = values.find(value => typeof value === 'string' && value.length > MAX_TEXT_LENGTH)
+  return typeof text === 'string' ? text.length : null
+}
+
+/** @throws StoreReadError when tables or triggers of a file that is marked as ours are declared by somebody else */
+export function refuseStrange(db: Database, path: string): void {
+  const strange = strangeIn(db)
+  if (strange !== null) throw forged(path, strange)
+}
+
+function forged(path: string, what: string): StoreReadError {
+  return new StoreReadError(
+    'CALLSIGHT_STORE_DAMAGED',
+    `${path} is marked as a recording, but Callsight did not write all of it (${what}). Do not trust it; read one that nobody changed.`,
+  )
 }
 
 function checkVersion(version: number, path: string): void {

@@ -1,5 +1,5 @@
 import { StoreQueryError } from './read-errors.js'
-import { type ReadFile, type ReadStatement, translate } from './read-file.js'
+import { type ReadFile, type ReadStatement, tooLongIn, translate } from './read-file.js'
 
 /** What a column of a free query can hold. An integer beyond 2^53 is a `bigint`, so that none is silently wrong. */
 export type SqlResult = number | bigint | string | Buffer | null
@@ -60,6 +60,11 @@ function readRows(statement: ReadStatement, params: SqlParams, limit: number): S
   // Leaving the loop early closes the iterator, and with it the read transaction.
   for (const values of statement.iterate(...bound)) {
     if (rows.length >= limit) break
+    const tooLong = tooLongIn(values as SqlResult[])
+    if (tooLong !== null)
+      throw new StoreQueryError(
+        `The answer has a text of ${tooLong} characters. Take a part of it with substr().`,
+      )
     rows.push(Object.fromEntries((values as SqlResult[]).map((value, i) => [names[i], exact(value)])))
   }
   return rows
@@ -82,6 +87,7 @@ function uniqueNames(names: readonly string[]): string[] {
 }
 
 function queryError(error: unknown, path: string): unknown {
+  if (error instanceof StoreQueryError) return error
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   if (/^SQLITE_(CORRUPT|IOERR|NOTADB|BUSY|CANTOPEN|READONLY)/.test(code) || code.startsWith('CALLSIGHT_')) {
     return translate(error, path)

@@ -4,7 +4,7 @@ import { type Database, loadDriver, prepared, readPragma } from './driver.js'
 import { classify } from './errors.js'
 import { findProcesses } from './queries/coverage.js'
 import { foreignStore, StoreQueryError, StoreWriteError } from './read-errors.js'
-import { ReadFile, translate } from './read-file.js'
+import { ReadFile, refuseStrange, translate } from './read-file.js'
 import { APPLICATION_ID, SCHEMA_VERSION } from './schema.js'
 import { isProcess, MAX_TUNING_ROWS, MAX_TUNINGS } from './tunings.js'
 
@@ -117,6 +117,7 @@ function changeOnce<T>(given: string, work: (db: Database) => T): T {
     const isOurs = readPragma(db, 'application_id') === APPLICATION_ID
     if (!isOurs || readPragma(db, 'user_version') !== SCHEMA_VERSION)
       throw foreignStore(given, 'has just been replaced')
+    refuseStrange(db, given)
     const result = work(db)
     db.exec('COMMIT')
     return result
