@@ -177,13 +177,13 @@ function tooFew({ of, lookedAt, hits, thresholdMs }: WhyAnswer): string | null {
       of === 'slow' && lookedAt > LEAST_RECORDS
         ? ' Give a shorter minimum duration, or take a longer time.'
         : ''
-    return `Only ${hits} of ${lookedAt} recorded calls ${what}: at least ${LEAST_RECORDS} are needed.${slower}`
+    return `Only ${hits} of ${lookedAt.toLocaleString('en-US')} recorded calls ${what}: at least ${LEAST_RECORDS} are needed.${slower}`
   }
   const others = lookedAt - hits
   if (others >= LEAST_RECORDS) return null
   const record =
     of === 'errors' ? 'Sample more of them, or take a longer time.' : 'Give a longer minimum duration.'
-  return `Only ${others} of ${lookedAt} recorded calls are others, to compare with: at least ${LEAST_RECORDS} are needed. ${record}`
+  return `Only ${others} of ${lookedAt.toLocaleString('en-US')} recorded calls are others, to compare with: at least ${LEAST_RECORDS} are needed. ${record}`
 }
 
 function separated(read: RowReader, answer: WhyAnswer, found: WhyRecords, hits: Uint8Array): WhyAnswer {
