@@ -15,11 +15,13 @@ import {
 } from './checks.js'
 import { notShown, renderFooter } from './not-shown.js'
 import { command, type ScopeOptions, storePath, withScope, writeJson } from './options.js'
+import { field } from './paragraph.js'
 import type { EndWith, ExitCode } from './program.js'
 import type { Screen, Style } from './screen.js'
 import { showSecrets } from './secrets.js'
-import { renderTable } from './table.js'
 
+/** Of the longest status, with its gap. */
+const STATUS_WIDTH = 6
 const STYLES: Readonly<Record<Check['status'], Style>> = { ok: 'green', warn: 'yellow', fail: 'red' }
 
 interface Options extends ScopeOptions {
@@ -47,18 +49,20 @@ export function doctorCommand(screen: Screen, endWith: EndWith): Command {
     const { checks, coverage, exitCode } = examine(storePath(options), screen)
     endWith(exitCode)
     if (options.json) return writeJson(screen, { rows: checks, coverage })
-    const table = renderTable<Check>(
-      [
-        { header: '', value: row => row.status, style: row => STYLES[row.status] },
-        { header: 'CHECK', value: row => row.check },
-        { header: 'FINDING', value: row => row.message },
-      ],
-      checks,
-      { ...screen, width: null },
-    )
-    screen.write(table)
+    screen.write(renderChecks(checks, screen))
     if (coverage !== null) screen.write(renderFooter(screen, notShown(coverage, 'calls')))
   })
+}
+
+/** What is to be done stands in the finding: it is broken into lines, never cut. */
+function renderChecks(checks: readonly Check[], screen: Screen): string {
+  const nameWidth = Math.max(...checks.map(({ check }) => check.length))
+  return checks
+    .map(({ status, check, message }) => {
+      const label = `${status.padEnd(STATUS_WIDTH)}${check.padEnd(nameWidth)}  `
+      return field(screen, label, message, label.length, STYLES[status])
+    })
+    .join('')
 }
 
 function examine(path: string, screen: Screen): Findings {

@@ -1,6 +1,6 @@
 import type { ErrorGroup } from '../store/queries/error-groups.js'
 import { counted, formatCount, formatDuration } from './format.js'
-import { instantColumn, instantOf } from './instant.js'
+import { instantOf, namedInstantHeader } from './instant.js'
 import { field, paragraph } from './paragraph.js'
 import type { Screen } from './screen.js'
 import { sparkline } from './sparkline.js'
@@ -13,7 +13,6 @@ const NAME_WIDTH = 13
 export function groupTable(rows: readonly ErrorGroup[], screen: Screen): string {
   const stacked = screen.width !== null && screen.width < ONE_LINE_WIDTH
   const moments = rows.map(row => ({ at: row.lastAt }))
-  const last = instantColumn(moments, screen)
   const columns: Column<ErrorGroup>[] = [
     { header: 'COUNT', value: row => formatCount(row.count), align: 'right', style: () => 'red' },
     {
@@ -23,7 +22,7 @@ export function groupTable(rows: readonly ErrorGroup[], screen: Screen): string 
       optional: 3,
     },
     {
-      header: last.header === 'AT' ? 'LAST' : last.header,
+      header: namedInstantHeader('LAST', moments, screen),
       value: row => instantOf(row.lastAt, moments, screen) ?? 'unknown',
       style: () => 'dim',
       optional: 1,

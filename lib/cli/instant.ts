@@ -5,6 +5,7 @@ interface Timed {
   readonly at: string | null
 }
 
+const YEAR_LENGTH = '2026-'.length
 const DATE_LENGTH = '2026-11-20'.length
 const UNKNOWN = 'unknown'
 
@@ -19,6 +20,12 @@ export function instantColumn<Row extends Timed>(rows: readonly Row[], screen: S
     value: row => instantOf(row.at, rows, screen) ?? UNKNOWN,
     style: () => 'dim',
   }
+}
+
+/** As the header of {@link instantColumn} beside another moment, where the date alone does not tell which: `LAST 11-20 UTC`. */
+export function namedInstantHeader(name: string, rows: readonly Timed[], screen: Screen): string {
+  const day = dayOf(rows, screen)
+  return day === null || day === '' ? name : `${name} ${day.slice(YEAR_LENGTH)} UTC`
 }
 
 /** Another moment of such rows, in the form of their column; one of another day has its date. */

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { LossRow } from '../store/queries/statements.js'
 import { formatCount } from './format.js'
-import { instantColumn, instantOf } from './instant.js'
+import { instantOf, namedInstantHeader } from './instant.js'
 import { command, type ScopeOptions, scopeOf, withLimit, withScope } from './options.js'
 import type { EndWith } from './program.js'
 import type { Screen } from './screen.js'
@@ -13,10 +13,9 @@ type Loss = Omit<LossRow, 'minute'>
 /** `FROM` and `UNTIL` are the span in which the records were lost. */
 function lossColumns(rows: readonly Loss[], screen: Screen): Column<Loss>[] {
   const moments = rows.map(row => ({ at: row.first_at }))
-  const from = instantColumn(moments, screen)
   return [
     {
-      header: from.header === 'AT' ? 'FROM' : from.header,
+      header: namedInstantHeader('FROM', moments, screen),
       value: row => instantOf(row.first_at, moments, screen) ?? 'unknown',
       style: () => 'dim',
     },

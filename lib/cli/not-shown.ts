@@ -70,5 +70,5 @@ function uncleanText(processes: number, unaccounted: number, kind: AnswerKind): 
   if (kind === 'totals') return `the last counts of ${who.replace(' ended', ' that ended')}`
   return unaccounted > 0
     ? `${counted(unaccounted, 'record')} of ${who.replace(' ended', ' that ended')}`
-    : `${who}, their last records may be missing`
+    : `${who}, ${processes === 1 ? 'its' : 'their'} last records may be missing`
 }

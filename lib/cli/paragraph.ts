@@ -13,11 +13,17 @@ export function paragraph(screen: Screen, text: string, style: Style | null = nu
 }
 
 /** `name  text`, with the lines of a long text below one another. */
-export function field(screen: Screen, name: string, text: string, nameWidth: number): string {
+export function field(
+  screen: Screen,
+  name: string,
+  text: string,
+  nameWidth: number,
+  style: Style = 'dim',
+): string {
   const room = screen.isTerminal && screen.width !== null ? screen.width - nameWidth : null
   // A terminal that is hardly wider than the names gets the text below them.
-  if (room !== null && room < nameWidth) return `${screen.style('dim', name)}\n${paragraph(screen, text)}`
+  if (room !== null && room < nameWidth) return `${screen.style(style, name)}\n${paragraph(screen, text)}`
   const lines = room === null ? [visible(text)] : wrap(visible(text), room, MAX_LINES)
   const label = (index: number) => (index === 0 ? name : '').padEnd(nameWidth)
-  return lines.map((line, index) => `${screen.style('dim', label(index))}${line}\n`).join('')
+  return lines.map((line, index) => `${screen.style(style, label(index))}${line}\n`).join('')
 }

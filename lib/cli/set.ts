@@ -13,6 +13,7 @@ import { addTuning, clearTunings } from '../store/write-tunings.js'
 import { counted } from './format.js'
 import { type CommonOptions, command, duration, storePath, withStore, writeJson } from './options.js'
 import { paragraph } from './paragraph.js'
+import type { EndWith } from './program.js'
 import type { Screen } from './screen.js'
 import { renderTable } from './table.js'
 
@@ -37,7 +38,7 @@ const MODES: ReadonlyMap<string, CaptureMode> = new Map<string, CaptureMode>([
 const UNLIMITED = Number.MAX_SAFE_INTEGER
 const DEFAULT_FOR = '10m'
 
-export function setCommand(screen: Screen): Command {
+export function setCommand(screen: Screen, endWith: EndWith): Command {
   const target = command(
     'set',
     'changes what running processes record, for a while; they need not be restarted',
@@ -63,7 +64,7 @@ export function setCommand(screen: Screen): Command {
       '\nWho may write the recording may do this. What a process changes is among its incidents.',
     )
   return target.action((pattern: string | undefined, options: Options) => {
-    if (options.list) return list(options, screen)
+    if (options.list) return list(options, screen, endWith)
     if (pattern === undefined)
       throw new StoreQueryError("Name the functions: callsight set 'Orders.*' --sample 1.")
     if (options.clear) return clear(pattern, options, screen)
@@ -108,6 +109,10 @@ function change(pattern: string, options: Options, screen: Screen): void {
   screen.write(
     paragraph(screen, `#${added.id} ${pattern}: ${describe(JSON.stringify(tuned))}, until ${until}. ${who}`),
   )
+  if (withStore(options, store => store.top({ function: pattern, limit: 1 })).length === 0) {
+    const unknown = `No function of this name has been counted yet: see "callsight top" for those that have.`
+    screen.write(paragraph(screen, unknown, 'yellow'))
+  }
 }
 
 function clear(pattern: string, options: Options, screen: Screen): void {
@@ -121,9 +126,10 @@ function clear(pattern: string, options: Options, screen: Screen): void {
   else screen.write(paragraph(screen, `${counted(cleared, 'change')} of ${pattern} cleared.`))
 }
 
-function list(options: Options, screen: Screen): void {
+function list(options: Options, screen: Screen, endWith: EndWith): void {
   withStore(options, store => {
     const rows = store.tunings()
+    if (rows.length === 0) endWith(3)
     if (options.json) return writeJson(screen, { rows, coverage: null })
     const table = renderTable<TuningRow>(
       [

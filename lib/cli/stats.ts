@@ -40,7 +40,7 @@ function renderStats(stats: StoreStats, coverage: Coverage, screen: Screen): str
     row(
       'rows',
       `${counted(rows.calls, 'call')}, ${counted(rows.errors, 'error')}, ${counted(rows.functions, 'function')}, ` +
-        `${formatCount(rows.totals)} minutes of totals, ${counted(rows.stalls, 'stall')}, ${counted(rows.incidents, 'incident')}`,
+        `${counted(rows.totals, 'row')} of totals per minute, ${counted(rows.stalls, 'stall')}, ${counted(rows.incidents, 'incident')}`,
     ),
     row(
       'processes',

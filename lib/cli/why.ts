@@ -64,9 +64,12 @@ function render(answer: WhyAnswer, screen: Screen): string {
   const table = (rows: readonly Separation[]) =>
     renderTable(columnsOf(answer), rows, screen, { below: row => belowOf(row) })
   const level = `Found by chance in at most ${Math.round(answer.level * 100)} of 100 such answers; ${counted(answer.conditionsTried, 'condition')} tried.`
+  // Nothing was looked at: no span of time either.
+  if (answer.lookedAt === 0) return paragraph(screen, `${answer.function}: ${note}`)
   return [
     paragraph(screen, headline(answer), 'bold'),
     note === null ? table(separations) : paragraph(screen, note),
+
     ...(note === null ? [paragraph(screen, level, 'dim')] : []),
     ...caveats.map(caveat => renderFooter(screen, caveat)),
   ].join('')

@@ -287,6 +287,22 @@ describe('filters of the command line', () => {
   })
 })
 
+describe('changes of what is recorded', () => {
+  it('say when nothing was changed, and when no function has the name', async () => {
+    const copy = join(home, 'tuned.db')
+    copyFileSync(db, copy)
+    expect(await callsight(['set', '--list', '--db', copy])).toMatchObject({
+      code: 3,
+      out: 'Nothing was changed.\n',
+    })
+    const known = await callsight(['set', 'Orders.*', '--sample', '1', '--db', copy])
+    expect(known).toMatchObject({ code: 0, out: expect.not.stringContaining('No function') })
+    const unknown = await callsight(['set', 'Oders.*', '--sample', '1', '--db', copy])
+    expect(unknown).toMatchObject({ code: 0, out: expect.stringContaining('No function of this name') })
+    expect(await callsight(['set', '--list', '--db', copy])).toMatchObject({ code: 0 })
+  })
+})
+
 describe('a path that holds no recording', () => {
   it.each([...VIEWS.map(view => [view]), ['trace', '1'], ['sql', 'SELECT 1']])(
     'ends %s with 2 and a line that says the fix, and leaves nothing behind',
@@ -441,6 +457,12 @@ describe('a terminal', () => {
         }
       }
     }
+  })
+
+  it('gets what doctor finds in lines that fit, and whole', async () => {
+    const { out } = await onTerminal(['doctor', '--db', db], 60)
+    for (const line of out.split('\n')) expect(displayWidth(line), line).toBeLessThanOrEqual(60)
+    expect(out.replace(/\s+/g, ' ')).toMatch(/^ok node Node .* binding better-sqlite3 (loads|does not load)/)
   })
 
   it('gets colours when it wants them, a pipe none', async () => {

@@ -347,7 +347,7 @@ describe('callsight losses', () => {
       made.incident(T0_MS - 60_000, 'store_gone', '/srv/calls.db', T0_MS - 59_000)
     })
     expect((await onTerminal(['losses', '--db', path], 80)).out.split('\n').slice(0, 3)).toEqual([
-      '2026-11-20 UTC  UNTIL          RECORDS  REASON      FUNCTION',
+      'FROM 11-20 UTC  UNTIL          RECORDS  REASON      FUNCTION',
       '10:00:00.000Z   10:00:28.800Z    1,204  queue_full  Quotes.tick',
       '09:59:00.000Z   09:59:01.000Z  unknown  store_gone  (all)',
     ])

@@ -54,7 +54,7 @@ describe('errors', () => {
     expect(code).toBe(0)
     expect(out.split('\n')).toEqual(
       [
-        'COUNT  FIRST          2026-11-20 UTC  TREND         FINGERPRINT       FUNCTION       ERROR: MESSAGE',
+        'COUNT  FIRST          LAST 11-20 UTC  TREND         FINGERPRINT       FUNCTION       ERROR: MESSAGE',
         `    1  10:09:00.000Z  10:09:00.000Z              █  ${fingerprint('Orders.cancel', 'RangeError', 'it broke')}  Orders.cancel  RangeError: it broke`,
         `    6  10:00:00.000Z  10:05:00.000Z   ████ ██       ${group}  Http.post      TypeError: no answer in 5 s`,
         'Complete: every error is recorded',

@@ -139,6 +139,8 @@ describe(`the views of the dashboard${whyNoBrowser}`, { skip: !hasBrowser, timeo
     const failed = store.errors({ function: 'Orders.place', limit: 1 })[0]!
     const calls = store.trace(failed.trace_id)
     store.close()
+    const ofCall = await scene.page(`/trace/${failed.call_id}`)
+    await ofCall.getByRole('heading', { level: 1, name: `Trace of call ${failed.call_id}` }).waitFor()
     const page = await scene.page(`/trace/${failed.trace_id}`)
     const tree = page.getByRole('tree')
     const items = tree.getByRole('treeitem')

@@ -164,6 +164,26 @@ describe('/api/overview', () => {
     expect(row?.callsPerSecond).toBeCloseTo((row?.calls ?? 0) / 3599.001, 5)
   })
 
+  it('divides what a short recording holds by the seconds it lasted, not by its minute', () => {
+    const { made, ask } = recorded()
+    made.run('DELETE FROM processes')
+    made.process(2, '00112233445566ff', {
+      startedMs: T0_MS + 54_000,
+      ending: 'clean',
+      lastSeenMs: T0_MS + 56_999,
+    })
+    made.totals(T0_MS, 'Orders.place', { calls: 60, process: 2 })
+    expect(ask('/api/session').recorded).toEqual({ sinceMs: T0_MS + 54_000, untilMs: T0_MS + 57_000 })
+    expect(ask('/api/overview', whole).functions[0]?.callsPerSecond).toBe(20)
+  })
+
+  it('has as many incidents as there were, also when several processes say the same', () => {
+    const { made, ask } = recorded()
+    fillHour(made)
+    for (let i = 0; i < 12; i++) made.incident(T0_MS + i, 'tuned', `#${i} a`, T0_MS + 2_000)
+    expect(ask('/api/overview', whole).incidents).toHaveLength(12)
+  })
+
   it('lists incidents and stalls that touch the span', () => {
     const { made, ask } = recorded()
     fillHour(made)

@@ -50,6 +50,23 @@ describe('a large recording', () => {
     expect([...store.callSlices({ limit: 30_000 })].flat()).toHaveLength(30_000)
   })
 
+  it('never gives more than the limit, whatever comes between while it is read', () => {
+    const path = join(scratch(onTestFinished), 'calls.db')
+    const made = new TestStore(path)
+    onTestFinished(() => made.close())
+    for (let i = 0; i < 3 * SLICE_RECORDS; i++) made.call({ atMs: T0_MS + 10 * i })
+    const store = openStore(path)
+    onTestFinished(() => store.close())
+    const limit = 2 * SLICE_RECORDS
+    let rows = 0
+    for (const slice of store.callSlices({ limit })) {
+      if (rows === 0)
+        for (let i = 0; i < 20; i++) made.call({ atMs: T0_MS + 10 * (2.5 * SLICE_RECORDS + i) + 5 })
+      rows += slice.length
+    }
+    expect(rows).toBe(limit)
+  })
+
   it('is cut along the key without sorting it', () => {
     const path = join(scratch(onTestFinished), 'calls.db')
     new TestStore(path).close()

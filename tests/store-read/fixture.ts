@@ -91,6 +91,7 @@ export class TestStore {
       ended?: boolean
       ending?: string
       lastSeenMs?: number
+      startedMs?: number
       host?: string
       pid?: number
       script?: string
@@ -105,7 +106,7 @@ export class TestStore {
       options.pid ?? 100 + id,
       options.script ?? 'app.ts',
       options.host ?? 'elsewhere',
-      T0_MS * 1000,
+      (options.startedMs ?? T0_MS) * 1000,
       lastSeenUs,
       ended ? lastSeenUs : null,
       ended ? (options.ending ?? 'clean') : null,

@@ -106,7 +106,34 @@ describe('why', () => {
     expect(store.why({ function: 'Orders.place', minDurationMs: '95ms' })).toMatchObject({
       thresholdMs: 95,
       hits: 0,
-      note: 'Only 0 of 60 recorded calls were slow: at least 10 are needed.',
+      note: 'Only 0 of 60 recorded calls were slow: at least 10 are needed. Give a shorter minimum duration, or take a longer time.',
+    })
+  })
+
+  it('divides the bucket that holds the 95th percentile by what the records of it took', () => {
+    const { made, store } = newStore()
+    const bucket = 161
+    const upperMs = bucketUpperNs(bucket) / 1e6
+    made.totals(T0_MS, 'Orders.place', {
+      calls: 400,
+      maxMs: 2 * upperMs,
+      buckets: { 120: 360, [bucket]: 40 },
+    })
+    for (let i = 0; i < 400; i++) {
+      const isSlow = i % 10 === 0
+      made.call({
+        atMs: T0_MS + i,
+        durationMs: isSlow ? 0.95 * upperMs + i / 1e4 : 1,
+        args: `[${isSlow ? 1000 : i}]`,
+      })
+    }
+    // 5 % of 400: the slowest 20 of the 40.
+    const answer = store.why({ function: 'Orders.place' })
+    expect(answer).toMatchObject({ hits: 20, note: null })
+    expect(answer.separations[0]).toMatchObject({
+      condition: 'args[0] = 1000',
+      with: { hits: 20, calls: 40 },
+      without: { hits: 0 },
     })
   })
 
@@ -191,7 +218,7 @@ describe('why', () => {
 
   it('says why there is no answer', () => {
     const { made, store } = newStore()
-    expect(store.why({ function: 'nothing' }).note).toBe('No function of this name has been recorded.')
+    expect(store.why({ function: 'nothing' }).note).toContain('No function of this name has been recorded.')
     made.call({ atMs: T0_MS })
     expect(why(store).note).toBe('Only 0 of 1 recorded calls failed: at least 10 are needed.')
     expect(why(store, { since: '1s' }).note).toBe('No call of this function is recorded in that time.')

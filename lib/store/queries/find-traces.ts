@@ -65,6 +65,6 @@ function fromHex(digits: string): bigint {
 function badId(id: unknown): StoreQueryError {
   const shown = typeof id === 'string' ? JSON.stringify(id.slice(0, 40)) : typeof id
   return new StoreQueryError(
-    `${shown} is not an id. Use a trace_id (32 hex digits) or a call_id (16 hex digits) of an earlier answer.`,
+    `${shown} is not an id. Use one of an earlier answer: 16 hex digits of a call, or of errors that are alike; 32 of a trace.`,
   )
 }

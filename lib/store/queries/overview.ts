@@ -40,7 +40,7 @@ export interface Overview {
   readonly stalls: readonly StallRow[]
 }
 
-const A_FEW = 5
+const A_FEW = 100
 
 const NAMES_SQL = 'SELECT function_id AS functionId, name FROM functions'
 const NAMED_SQL = `${NAMES_SQL} WHERE name GLOB $pattern`

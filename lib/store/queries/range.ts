@@ -10,7 +10,7 @@ export interface Range {
 
 /** What a recording covers. */
 export interface Recorded {
-  /** The span of time its totals cover, `null` when it has none. */
+  /** The span of time in which its totals were counted, `null` when it has none. */
   readonly range: Range | null
   /** Whether a program is writing into it. */
   readonly isLive: boolean
@@ -25,20 +25,29 @@ const MAX_STEPS = 120
 const READABLE_MINUTES = [1, 2, 3, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1_440]
 
 const RECORDED_SQL = `SELECT (SELECT min(minute) FROM totals) AS first, (SELECT max(minute) FROM totals) AS last,
-  (SELECT max(last_seen_us) FROM processes) AS seenUs`
+  (SELECT max(last_seen_us) FROM processes) AS seenUs, (SELECT min(started_us) FROM processes) AS startedUs`
 
 export function readRecorded(read: RowReader, nowMs: number): Recorded {
   const isLive = findProcesses(read, nowMs).some(({ state }) => state === 'writing')
-  const [row] = read.all<{ first: number | null; last: number | null; seenUs: number | null }>(
-    RECORDED_SQL,
-    {},
-  )
+  const [row] = read.all<{
+    first: number | null
+    last: number | null
+    seenUs: number | null
+    startedUs: number | null
+  }>(RECORDED_SQL, {})
   if (row === undefined || row.first === null || row.last === null) return { range: null, isLive }
+  const firstMs = row.first * MS_PER_MINUTE
   const lastMs = row.last * MS_PER_MINUTE
+  // Of the first and the last minute so much is covered as somebody was there to count.
+  const startedMs = Math.floor((row.startedUs ?? 0) / 1000)
+  const sinceMs = Math.max(firstMs, Math.min(startedMs, firstMs + MS_PER_MINUTE - 1))
   const seenMs = isLive ? nowMs : Math.floor((row.seenUs ?? 0) / 1000) + 1
-  // The last minute is covered as far as somebody was there to count.
-  const untilMs = Math.max(lastMs + 1, Math.min(seenMs, lastMs + (isLive ? Number.MAX_VALUE : MS_PER_MINUTE)))
-  return { range: { sinceMs: row.first * MS_PER_MINUTE, untilMs }, isLive }
+  const untilMs = Math.max(
+    lastMs + 1,
+    sinceMs + 1,
+    Math.min(seenMs, lastMs + (isLive ? Number.MAX_VALUE : MS_PER_MINUTE)),
+  )
+  return { range: { sinceMs, untilMs }, isLive }
 }
 
 /**

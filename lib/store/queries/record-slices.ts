@@ -84,10 +84,14 @@ function* walk<Row>(
   if (last === null) return
   const until = last + 1n
   let from = firstKey(request, tables, until)
-  while (from < until) {
+  // Another thread's records of that time can come while these are read: no reason to give more than were asked for.
+  let left = request.limit ?? Number.POSITIVE_INFINITY
+  while (from < until && left > 0) {
     const to = edge(read(), tables, 'ASC', { from, to: until, offset: SLICE_RECORDS }) ?? until
     const rows = read().all<Row>(sql, { ...values, sinceId: from, untilId: to })
-    if (rows.length > 0) yield rows
+    const wanted = rows.length > left ? rows.slice(0, left) : rows
+    left -= wanted.length
+    if (wanted.length > 0) yield wanted
     from = to
   }
 }

@@ -24,7 +24,7 @@ export interface WhyFilter {
   readonly since?: Moment | undefined
   /** Only what ended before this moment. Default: now and later. */
   readonly until?: Moment | undefined
-  /** Calls of at least this duration count as slow. Default: the 95th percentile of the function in that time. */
+  /** Calls of at least this duration count as slow. Default: about the 95th percentile of the function in that time. */
   readonly minDurationMs?: Duration | undefined
 }
 
@@ -78,6 +78,10 @@ export interface WhyAnswer {
 
 /** Family-wise error rate. */
 export const WHY_LEVEL = 0.01
+/** Where nothing else is said, the slowest of so many calls are the slow ones. */
+const SLOW_SHARE = 0.05
+/** A latency bucket is at most 12.5 % wide. */
+const BUCKET_RATIO = 1.125
 /** Callers are compared where nearly all are known: those of slow and failed calls are known more often. */
 const KNOWN_CALLERS = 0.95
 const MS_PER_HOUR = 3_600_000
@@ -93,13 +97,13 @@ export function readWhy(read: RowReader, filter: WhyFilter, nowMs: number): WhyA
     throw new StoreQueryError('A minimum duration says what is slow. Leave it out when you ask for errors.')
   }
   const [known] = read.all<{ functionId: number }>(FUNCTION_SQL, { name })
-  const thresholdNs =
-    of === 'errors' || known === undefined ? null : (least ?? percentile(read, bounds, name))
   const found: WhyRecords =
     known === undefined
       ? { records: [], fromUs: bounds.sinceUs, isCut: false }
       : readWhyRecords(read, known.functionId, bounds)
   const { records } = found
+  const thresholdNs =
+    of === 'errors' || known === undefined ? null : (least ?? percentile(read, bounds, name, records))
   const isHit = (record: WhyRecord) =>
     of === 'errors' ? record.failed === 1 : thresholdNs !== null && record.durationNs >= thresholdNs
   const hits = Uint8Array.from(records, record => (isHit(record) ? 1 : 0))
@@ -116,7 +120,10 @@ export function readWhy(read: RowReader, filter: WhyFilter, nowMs: number): WhyA
     caveats: [],
     note: null,
   }
-  const note = known === undefined ? 'No function of this name has been recorded.' : tooFew(answer)
+  const note =
+    known === undefined
+      ? 'No function of this name has been recorded. Name one exactly, as "callsight top" lists them.'
+      : tooFew(answer)
   return note === null
     ? separated(read, answer, found, hits)
     : { ...answer, caveats: caveatsOf(answer, found, hits, false), note }
@@ -124,11 +131,32 @@ export function readWhy(read: RowReader, filter: WhyFilter, nowMs: number): WhyA
 
 const FUNCTION_SQL = 'SELECT function_id AS functionId FROM functions WHERE name = $name'
 
-/** From the exact totals: every call counts, recorded or not. */
-function percentile(read: RowReader, bounds: Bounds, name: string): number | null {
+/**
+ * The totals, in which every call counts, tell the bucket; where in it, the records tell. At its upper end hardly one of
+ * the calls would be slow that took as long as each other.
+ */
+function percentile(
+  read: RowReader,
+  bounds: Bounds,
+  name: string,
+  records: readonly WhyRecord[],
+): number | null {
   const pattern = name.replace(/[*?[]/g, '[$&]')
   const p95 = readTotals(read, { ...bounds, pattern, limit: 1 }, 'total')[0]?.p95_ms
-  return p95 == null ? null : p95 * 1e6
+  if (p95 == null) return null
+  const upperNs = p95 * 1e6
+  const slowest = records.toSorted((a, b) => b.durationNs - a.durationNs)
+  const all = records.reduce((sum, record) => sum + weightOf(record), 0)
+  let behind = 0
+  const at = slowest.find(record => {
+    behind += weightOf(record)
+    return behind >= SLOW_SHARE * all
+  })
+  return Math.min(upperNs, Math.max(upperNs / BUCKET_RATIO, at?.durationNs ?? upperNs))
+}
+
+function weightOf({ weight }: WhyRecord): number {
+  return weight > 0 && Number.isFinite(weight) ? weight : 0
 }
 
 function rangeOf({ fromUs, isCut, records }: WhyRecords, { sinceUs, untilUs }: Bounds, nowMs: number): Range {
@@ -145,13 +173,17 @@ function tooFew({ of, lookedAt, hits, thresholdMs }: WhyAnswer): string | null {
   }
   const what = of === 'errors' ? 'failed' : 'were slow'
   if (hits < LEAST_RECORDS) {
-    return `Only ${hits} of ${lookedAt} recorded calls ${what}: at least ${LEAST_RECORDS} are needed.`
+    const slower =
+      of === 'slow' && lookedAt > LEAST_RECORDS
+        ? ' Give a shorter minimum duration, or take a longer time.'
+        : ''
+    return `Only ${hits} of ${lookedAt.toLocaleString('en-US')} recorded calls ${what}: at least ${LEAST_RECORDS} are needed.${slower}`
   }
   const others = lookedAt - hits
   if (others >= LEAST_RECORDS) return null
   const record =
     of === 'errors' ? 'Sample more of them, or take a longer time.' : 'Give a longer minimum duration.'
-  return `Only ${others} of ${lookedAt} recorded calls are others, to compare with: at least ${LEAST_RECORDS} are needed. ${record}`
+  return `Only ${others} of ${lookedAt.toLocaleString('en-US')} recorded calls are others, to compare with: at least ${LEAST_RECORDS} are needed. ${record}`
 }
 
 function separated(read: RowReader, answer: WhyAnswer, found: WhyRecords, hits: Uint8Array): WhyAnswer {
@@ -160,9 +192,7 @@ function separated(read: RowReader, answer: WhyAnswer, found: WhyRecords, hits: 
   const callers = callersOf(read, records, hits)
   for (const [index, record] of records.entries()) addRecord(columns, index, record, answer.of, callers)
   const { conditions, isCut } = conditionsOf(columns.all)
-  const weights = Float64Array.from(records, ({ weight }) =>
-    weight > 0 && Number.isFinite(weight) ? weight : 0,
-  )
+  const weights = Float64Array.from(records, weightOf)
   const tested = testConditions(conditions, { hits, weights })
   const significant = tested.filter(test => test.pValue <= WHY_LEVEL)
   const separations = listSeparations(significant, records, hits)

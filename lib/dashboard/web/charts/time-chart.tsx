@@ -17,6 +17,9 @@ export interface Line {
   readonly dash?: readonly number[]
 }
 
+/** What a linear axis counts is whole: no half call. */
+const COUNT_STEPS = Array.from({ length: 13 }, (_, power) => [1, 2, 5].map(step => step * 10 ** power)).flat()
+
 export interface TimeChartProps {
   readonly title: string
   readonly range: Range
@@ -207,7 +210,7 @@ function optionsOf(
         gap: 6,
         ...(isLog
           ? { splits: (_: uPlot, __: number, min: number, max: number) => powers(min, max) }
-          : { space: 36 }),
+          : { space: 36, incrs: COUNT_STEPS }),
         values: (_, splits) => splits.map(value => (value === null ? '' : last.current.format(value))),
       },
     ],
@@ -220,7 +223,7 @@ function optionsOf(
         points: { show: false },
         ...(line.dash === undefined ? {} : { dash: [...line.dash] }),
         ...(line.kind === 'bars'
-          ? { fill: colour(line.colour), paths: uPlot.paths.bars!({ size: [0.82, 60], align: 0 }) }
+          ? { fill: colour(line.colour), paths: uPlot.paths.bars!({ size: [0.82], align: 0 }) }
           : { paths: stairs(last) }),
       })),
     ],

@@ -60,6 +60,7 @@ export function formatSpan(sinceMs: number, untilMs: number, nowMs: number): str
 
 /** Length of a span in the words of the picker: `42 s`, `15 min`, `6 h`. */
 export function formatLength(ms: number): string {
+  if (ms < 500) return 'under 1 s'
   if (ms < 60_000) return `${Math.round(ms / 1000)} s`
   if (ms < 5_400_000) return `${Math.round(ms / 60_000)} min`
   if (ms < 172_800_000) return `${Math.round(ms / 360_000) / 10} h`

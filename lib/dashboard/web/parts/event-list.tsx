@@ -11,7 +11,7 @@ export function EventList({ events }: { readonly events: readonly RecordedEvent[
         {events.slice(0, SHOWN).map(event => (
           <li key={event.key}>
             <Moment iso={event.at} withMs={false} />
-            <span class={event.isIncident ? 'what bad' : 'what'}>{event.what}</span>
+            <span class={event.isTrouble ? 'what bad' : 'what'}>{event.what}</span>
             <span class="number">
               {event.durationMs === null ? 'goes on' : formatDuration(event.durationMs)}
             </span>

@@ -14,7 +14,8 @@ export interface RecordedEvent {
   readonly detail: string
   readonly function: string | null
   readonly process: string
-  readonly isIncident: boolean
+  /** Something went wrong with the recording. */
+  readonly isTrouble: boolean
 }
 
 /** Newest first. */
@@ -27,7 +28,8 @@ export function eventsOf(incidents: readonly IncidentRow[], stalls: readonly Sta
       detail: row.detail,
       function: null,
       process: row.process,
-      isIncident: true,
+      // Somebody meant it.
+      isTrouble: row.kind !== 'tuned',
     })),
     ...stalls.map(row => ({
       at: row.at,
@@ -36,7 +38,7 @@ export function eventsOf(incidents: readonly IncidentRow[], stalls: readonly Sta
       detail: stallDetail(row),
       function: row.function,
       process: row.process,
-      isIncident: false,
+      isTrouble: false,
     })),
   ]
   return events
@@ -52,7 +54,7 @@ export function marksOf(events: readonly RecordedEvent[], range: Range): Mark[] 
       fromMs,
       untilMs: event.durationMs === null ? range.untilMs : fromMs + event.durationMs,
       label: `${event.what}, ${formatDuration(event.durationMs)}`,
-      tone: event.isIncident ? 'bad' : 'accent',
+      tone: event.isTrouble ? 'bad' : 'accent',
     }
   })
 }

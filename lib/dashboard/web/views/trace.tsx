@@ -16,12 +16,14 @@ const LIMIT = 10_000
 
 export function TraceView({ id }: { readonly id: string }) {
   const answer = useAnswer('/api/trace', { id, limit: `${LIMIT}` })
+  // Half of a trace id is the id of one of its calls.
+  const what = id.length === 16 ? 'Trace of call' : 'Trace'
   return (
     <View
-      title={`Trace ${id}`}
+      title={`${what} ${id}`}
       heading={
         <>
-          Trace <span class="code id">{id}</span>
+          {what} <span class="code id">{id}</span>
         </>
       }
     >
