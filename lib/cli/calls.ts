@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { CallRow } from '../store/queries/statements.js'
-import { formatDuration } from './format.js'
+import { formatDuration } from '../wording/format.js'
+import { exchangeText } from '../wording/shape.js'
 import { instantColumn } from './instant.js'
 import {
   command,
@@ -14,7 +15,6 @@ import {
 } from './options.js'
 import type { EndWith } from './program.js'
 import type { Screen } from './screen.js'
-import { exchangeText } from './shape.js'
 import { type Column, renderTable } from './table.js'
 import { HINDSIGHT_NOTE } from './trace-tree.js'
 import { listing, view } from './view.js'

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { JOURNAL_SUFFIX } from '../queue/journal-format.js'
 import { journalsOf } from '../store/journals.js'
 import type { Store } from '../store/read.js'
-import { counted, formatBytes, formatCount } from './format.js'
+import { counted, formatBytes, formatCount } from '../wording/format.js'
 
 export interface Check {
   readonly status: 'ok' | 'warn' | 'fail'

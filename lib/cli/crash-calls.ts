@@ -1,8 +1,8 @@
 import type { CrashReport, InFlight } from '../store/queries/crash.js'
-import { formatCount, formatDuration } from './format.js'
+import { formatCount, formatDuration } from '../wording/format.js'
+import { argumentsText } from '../wording/shape.js'
 import { paragraph } from './paragraph.js'
 import type { Screen } from './screen.js'
-import { argumentsText } from './shape.js'
 import { type Column, renderTable } from './table.js'
 
 type FlightCall = InFlight['calls'][number]

@@ -1,7 +1,7 @@
 import type { CrashReport, SecondTotals } from '../store/queries/crash.js'
+import { counted, formatCount, formatDuration } from '../wording/format.js'
 import { callsInFlight } from './crash-calls.js'
 import { errorTable } from './errors.js'
-import { counted, formatCount, formatDuration } from './format.js'
 import { instantColumn, instantOf } from './instant.js'
 import { lossTable } from './losses.js'
 import { field, paragraph } from './paragraph.js'

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { Coverage } from '../store/queries/coverage.js'
+import { counted } from '../wording/format.js'
 import { renderCrash } from './crash-report.js'
-import { counted } from './format.js'
 import { type CommonOptions, command } from './options.js'
 import { paragraph } from './paragraph.js'
 import type { EndWith } from './program.js'

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { DiffAnswer, DiffAnswerSide, FunctionDiff, MeasureDiff, Verdict } from '../store/queries/diff.js'
+import { counted, formatCount, formatDuration, toMinute } from '../wording/format.js'
 import { formatPercent } from './chance.js'
-import { counted, formatCount, formatDuration, toMinute } from './format.js'
 import { type CommonOptions, command, withLimit, withStore, writeJson } from './options.js'
 import { paragraph } from './paragraph.js'
 import type { ExitCode } from './program.js'

@@ -3,6 +3,7 @@ import { codeOf } from '../store/errors.js'
 import type { Coverage } from '../store/queries/coverage.js'
 import { openStore } from '../store/read.js'
 import { StoreQueryError } from '../store/read-errors.js'
+import { notShown } from '../wording/not-shown.js'
 import {
   type Check,
   checkBinding,
@@ -13,7 +14,7 @@ import {
   checkProcesses,
   checkWal,
 } from './checks.js'
-import { notShown, renderFooter } from './not-shown.js'
+import { renderFooter } from './footer.js'
 import { command, type ScopeOptions, storePath, withScope, writeJson } from './options.js'
 import { field } from './paragraph.js'
 import type { EndWith, ExitCode } from './program.js'

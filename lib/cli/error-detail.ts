@@ -1,10 +1,10 @@
 import type { CallRow, ErrorDetail, TraceRow } from '../store/queries/statements.js'
+import { formatDuration } from '../wording/format.js'
+import { formatShape } from '../wording/shape.js'
+import { visible, visibleLines } from '../wording/text.js'
 import { callTable, DURATION } from './calls.js'
-import { formatDuration } from './format.js'
 import { field } from './paragraph.js'
 import type { Screen } from './screen.js'
-import { formatShape } from './shape.js'
-import { visible, visibleLines } from './text.js'
 import { renderTrace } from './trace-tree.js'
 
 /** An error with what surrounds it. */

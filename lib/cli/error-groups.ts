@@ -1,5 +1,5 @@
 import type { ErrorGroup } from '../store/queries/error-groups.js'
-import { counted, formatCount, formatDuration } from './format.js'
+import { counted, formatCount, formatDuration } from '../wording/format.js'
 import { instantOf, namedInstantHeader } from './instant.js'
 import { field, paragraph } from './paragraph.js'
 import type { Screen } from './screen.js'

@@ -2,11 +2,12 @@ import { type Command, Option } from 'commander'
 import { GROUP_ORDERS, type GroupOrder } from '../store/queries/filter.js'
 import type { ErrorRow } from '../store/queries/statements.js'
 import type { Store } from '../store/read.js'
+import { formatDuration } from '../wording/format.js'
+import { notShown } from '../wording/not-shown.js'
 import { type ErrorInContext, renderError } from './error-detail.js'
 import { groupTable, renderGroup } from './error-groups.js'
-import { formatDuration } from './format.js'
+import { renderFooter } from './footer.js'
 import { instantColumn } from './instant.js'
-import { notShown, renderFooter } from './not-shown.js'
 import {
   command,
   limitNote,

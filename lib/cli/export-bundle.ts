@@ -2,11 +2,11 @@ import { PAGE_NAME, STORE_NAME, writeBundle } from '../export/bundle.js'
 import { choose } from '../export/choice.js'
 import { StoreQueryError } from '../store/read-errors.js'
 import { OWN_VERSION } from '../threads/own-version.js'
+import { counted, formatBytes } from '../wording/format.js'
+import { visible } from '../wording/text.js'
 import type { ExportOptions } from './export.js'
-import { counted, formatBytes } from './format.js'
 import { scopeOf, whileStoreIsOpen } from './options.js'
 import type { Screen } from './screen.js'
-import { visible } from './text.js'
 
 const DEFAULT_BYTES = 20_000_000
 /** What has no meaning for a bundle, by the names of the options. */

@@ -12,9 +12,10 @@ import { MAX_LIMIT } from '../store/queries/filter.js'
 import type { Store } from '../store/read.js'
 import { StoreQueryError } from '../store/read-errors.js'
 import { OWN_VERSION } from '../threads/own-version.js'
+import { counted, formatCount } from '../wording/format.js'
+import { notShown } from '../wording/not-shown.js'
+import { visible, visibleLines } from '../wording/text.js'
 import { exportBundle } from './export-bundle.js'
-import { counted, formatCount } from './format.js'
-import { notShown } from './not-shown.js'
 import {
   commandWithoutRows,
   limitNote,
@@ -28,7 +29,6 @@ import {
 } from './options.js'
 import type { EndWith } from './program.js'
 import type { Screen } from './screen.js'
-import { visible, visibleLines } from './text.js'
 
 const FORMATS = ['ndjson', 'csv', 'chrome', 'speedscope'] as const
 type FormatName = (typeof FORMATS)[number]

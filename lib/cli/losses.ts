@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { LossRow } from '../store/queries/statements.js'
-import { formatCount } from './format.js'
+import { formatCount } from '../wording/format.js'
 import { instantOf, namedInstantHeader } from './instant.js'
 import { command, type ScopeOptions, scopeOf, withLimit, withScope } from './options.js'
 import type { EndWith } from './program.js'

@@ -10,9 +10,9 @@ import {
 } from '../store/queries/filter.js'
 import { defaultStorePath, openStore, type Store } from '../store/read.js'
 import { StoreQueryError } from '../store/read-errors.js'
-import { formatCount } from './format.js'
+import { formatCount } from '../wording/format.js'
+import { visibleJson } from '../wording/text.js'
 import type { Screen } from './screen.js'
-import { visibleJson } from './text.js'
 
 /** What every command takes. */
 export interface CommonOptions {

@@ -1,5 +1,5 @@
+import { visible, wrap } from '../wording/text.js'
 import type { Screen, Style } from './screen.js'
-import { visible, wrap } from './text.js'
 
 const MAX_LINES = 10
 

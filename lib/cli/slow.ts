@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { SlowCall } from '../store/queries/slow.js'
+import { formatDuration } from '../wording/format.js'
 import { callTable, DURATION } from './calls.js'
-import { formatDuration } from './format.js'
 import {
   command,
   type RecordOptions,

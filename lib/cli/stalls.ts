@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { StallRow } from '../store/queries/statements.js'
-import { counted, formatDuration } from './format.js'
+import { counted, formatDuration } from '../wording/format.js'
 import { instantColumn } from './instant.js'
 import { command, limitNote, type ScopeOptions, scopeOf, withLimit, withScope } from './options.js'
 import { paragraph } from './paragraph.js'

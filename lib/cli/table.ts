@@ -1,5 +1,5 @@
+import { displayWidth, pad, truncate, visible, wrap } from '../wording/text.js'
 import type { Screen, Style } from './screen.js'
-import { displayWidth, pad, truncate, visible, wrap } from './text.js'
 
 export interface Column<Row> {
   readonly header: string

@@ -4,8 +4,11 @@ import { codeOf } from '../store/errors.js'
 import type { TailOptions } from '../store/queries/filter.js'
 import type { TailCall } from '../store/queries/tail.js'
 import { openStore, type Store } from '../store/read.js'
-import { formatCount, formatDuration } from './format.js'
-import { notShown, renderFooter } from './not-shown.js'
+import { formatCount, formatDuration } from '../wording/format.js'
+import { notShown } from '../wording/not-shown.js'
+import { argumentsText, exchangeText } from '../wording/shape.js'
+import { displayWidth, truncate, visible } from '../wording/text.js'
+import { renderFooter } from './footer.js'
 import {
   command,
   duration,
@@ -21,9 +24,7 @@ import {
 } from './options.js'
 import type { EndWith } from './program.js'
 import type { Screen, Style } from './screen.js'
-import { argumentsText, exchangeText } from './shape.js'
 import { stopSignal } from './stop-signal.js'
-import { displayWidth, truncate, visible } from './text.js'
 import { HINDSIGHT_NOTE } from './trace-tree.js'
 import { show } from './view.js'
 

@@ -1,9 +1,9 @@
 import type { TraceRow } from '../store/queries/statements.js'
 import { inTreeOrder, type TreeNode } from '../store/queries/trace-order.js'
-import { formatDuration } from './format.js'
+import { formatDuration } from '../wording/format.js'
+import { visible } from '../wording/text.js'
 import type { Screen } from './screen.js'
 import { type Column, renderTable } from './table.js'
-import { visible } from './text.js'
 
 const PROCESS_COLUMN: Column<TreeNode> = {
   header: 'PROCESS',

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { TraceRow } from '../store/queries/statements.js'
-import { notShown, renderFooter } from './not-shown.js'
+import { notShown } from '../wording/not-shown.js'
+import { renderFooter } from './footer.js'
 import { type CommonOptions, command, limitNote, withLimit } from './options.js'
 import type { EndWith } from './program.js'
 import type { Screen } from './screen.js'

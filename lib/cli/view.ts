@@ -1,11 +1,12 @@
 import type { Command } from 'commander'
 import type { Coverage } from '../store/queries/coverage.js'
 import type { Store } from '../store/read.js'
-import { type AnswerKind, notShown, renderFooter } from './not-shown.js'
+import { type AnswerKind, notShown } from '../wording/not-shown.js'
+import { visible } from '../wording/text.js'
+import { renderFooter } from './footer.js'
 import { type CommonOptions, type JsonAnswer, limitNote, withStore, writeJson } from './options.js'
 import type { EndWith } from './program.js'
 import type { Screen } from './screen.js'
-import { visible } from './text.js'
 
 /** What a command has found, for a program and for a person. */
 export interface Answer extends JsonAnswer {

@@ -1,7 +1,7 @@
-import { visibleJson } from '../cli/text.js'
 import type { RecordedCall } from '../store/queries/record-slices.js'
 import type { StallRow } from '../store/queries/statements.js'
 import { parentsOf } from '../store/queries/trace-order.js'
+import { visibleJson } from '../wording/text.js'
 import type { Heading, Slices, TimelineFormat } from './format.js'
 import { jsonObject } from './json.js'
 import { Lanes } from './lanes.js'

@@ -1,4 +1,4 @@
-import { visibleLines } from '../cli/text.js'
+import { visibleLines } from '../wording/text.js'
 
 /** Text that is markup already; everything else becomes text. */
 export class Html {

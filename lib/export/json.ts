@@ -1,4 +1,4 @@
-import { visibleJson } from '../cli/text.js'
+import { visibleJson } from '../wording/text.js'
 
 /** Columns that hold JSON as text. */
 const JSON_COLUMNS: ReadonlySet<string> = new Set(['args', 'result', 'shape', 'cuts', 'details'])

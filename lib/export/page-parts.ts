@@ -1,4 +1,4 @@
-import { formatCount } from '../cli/format.js'
+import { formatCount } from '../wording/format.js'
 import { type Html, html } from './html.js'
 
 /** A part of a page that is made when its turn comes; one for which there is no room is left out. */

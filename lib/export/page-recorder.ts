@@ -1,6 +1,6 @@
-import { formatCount, formatDuration } from '../cli/format.js'
-import { argumentsText } from '../cli/shape.js'
 import type { Store } from '../store/read.js'
+import { formatCount, formatDuration } from '../wording/format.js'
+import { argumentsText } from '../wording/shape.js'
 import { clipped, percent, type Section, tableSection } from './page-parts.js'
 
 const MOST_ROWS = 40

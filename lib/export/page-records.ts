@@ -1,7 +1,7 @@
-import { formatCount, formatDuration } from '../cli/format.js'
-import { argumentsText } from '../cli/shape.js'
 import type { CallRow, ErrorDetail, ErrorRow } from '../store/queries/statements.js'
 import type { Store } from '../store/read.js'
+import { formatCount, formatDuration } from '../wording/format.js'
+import { argumentsText } from '../wording/shape.js'
 import { type Html, html } from './html.js'
 import { clipped, type PageColumn, type Section, table, tableSection } from './page-parts.js'
 

@@ -1,7 +1,7 @@
-import { formatDuration } from '../cli/format.js'
 import type { TraceRow } from '../store/queries/statements.js'
 import { inTreeOrder, type TreeNode } from '../store/queries/trace-order.js'
 import type { Store } from '../store/read.js'
+import { formatDuration } from '../wording/format.js'
 import { type Html, html } from './html.js'
 import { clipped, type Section, table } from './page-parts.js'
 

@@ -1,6 +1,6 @@
-import { visibleJson } from '../cli/text.js'
 import type { RecordedCall } from '../store/queries/record-slices.js'
 import { parentsOf } from '../store/queries/trace-order.js'
+import { visibleJson } from '../wording/text.js'
 import type { TimelineFormat } from './format.js'
 import { type Span, type Strip, stripsOf } from './strips.js'
 import { type TraceGroup, traceGroups } from './trace-groups.js'

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { sparkline } from '../../lib/cli/sparkline.js'
-import { displayWidth } from '../../lib/cli/text.js'
+import { displayWidth } from '../../lib/wording/text.js'
 import { fingerprint } from '../../lib/writer/fingerprint.js'
 import { hex16, OTHER_BOOT, scratch, T0_MS, TestStore, traceIdOf } from '../store-read/fixture.js'
 import { callsight } from './child.js'

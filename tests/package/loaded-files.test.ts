@@ -76,7 +76,7 @@ describe("the file of the app's thread", () => {
 
   it('is made of the rooms that record and of the readers', () => {
     expect(sources).toContain('monitor/function-wrapper.ts')
-    expect(inRoom('cli')).toEqual([])
+    expect([...inRoom('cli'), ...inRoom('export')]).toEqual([])
   })
 
   it('holds no part of the writer but what hands lanes over and starts it', () => {

@@ -1,5 +1,6 @@
 import type { Duration } from '../../config/options.js'
 import { FrameFlag } from '../../queue/layout.js'
+import { formatCount } from '../../wording/format.js'
 import { StoreQueryError } from '../read-errors.js'
 import type { RowReader } from '../read-file.js'
 import { isoOf } from './coverage.js'
@@ -253,7 +254,7 @@ function caveatsOf(answer: WhyAnswer, found: WhyRecords, hits: Uint8Array, isCut
   const afterHits = after(1)
   if (afterHits * (answer.lookedAt - answer.hits) > (1 + after(0)) * answer.hits) {
     caveats.push(
-      `The arguments of ${afterHits} of the ${answer.hits} ${answer.of === 'errors' ? 'failed' : 'slow'} calls were read after the call: what the function itself changes in them can look like a cause.`,
+      `The arguments of ${formatCount(afterHits)} of the ${formatCount(answer.hits)} ${answer.of === 'errors' ? 'failed' : 'slow'} calls were read after the call: what the function itself changes in them can look like a cause.`,
     )
   }
   return caveats

@@ -1,5 +1,5 @@
 /** Numbers as a person reads them; durations, counts and bytes are those of the command line. */
-export { counted, formatBytes, formatCount, formatDuration } from '../../../cli/format.js'
+export { counted, formatBytes, formatCount, formatDuration } from '../../../wording/format.js'
 
 export function formatShare(share: number): string {
   if (!Number.isFinite(share)) return '-'

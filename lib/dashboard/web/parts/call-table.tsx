@@ -1,5 +1,5 @@
-import { argumentsText } from '../../../cli/shape.js'
 import type { CallRow, ErrorRow } from '../../../store/queries/rows.js'
+import { argumentsText } from '../../../wording/shape.js'
 import { formatDuration } from '../data/figures.js'
 import { linkTo } from '../data/place.js'
 import { type Column, Table } from './table.js'

@@ -1,5 +1,5 @@
-import { formatShape } from '../../../cli/shape.js'
-import { visible } from '../../../cli/text.js'
+import { formatShape } from '../../../wording/shape.js'
+import { visible } from '../../../wording/text.js'
 import { Cuts } from './cuts.js'
 import { JsonTree } from './json-tree.js'
 

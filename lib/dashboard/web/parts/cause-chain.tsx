@@ -1,4 +1,4 @@
-import { visibleLines } from '../../../cli/text.js'
+import { visibleLines } from '../../../wording/text.js'
 import { JsonTree } from './json-tree.js'
 import { Captured } from './text.js'
 

@@ -1,5 +1,5 @@
-import { visible } from '../../../cli/text.js'
 import type { IncidentRow, StallRow } from '../../../store/queries/rows.js'
+import { visible } from '../../../wording/text.js'
 import type { Range } from '../../api.js'
 import type { Mark } from '../charts/event-strip.js'
 import { formatDuration } from '../data/figures.js'

@@ -1,5 +1,5 @@
 import { useMemo, useState } from 'preact/hooks'
-import { visible, visibleLines } from '../../../cli/text.js'
+import { visible, visibleLines } from '../../../wording/text.js'
 
 /** Children of one value that are shown at first, and more at each request. */
 const PAGE = 50

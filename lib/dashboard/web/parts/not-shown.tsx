@@ -1,5 +1,5 @@
-import { type AnswerKind, notShown } from '../../../cli/not-shown.js'
 import type { Coverage } from '../../../store/queries/coverage.js'
+import { type AnswerKind, notShown } from '../../../wording/not-shown.js'
 
 interface Props {
   readonly coverage: Coverage

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect } from 'preact/hooks'
-import { visible } from '../../../cli/text.js'
+import { visible } from '../../../wording/text.js'
 
 interface Props {
   readonly title: string

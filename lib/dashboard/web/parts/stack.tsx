@@ -1,4 +1,4 @@
-import { visibleLines } from '../../../cli/text.js'
+import { visibleLines } from '../../../wording/text.js'
 import { ScrollBox } from './scroll-box.js'
 
 /** Frames of Node and of installed packages. */

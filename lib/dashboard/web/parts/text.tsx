@@ -1,4 +1,4 @@
-import { visible } from '../../../cli/text.js'
+import { visible } from '../../../wording/text.js'
 import { clock, day, isSameDay } from '../data/figures.js'
 import { linkTo } from '../data/place.js'
 

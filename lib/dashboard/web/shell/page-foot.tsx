@@ -1,4 +1,4 @@
-import { visible } from '../../../cli/text.js'
+import { visible } from '../../../wording/text.js'
 import type { SessionAnswer } from '../../api.js'
 import { formatLength } from '../data/figures.js'
 

@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
-import { visible } from '../../../cli/text.js'
 import type { TraceRow } from '../../../store/queries/rows.js'
+import { visible } from '../../../wording/text.js'
 import { useDrawing } from '../charts/canvas.js'
 import { formatDuration } from '../data/figures.js'
 import { colour } from '../data/theme.js'

@@ -1,6 +1,6 @@
 import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
-import { visible } from '../../../cli/text.js'
 import type { TraceRow } from '../../../store/queries/rows.js'
+import { visible } from '../../../wording/text.js'
 import { formatDuration } from '../data/figures.js'
 import { layOut, type Span, unfolded } from './layout.js'
 

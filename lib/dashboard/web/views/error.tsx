@@ -1,4 +1,4 @@
-import { visible } from '../../../cli/text.js'
+import { visible } from '../../../wording/text.js'
 import type { ErrorAnswer } from '../../api.js'
 import { counted, formatDuration } from '../data/figures.js'
 import { linkTo } from '../data/place.js'

@@ -1,4 +1,4 @@
-import { visible } from '../../../cli/text.js'
+import { visible } from '../../../wording/text.js'
 import type { FunctionAnswer } from '../../api.js'
 import { Heatmap } from '../charts/heatmap.js'
 import { TimeChart } from '../charts/time-chart.js'

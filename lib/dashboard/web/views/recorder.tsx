@@ -1,4 +1,4 @@
-import { visible } from '../../../cli/text.js'
+import { visible } from '../../../wording/text.js'
 import type { RecorderAnswer, RecorderFigures, RecorderProcess } from '../../api.js'
 import { EventStrip } from '../charts/event-strip.js'
 import { TimeChart } from '../charts/time-chart.js'

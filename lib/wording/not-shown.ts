@@ -1,7 +1,5 @@
 import type { Coverage, Expired } from '../store/queries/coverage.js'
 import { counted, formatCount, toMinute } from './format.js'
-import { paragraph } from './paragraph.js'
-import type { Screen } from './screen.js'
 
 /** What an answer is about; it decides which gaps of the store are gaps of the answer. */
 export type AnswerKind = 'calls' | 'errors' | 'totals'
@@ -10,11 +8,6 @@ const COMPLETE: Readonly<Record<AnswerKind, string>> = {
   calls: 'Complete: every call is recorded',
   errors: 'Complete: every error is recorded',
   totals: 'Complete: totals count every call, recorded or not',
-}
-
-/** The last line of every answer, broken between words where the terminal would break it anywhere. */
-export function renderFooter(screen: Screen, text: string): string {
-  return paragraph(screen, text, text.startsWith('Complete') ? 'dim' : 'yellow')
 }
 
 /** What an answer does not contain, in one line. */
