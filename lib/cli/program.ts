@@ -93,10 +93,19 @@ Exit codes:
     return exitCode
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+    if (isTooLong(error)) {
+      screen.writeError('callsight: The answer is longer than a text can be. Take less: --limit, --since.\n')
+      return 2
+    }
     if (!codeOf(error).startsWith('CALLSIGHT_')) throw error
     screen.writeError(`callsight: ${visible((error as Error).message)}\n`)
     return 2
   }
+}
+
+/** V8 makes no text of more than 512 MiB. */
+function isTooLong(error: unknown): boolean {
+  return error instanceof RangeError && error.message === 'Invalid string length'
 }
 
 /** `--since --db calls.db` would take the next option for a moment, and then read another recording. */

@@ -60,7 +60,7 @@ export function judge(asked: Asked, door: Door): Verdict {
   const inAddress = isToken(query.get('token'), door.token)
   if (
     !inAddress &&
-    !isToken(cookieOf(headers.cookie, door.cookieName), door.token) &&
+    !cookiesOf(headers.cookie, door.cookieName).some(value => isToken(value, door.token)) &&
     !isToken(bearer(headers), door.token)
   )
     return refused(401, 'CALLSIGHT_DASHBOARD_TOKEN', 'The token is missing or wrong.')
@@ -98,12 +98,10 @@ function bearer({ authorization }: IncomingHttpHeaders): string | null {
   return /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1] ?? null
 }
 
-function cookieOf(header: string | undefined, name: string): string | null {
-  for (const pair of (header ?? '').split(';')) {
-    const [key, value] = pair.split('=', 2)
-    if (key?.trim() === name && value !== undefined) return value.trim()
-  }
-  return null
+/** Cookies know no ports: a page of another server on this machine may have put one of our name before ours. */
+function cookiesOf(header: string | undefined, name: string): string[] {
+  const pairs = (header ?? '').split(';').map(pair => pair.split('=', 2))
+  return pairs.flatMap(([key, value]) => (key?.trim() === name && value !== undefined ? [value.trim()] : []))
 }
 
 /** Takes as long for a wrong token as for the right one: what is compared are digests, which have one length. */

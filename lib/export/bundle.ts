@@ -27,6 +27,7 @@ export interface Bundle extends CutOut {
 }
 
 export const STORE_NAME = 'calls.db'
+const LOGS = ['-wal', '-shm', '-journal'] as const
 export const PAGE_NAME = 'incident.html'
 /** A store without any record has about 150 kB. */
 export const LEAST_BUNDLE_BYTES = 500_000
@@ -122,6 +123,8 @@ function putInPlace(temporary: string, path: string, names: readonly string[]): 
     return
   }
   chmodSync(path, FOLDER_MODE)
+  // SQLite would play the log of the recording that was there into the new one: what was left out would be back.
+  for (const log of LOGS) rmSync(join(path, STORE_NAME + log), { force: true })
   for (const name of names) renameSync(join(temporary, name), join(path, name))
   rmSync(temporary, { recursive: true, force: true })
 }

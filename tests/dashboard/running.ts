@@ -10,6 +10,12 @@ const SERVER = new URL('../../dist/dashboard/server.js', import.meta.url).href
 
 export const TOKEN = 'a-token-of-the-tests-that-nobody-guesses_00'
 
+/** Makes each look at the totals count that far. Readers refuse such a file, except those that have it open already. */
+export const slowTotals = (far: number) => `DROP TABLE totals; CREATE VIEW totals AS
+  WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${far})
+  SELECT i AS minute, 0 AS function_id, 0 AS process_id, 0 AS calls, 0 AS errors, 0 AS kept, 0 AS timed,
+    0 AS duration_sum_ns, 0 AS duration_max_ns, '{}' AS buckets FROM n WHERE i % 2 = 5`
+
 /** A server on this recording, and requests to it. */
 export async function serve(
   path: string,

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import type { ServerLimits } from '../../lib/dashboard/server.js'
 import { scratch, T0_MS, TestStore } from '../store-read/fixture.js'
 import { request, until } from './http.js'
-import { serve, TOKEN } from './running.js'
+import { serve, slowTotals, TOKEN } from './running.js'
 
 const cleanups: (() => void | Promise<void>)[] = []
 afterEach(async () => {
@@ -29,7 +29,11 @@ describe('the page', () => {
     expect([first.status, first.headers['location'], first.body]).toEqual([303, '/errors?range=1h', ''])
     const cookie = first.headers['set-cookie'] ?? ''
     expect(cookie).toBe(`callsight_${port}=${TOKEN}; HttpOnly; SameSite=Lax; Path=/`)
-    const page = await bare('/errors?range=1h', { Cookie: `other=1; ${cookie.split(';')[0]}` })
+    const own = cookie.split(';')[0]
+    // A page of another server on this machine can set cookies for ours.
+    const tossed = await bare('/api/session', { Cookie: `callsight_${port}=theirs; ${own}` })
+    expect(tossed.status).toBe(200)
+    const page = await bare('/errors?range=1h', { Cookie: `other=1; ${own}` })
     expect(page.status).toBe(200)
     expect(page.headers['content-type']).toBe('text/html; charset=utf-8')
     expect(page.headers['cache-control']).toBe('no-store')
@@ -150,17 +154,14 @@ describe('a recording that makes every question slow', () => {
   /** Each look at the totals counts to a number that takes a while; an overview of all times looks two hundred times. */
   async function slow(limits: Partial<ServerLimits>) {
     const running = await served({ threads: 1, ...limits })
-    running.made.db.exec(`DROP TABLE totals; CREATE VIEW totals AS
-      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 8000000)
-      SELECT i AS minute, 0 AS function_id, 0 AS process_id, 0 AS calls, 0 AS errors, 0 AS kept, 0 AS timed,
-        0 AS duration_sum_ns, 0 AS duration_max_ns, '{}' AS buckets FROM n WHERE i % 2 = 5`)
+    expect((await running.get('/api/tail')).status).toBe(200)
+    running.made.db.exec(slowTotals(8_000_000))
     return running
   }
   const SLOW = `/api/overview?since=0&until=${Date.now()}`
 
   it('is asked no more when the browser has left: the only thread goes on to the next question', async () => {
     const { port, get } = await slow({ deadlineMs: 600_000 })
-    expect((await get('/api/tail')).status).toBe(200)
     const browser = connect(port, '127.0.0.1', () =>
       browser.write(request(SLOW, port, { Authorization: `Bearer ${TOKEN}` })),
     )

@@ -7,6 +7,7 @@ import { ConfigError, DashboardError, startDashboard } from 'callsight'
 import { afterEach, describe, expect, it } from 'vitest'
 import { scratch, T0_MS, TestStore } from '../store-read/fixture.js'
 import { exchange, request } from './http.js'
+import { slowTotals } from './running.js'
 
 const ENDING_APP = fileURLToPath(new URL('./ending-app.mjs', import.meta.url))
 const run = promisify(execFile)
@@ -133,13 +134,15 @@ describe('a dashboard never keeps a program from ending', () => {
   })
 
   it('nor in the middle of a question: what is waited for is the end of one statement at most', async () => {
-    const made = recorded()
-    made.db.exec(`DROP TABLE totals; CREATE VIEW totals AS
-      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000)
-      SELECT i AS minute, 0 AS function_id, 0 AS process_id, 0 AS calls, 0 AS errors, 0 AS kept, 0 AS timed,
-        0 AS duration_sum_ns, 0 AS duration_max_ns, '{}' AS buckets FROM n WHERE i % 2 = 5`)
+    const { path } = recorded()
     const target = `/api/overview?since=0&until=${T0_MS}`
-    const { stdout, stderr } = await run(process.execPath, [ENDING_APP, made.path, target, 'asking'])
+    const { stdout, stderr } = await run(process.execPath, [
+      ENDING_APP,
+      path,
+      target,
+      'asking',
+      slowTotals(2_000_000),
+    ])
     expect([stdout, stderr]).toEqual(['done\n', ''])
   })
 })

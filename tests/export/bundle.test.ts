@@ -260,6 +260,27 @@ describe('making a bundle', () => {
     expect(ids(store)).toHaveLength(3)
   })
 
+  it('with --force has nothing of what was there, not even of what SQLite had not yet put into its place', async () => {
+    const db = stored(scene)
+    const folder = join(scratch(onTestFinished), 'incident')
+    const args = ['export', '--bundle', folder, '--db', db]
+    expect((await onTerminal(args, 80)).code).toBe(0)
+    const file = join(folder, 'calls.db')
+    const left = new Database(file)
+    left.pragma('journal_mode = WAL')
+    left.pragma('wal_autocheckpoint = 0')
+    left.exec(`UPDATE calls SET args = '["secret"]'`)
+    const log = readFileSync(`${file}-wal`)
+    left.close()
+    // As a process leaves it that is killed.
+    writeFileSync(`${file}-wal`, log)
+    expect((await onTerminal([...args, '--force', '--no-args'], 80)).code).toBe(0)
+    expect(readdirSync(folder).sort()).toEqual(['calls.db', 'incident.html'])
+    const store = openStore(file)
+    onTestFinished(() => store.close())
+    expect(store.calls().filter(({ args }) => args !== null)).toEqual([])
+  })
+
   it('ends with 3 when nothing was recorded', async () => {
     const folder = scratch(onTestFinished)
     const path = stored(() => undefined)
