@@ -107,15 +107,16 @@ function notes({ functions, leftOut, level, minCalls }: DiffAnswer, limit: numbe
 }
 
 const COLUMNS: readonly Column<FunctionDiff>[] = [
-  { header: 'FUNCTION', value: row => row.function, style: () => 'bold', min: 12, max: 50 },
+  { header: 'FUNCTION', value: row => row.function, style: () => 'bold', min: 10, max: 50 },
   { header: 'VERDICT', value: verdictText, style: row => STYLES[row.verdict] },
   {
     header: 'CALLS A → B',
     value: row => `${formatCount(row.a?.calls ?? 0)} → ${formatCount(row.b?.calls ?? 0)}`,
     align: 'right',
+    optional: 2,
   },
   measureColumn('ERRORS', 'errors', side => formatPercent(side.errorRate)),
-  measureColumn('P50', 'p50', side => formatDuration(side.p50Ms)),
+  { ...measureColumn('P50', 'p50', side => formatDuration(side.p50Ms)), optional: 1 },
   measureColumn('P95', 'p95', side => formatDuration(side.p95Ms)),
 ]
 
