@@ -25,7 +25,8 @@ const STYLES: Readonly<Record<Verdict, Style | null>> = {
   'too few calls': 'dim',
 }
 const HELP = `
-A side is a process (pid, 'script[pid]', boot id, script, last, previous), node@22.1.0, all, or a span of time:
+A side is a process (pid, 'script[pid]', boot id, script, last, or previous: the run of that script before the last),
+node@22.1.0, all, or a span of time:
 10:00..10:30 (UTC), -2h..-1h, -1h.., 2026-11-20T10:00Z..2026-11-20T11:00Z. Spans count the minutes that begin in them.
 
 A verdict takes a difference beyond chance, and one that matters: odds of failing 1.5 times as high, p50 or p95 changed
