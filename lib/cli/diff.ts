@@ -25,7 +25,8 @@ const STYLES: Readonly<Record<Verdict, Style | null>> = {
   'too few calls': 'dim',
 }
 const HELP = `
-A side is a process (pid, 'script[pid]', boot id, script, last, previous), node@22.1.0, all, or a span of time:
+A side is a process (pid, 'script[pid]', boot id, script, last, or previous: the run of that script before the last),
+node@22.1.0, all, or a span of time:
 10:00..10:30 (UTC), -2h..-1h, -1h.., 2026-11-20T10:00Z..2026-11-20T11:00Z. Spans count the minutes that begin in them.
 
 A verdict takes a difference beyond chance, and one that matters: odds of failing 1.5 times as high, p50 or p95 changed
@@ -107,15 +108,16 @@ function notes({ functions, leftOut, level, minCalls }: DiffAnswer, limit: numbe
 }
 
 const COLUMNS: readonly Column<FunctionDiff>[] = [
-  { header: 'FUNCTION', value: row => row.function, style: () => 'bold', min: 12, max: 50 },
+  { header: 'FUNCTION', value: row => row.function, style: () => 'bold', min: 10, max: 50 },
   { header: 'VERDICT', value: verdictText, style: row => STYLES[row.verdict] },
   {
     header: 'CALLS A → B',
     value: row => `${formatCount(row.a?.calls ?? 0)} → ${formatCount(row.b?.calls ?? 0)}`,
     align: 'right',
+    optional: 2,
   },
   measureColumn('ERRORS', 'errors', side => formatPercent(side.errorRate)),
-  measureColumn('P50', 'p50', side => formatDuration(side.p50Ms)),
+  { ...measureColumn('P50', 'p50', side => formatDuration(side.p50Ms)), optional: 1 },
   measureColumn('P95', 'p95', side => formatDuration(side.p95Ms)),
 ]
 

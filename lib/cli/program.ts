@@ -98,7 +98,9 @@ Exit codes:
       return 2
     }
     if (!codeOf(error).startsWith('CALLSIGHT_')) throw error
-    screen.writeError(`callsight: ${visible((error as Error).message)}\n`)
+    // The recorder's own messages begin with its name, too.
+    const message = (error as Error).message.replace(/^Callsight: /, '')
+    screen.writeError(`callsight: ${visible(message)}\n`)
     return 2
   }
 }

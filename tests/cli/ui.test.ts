@@ -96,7 +96,7 @@ describe('callsight ui', () => {
     const cases: [string[], RegExp][] = [
       [['--db', '/nowhere/calls.db'], /No recording at \/nowhere\/calls.db/],
       [['--db', path, '--port', '70000'], /whole number from 0 to 65535/],
-      [['--db', path, '--host', '0.0.0.0'], /--allow-remote/],
+      [['--db', path, '--host', '0.0.0.0'], /^callsight: other machines .*--allow-remote/],
       [['--db', path, '--json'], /unknown option/],
     ]
     for (const [args, message] of cases) {

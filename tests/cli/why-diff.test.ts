@@ -134,6 +134,12 @@ describe('exit codes', () => {
     expect(await code('why', 'same', '--of', 'luck')).toBe(2)
   })
 
+  it('go with a table that keeps each figure it shows whole on 80 columns', async () => {
+    const { out } = await onTerminal(['diff', '--a', FIRST, '--b', SECOND, '--db', db], 80)
+    const broken = out.split('\n').find(line => line.startsWith('broken'))
+    expect(broken).toMatch(/^broken +worse .*1\.1 % → 12 % .*→ [\d.]+ (ns|µs|ms|s)$/)
+  })
+
   it('go with a table that marks what has changed', async () => {
     const { out } = await onTerminal(['diff', '--a', FIRST, '--b', SECOND, '--db', db], 120, true)
     expect(out).toMatch(/<bold>broken *<\/bold> +<red>worse *<\/red>/)

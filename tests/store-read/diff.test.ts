@@ -147,6 +147,12 @@ describe('diff', () => {
     expect([halves.a.calls, halves.b.calls]).toEqual([10_000, 10_000])
   })
 
+  it('says what previous means where the last script has run once', () => {
+    const { made, store } = newStore()
+    made.process(2, OTHER_BOOT, { ended: true, script: 'job.ts', startedMs: T0_MS + 1 })
+    expect(() => store.diff({ a: 'previous', b: 'last' })).toThrow(/job\.ts has no run before job\.ts\[102\]/)
+  })
+
   it('reads side b from another recording', () => {
     const { made, store } = newStore()
     const { made: after } = newStore()

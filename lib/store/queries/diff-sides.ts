@@ -109,6 +109,12 @@ function findProcesses(read: RowReader, side: string, { process, nodeVersion }: 
   const named = process === undefined ? all : byName(all, side, text('process', process))
   const found = named.filter(row => nodeVersion === undefined || row.nodeVersion === nodeVersion)
   if (found.length > 0) return found.map(({ processId }) => processId)
+  const [last] = all
+  if (process === 'previous' && last !== undefined) {
+    throw new StoreQueryError(
+      `No process for side ${side}: ${last.script} has no run before ${nameOf(last)}, and 'previous' is of the same script as 'last'. ${FORMS}`,
+    )
+  }
   const known = [...new Set(all.map(nodeVersion === undefined ? nameOf : row => `node@${row.nodeVersion}`))]
   const newest = known.slice(0, 3).join(', ')
   throw new StoreQueryError(
