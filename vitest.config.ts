@@ -8,5 +8,7 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     pool: 'forks',
+    // Most of a test's time is waiting for a child process; on two processors one file at a time leaves half of it unused.
+    maxWorkers: 2,
   },
 })
