@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSyn
 import { dirname } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { until } from '../support/disk.js'
-import { readStore } from '../support/store-account.js'
+import { readErrors } from '../support/store-account.js'
 import { Scene, sorted } from './harness.js'
 
 const FLIPS = Number(process.env['CALLSIGHT_FLIPS'] ?? 12)
@@ -63,7 +63,7 @@ describe('row 15: bytes of the files of a dead process have changed', () => {
         }
         if (scene.journals().length > 0 || !existsSync(scene.store))
           await scene.run({ calls: 0, ending: 'recover' }, { truth: false })
-        const account = readStore(scene.store)
+        const account = readErrors(scene.store)
         const seen = scene.seen().errors
         expect(seen).toHaveLength(100)
         const stored = sorted(account.errors)

@@ -59,7 +59,7 @@ describe('row 12: the store goes away while it is open', () => {
   const losses: (readonly [string, () => void])[] = [
     ['unlinked', () => rmSync(scene.store)],
     ['renamed', () => renameSync(scene.store, `${scene.store}.old`)],
-    ['its folder removed', () => rmSync(dirname(scene.store), { recursive: true })],
+    ['its folder removed', () => rmSync(dirname(scene.store), { recursive: true, maxRetries: 10 })],
   ]
   it.each(losses)('%s: a new one is started, with every error since', async (_, lose) => {
     const victim = scene.start({ calls: 10, ending: 'watch' })

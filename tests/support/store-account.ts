@@ -26,31 +26,40 @@ const numberInMessage = (message: string | null): number =>
   Number(/^number (\d+) is/.exec(message ?? '')?.[1])
 
 export function readStore(path: string): StoreAccount {
+  return reading(path, db => ({
+    ...describe(db),
+    calls: texts(db, 'SELECT args FROM calls').map(firstArgument).filter(Number.isInteger),
+    errors: errorsOf(db),
+  }))
+}
+
+/** As above without the calls: where bytes of a file have changed, what was an argument may be no JSON any more. */
+export function readErrors(path: string): Omit<StoreAccount, 'calls'> {
+  return reading(path, db => ({ ...describe(db), errors: errorsOf(db) }))
+}
+
+function reading<T>(path: string, read: (db: Database.Database) => T): T {
   if (!existsSync(path)) throw new Error(`there is no store at ${path}`)
   const db = new Database(path, { fileMustExist: true })
   try {
-    const { lanes, integrity } = describe(db)
-    const column = (sql: string): (string | null)[] => db.prepare(sql).pluck().all() as (string | null)[]
-    return {
-      lanes,
-      calls: column('SELECT args FROM calls').map(firstArgument).filter(Number.isInteger),
-      // The message, because an error above the rate of full records has no arguments.
-      errors: column('SELECT message FROM errors').map(numberInMessage).filter(Number.isInteger),
-      integrity,
-    }
+    return read(db)
   } finally {
     db.close()
   }
 }
 
+function texts(db: Database.Database, sql: string): (string | null)[] {
+  return db.prepare(sql).pluck().all() as (string | null)[]
+}
+
+/** By the message, because an error above the rate of full records has no arguments. */
+function errorsOf(db: Database.Database): number[] {
+  return texts(db, 'SELECT message FROM errors').map(numberInMessage).filter(Number.isInteger)
+}
+
 /** The lanes alone, and whether the file is whole: for stores with too many rows to look at each. */
 export function readLanes(path: string): Pick<StoreAccount, 'lanes' | 'integrity'> {
-  const db = new Database(path, { fileMustExist: true })
-  try {
-    return describe(db)
-  } finally {
-    db.close()
-  }
+  return reading(path, describe)
 }
 
 function describe(db: Database.Database): Pick<StoreAccount, 'lanes' | 'integrity'> {
