@@ -1,21 +1,27 @@
 import { type Database, prepared } from './driver.js'
 import { CREATE_SCHEMA } from './schema.js'
 
-/** Our tables by name, as the schema declares them. */
-const OURS: ReadonlyMap<string, string> = new Map(
-  CREATE_SCHEMA.flatMap(sql => bare(sql).split(';')).flatMap(statement => {
-    const name = /^ ?CREATE TABLE (\w+) /.exec(statement)?.[1]
-    return name === undefined ? [] : [[name, statement.trim()] as const]
-  }),
-)
+let known: ReadonlyMap<string, string> | null = null
+
+/** Our tables by name, as the schema declares them. Made when a file is opened: every app imports this. */
+function ours(): ReadonlyMap<string, string> {
+  known ??= new Map(
+    CREATE_SCHEMA.flatMap(sql => bare(sql).split(';')).flatMap(statement => {
+      const name = /^ ?CREATE TABLE (\w+) /.exec(statement)?.[1]
+      return name === undefined ? [] : [[name, statement.trim()] as const]
+    }),
+  )
+  return known
+}
+
 /** A trigger hangs on the table it watches; views and tables of others are only read by those who name them. */
-const DECLARED_SQL = `SELECT type, name, lower(tbl_name) AS ours, sql FROM sqlite_schema
+const DECLARED_SQL = `SELECT type, name, lower(tbl_name) AS "table", sql FROM sqlite_schema
   WHERE type IN ('table', 'view', 'trigger') AND lower(tbl_name) IN (SELECT value FROM json_each(?))`
 
 interface Declared {
   readonly type: string
   readonly name: string
-  readonly ours: string
+  readonly table: string
   readonly sql: string
 }
 
@@ -25,9 +31,10 @@ interface Declared {
  * write. What is missing is told by whoever asks for it.
  */
 export function strangeIn(db: Database): string | null {
-  const declared = prepared(db, DECLARED_SQL).all(JSON.stringify([...OURS.keys()])) as readonly Declared[]
+  const tables = ours()
+  const declared = prepared(db, DECLARED_SQL).all(JSON.stringify([...tables.keys()])) as readonly Declared[]
   const strange = declared.find(
-    ({ type, ours, sql }) => type !== 'table' || bare(String(sql)).trim() !== OURS.get(ours),
+    ({ type, table, sql }) => type !== 'table' || bare(String(sql)).trim() !== tables.get(table),
   )
   return strange === undefined ? null : `the ${strange.type} ${strange.name} is not ours`
 }

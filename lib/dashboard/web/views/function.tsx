@@ -1,16 +1,15 @@
 import { visible } from '../../../wording/text.js'
 import type { FunctionAnswer } from '../../api.js'
 import { Heatmap } from '../charts/heatmap.js'
-import { TimeChart } from '../charts/time-chart.js'
 import { formatCount, formatDuration, formatRate, formatShare } from '../data/figures.js'
 import { linkTo, usePlace } from '../data/place.js'
 import { useScoped } from '../data/scope.js'
 import { zoom } from '../data/zoom.js'
 import { CallTable, ErrorTable } from '../parts/call-table.js'
-import { latencyLines } from '../parts/latency.js'
 import { NotShown } from '../parts/not-shown.js'
 import { Answer, Notice } from '../parts/notice.js'
 import { Figures, Section, View } from '../parts/page.js'
+import { CallsChart, LatencyChart } from '../parts/series-charts.js'
 import { Captured } from '../parts/text.js'
 import { Why } from '../parts/why.js'
 
@@ -61,28 +60,8 @@ function FunctionContent(props: FunctionAnswer & { readonly name: string }) {
       />
       <Heatmap heatmap={heatmap} range={range} onZoom={zoom} />
       <div class="charts">
-        <TimeChart
-          title="Percentiles"
-          range={range}
-          startMs={latency.startMs}
-          stepMs={latency.stepMs}
-          format={formatDuration}
-          scale="log"
-          onZoom={zoom}
-          lines={latencyLines(latency)}
-        />
-        <TimeChart
-          title="Calls"
-          range={range}
-          startMs={latency.startMs}
-          stepMs={latency.stepMs}
-          format={formatCount}
-          onZoom={zoom}
-          lines={[
-            { label: 'calls', values: latency.calls, colour: '--accent-soft', kind: 'bars' },
-            { label: 'errors', values: latency.errors, colour: '--bad', kind: 'bars' },
-          ]}
-        />
+        <LatencyChart title="Percentiles" range={range} series={latency} />
+        <CallsChart range={range} series={latency} />
       </div>
       <div class="columns">
         <Why name={name} of="slow" />

@@ -1,18 +1,16 @@
 import type { FunctionOverview, OverviewAnswer } from '../../api.js'
 import { EventStrip } from '../charts/event-strip.js'
 import { Sparkline } from '../charts/sparkline.js'
-import { TimeChart } from '../charts/time-chart.js'
 import { counted, formatCount, formatDuration, formatRate, formatShare } from '../data/figures.js'
 import { linkHere, linkTo, usePlace } from '../data/place.js'
 import { useScoped } from '../data/scope.js'
-import { zoom } from '../data/zoom.js'
 import { EventList } from '../parts/event-list.js'
 import { eventsOf, marksOf } from '../parts/events.js'
 import { Filter, patternOf } from '../parts/filter.js'
-import { latencyLines } from '../parts/latency.js'
 import { beyond, NotShown } from '../parts/not-shown.js'
 import { Answer, Notice } from '../parts/notice.js'
 import { type Figure, Figures, Section, View } from '../parts/page.js'
+import { CallsChart, LatencyChart } from '../parts/series-charts.js'
 import { type Column, Table } from '../parts/table.js'
 import { FunctionLink } from '../parts/text.js'
 
@@ -43,28 +41,8 @@ function OverviewContent({
     <>
       <Figures figures={figuresOf(functions, total)} />
       <div class="charts">
-        <TimeChart
-          title="Calls"
-          range={range}
-          startMs={total.startMs}
-          stepMs={total.stepMs}
-          format={formatCount}
-          onZoom={zoom}
-          lines={[
-            { label: 'calls', values: total.calls, colour: '--accent-soft', kind: 'bars' },
-            { label: 'errors', values: total.errors, colour: '--bad', kind: 'bars' },
-          ]}
-        />
-        <TimeChart
-          title="Latency"
-          range={range}
-          startMs={total.startMs}
-          stepMs={total.stepMs}
-          format={formatDuration}
-          scale="log"
-          onZoom={zoom}
-          lines={latencyLines(total)}
-        />
+        <CallsChart range={range} series={total} />
+        <LatencyChart title="Latency" range={range} series={total} />
       </div>
       {events.length > 0 && (
         <Section title="Incidents and stalls" note={counted(events.length, 'event')}>
