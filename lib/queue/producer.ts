@@ -69,14 +69,14 @@ export class Producer {
   readonly #f64: Float64Array
   readonly #control: Int32Array
   readonly #ring: RingProducer
-  readonly #ringBytes: number
+  readonly #ringBytes: number = 0
   readonly #journal: JournalLane
   readonly #totals: Totals
   readonly #capture: Capture
-  readonly #groupBytes: number
-  readonly #fullErrorsPerSecond: number
+  readonly #groupBytes: number = 0
+  readonly #fullErrorsPerSecond: number = 0
   readonly #remoteIds: (trace: number) => Uint8Array | null
-  readonly #wakeAtBytes: number
+  readonly #wakeAtBytes: number = 0
   #errorSecond = 0
   #errorsThisSecond = 0
   #route: Route = 'ring'

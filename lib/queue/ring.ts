@@ -24,11 +24,12 @@ const RING_AT = RING_OFFSET
 export class RingProducer {
   readonly #i32: Int32Array
   readonly #u32: Uint32Array
-  readonly #ringBytes: number
-  readonly #mask: number
-  readonly #largestFrame: number
-  #tail: number
-  #head: number
+  // Numbers from the beginning: a field that was undefined first is looked at anew at each use.
+  readonly #ringBytes: number = 0
+  readonly #mask: number = 0
+  readonly #largestFrame: number = 0
+  #tail = 0
+  #head = 0
   /** Where the frame handed out by {@link reserve} starts, as a position. */
   #reserved = 0
 
@@ -88,10 +89,10 @@ export const BROKEN_RING = -2
 export class RingConsumer {
   readonly #i32: Int32Array
   readonly #u32: Uint32Array
-  readonly #ringBytes: number
-  readonly #mask: number
-  #position: number
-  #tail: number
+  readonly #ringBytes: number = 0
+  readonly #mask: number = 0
+  #position = 0
+  #tail = 0
 
   constructor(memory: SharedArrayBuffer, ringBytes: number) {
     this.#i32 = new Int32Array(memory)

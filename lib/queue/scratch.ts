@@ -24,9 +24,9 @@ export class Scratch {
   readonly #bytes: Uint8Array
   readonly #u32: Uint32Array
   readonly #capture: Capture
-  readonly #groupBytes: number
-  readonly #end: number
-  #top: number
+  readonly #groupBytes: number = 0
+  readonly #end: number = 0
+  #top = 0
 
   constructor(memory: SharedArrayBuffer, ringBytes: number, capture: Capture, groupBytes: number) {
     this.#bytes = new Uint8Array(memory)
@@ -79,7 +79,8 @@ export class Scratch {
   }
 
   release(mark: number): void {
-    this.#top = mark - MARK_OFFSET
+    // It comes from where running calls stand, as a double: kept, that would make doubles of all offsets of a capture.
+    this.#top = (mark | 0) - MARK_OFFSET
   }
 
   /** Moves what was captured at `mark` out, for a call that goes on after it has returned. */

@@ -50,11 +50,11 @@ export class Capture {
   readonly #walk: Walk
   #isWalking = false
   /** So many arguments are few; -1: the limits are so narrow that any value might be cut. */
-  readonly #fewArguments: number
-  readonly #groupBytes: number
-  readonly #nodes: number
+  readonly #fewArguments: number = 0
+  readonly #groupBytes: number = 0
+  readonly #nodes: number = 0
   /** Arguments and their shape find room in it. */
-  readonly #room: number
+  readonly #room: number = 0
   /** Arguments that stand already before the walk begins, where they end, and how many nodes they have left. */
   #written = 0
   #writtenTo = 0
