@@ -20,16 +20,17 @@ const STARTS = 16
 export class KnownKey {
   readonly key: string
   /** {@link KeyTrait} bits. */
-  readonly traits: number
+  readonly traits: number = 0
   /** Whether it may be guessed again: what is not to be remembered must not be linked either. */
   readonly isKept: boolean
   /** Msgpack header and text, in the words below; 0: they have to be written one by one. */
-  readonly bytes: number
-  // Fields, not a list: a key is written with one load and one store a word.
-  readonly word0: number
-  readonly word1: number
-  readonly word2: number
-  readonly word3: number
+  readonly bytes: number = 0
+  // Fields, not a list: a key is written with one load and one store a word. Numbers from the beginning: a field that
+  // was undefined first is looked at anew at each use.
+  readonly word0: number = 0
+  readonly word1: number = 0
+  readonly word2: number = 0
+  readonly word3: number = 0
   /**
    * The key that followed last time: only a guess, which the one who asks compares. It is one of the same
    * {@link KnownKeys} that was remembered when it was set.

@@ -38,6 +38,8 @@ const NO_REASON = Reason.none
 const MAX_SAFE = Number.MAX_SAFE_INTEGER
 const CARD = CARD_FROM
 const NOTHING_LEARNED = Learned.nothing
+/** Larger than any limit. */
+const NEVER = 2 ** 30
 const READY_KEY = READY_KEY_BYTES
 const plain = writePlain
 const plainKey = writePlainKey
@@ -66,12 +68,12 @@ export class Walk extends TextWriter {
   readonly learned = new Int32Array(SHAPED_ARGUMENTS)
   readonly ancestors: (object | null)[]
 
-  /** Room in which no plain value is cut. */
-  readonly plainRoom: number
+  /** Room in which no plain field is cut. */
+  readonly plainRoom: number = 0
 
   constructor(limits: Limits) {
     super(limits)
-    this.plainRoom = limits.stringLength < PLAIN_UNITS ? Number.POSITIVE_INFINITY : PLAIN_VALUE_BYTES
+    this.plainRoom = limits.stringLength < PLAIN_UNITS ? NEVER : READY_KEY + PLAIN_VALUE_BYTES
     // Filled: a hole would look for a setter on a polluted Array.prototype.
     this.ancestors = new Array<object | null>(MAX_DEPTH + 2).fill(null)
   }
@@ -176,19 +178,18 @@ export class Walk extends TextWriter {
     if (classEntries === 1 && !this.classEntry(className)) return this.undo(headerAt, outer)
     const { redaction } = this.site
     const { bytes, view } = this
-    const lastPlain =
-      this.limit - (this.path === null ? READY_KEY + this.plainRoom : Number.POSITIVE_INFINITY)
+    const lastPlain = this.path === null ? this.limit - this.plainRoom : -1
     let known = redaction.keys.start(this.position, this.level, total)
     this.enter(value)
     let reason: Cut = total > shown ? Reason.fields : NO_REASON
     let done = 0
+    let { at, nodes } = this
     for (; done < shown; done++) {
-      if (this.nodes <= 0) {
+      if (nodes <= 0) {
         reason = Reason.nodes
         break
       }
-      this.nodes--
-      const entryAt = this.at
+      nodes--
       const key = keys[done] as string
       let next = known.next
       if (next.key !== key) {
@@ -196,29 +197,38 @@ export class Walk extends TextWriter {
         if (next.isKept) known.next = next
       }
       known = next
+      this.at = at
+      let isWritten: boolean
       // Most fields: as #field, in one piece.
-      if (entryAt <= lastPlain && known.bytes !== 0 && (known.traits & HIDING) === 0) {
+      if (at <= lastPlain && known.bytes !== 0 && (known.traits & HIDING) === 0) {
         const descriptor = getOwnPropertyDescriptor(value, key)
         if (descriptor !== undefined && !('get' in descriptor)) {
-          const valueAt = plainKey(view, entryAt, known)
+          const valueAt = plainKey(view, at, known)
           const after = plain(bytes, view, valueAt, descriptor.value)
           if (after !== -1) {
-            this.at = after
+            at = after
             continue
           }
           this.at = valueAt
-          if (this.value(descriptor.value)) continue
-          this.at = entryAt
-          reason = Reason.bytes
-          break
+          this.nodes = nodes
+          isWritten = this.value(descriptor.value)
+        } else {
+          this.nodes = nodes
+          isWritten = this.#field(value, known)
         }
+      } else {
+        this.nodes = nodes
+        isWritten = this.#field(value, known)
       }
-      if (!this.#field(value, known)) {
-        this.at = entryAt
+      nodes = this.nodes
+      if (!isWritten) {
         reason = Reason.bytes
         break
       }
+      at = this.at
     }
+    this.at = at
+    this.nodes = nodes
     this.leave()
     this.limit = outer
     if (reason === NO_REASON) return true
@@ -307,7 +317,7 @@ export class Walk extends TextWriter {
     if (!this.openArray(planned)) return false
     const { redaction } = this.site
     const { bytes, view } = this
-    const lastPlain = this.limit - (this.path === null ? this.plainRoom : Number.POSITIVE_INFINITY)
+    const lastPlain = this.path === null ? this.limit - this.plainRoom : -1
     this.enter(value)
     let reason: Cut = total > shown ? Reason.items : NO_REASON
     let done = 0
