@@ -3,6 +3,7 @@ import { markEncoded } from './secret-encoded.js'
 import { markElement } from './secret-markup.js'
 import { isSpace, type NameJudge, nameEnd, secretNameBefore, unitAt } from './secret-name-in-text.js'
 import { markListPair, TextPairs } from './secret-pairs-in-text.js'
+import { separators } from './secret-separators.js'
 import type { Spans } from './secret-spans.js'
 import { markUserInfo } from './secret-user-info.js'
 import { markValue } from './secret-value.js'
@@ -19,36 +20,44 @@ const pairs = new TextPairs()
  * Marks the values of `name=value`, `name: value`, `"name":"value"` (also escaped inside another string),
  * `user[name]=value`, `<name>value</name>`, `scheme://user:pass@` and everything like them. Looks at each character a
  * bounded number of times.
+ *
+ * @param found how many of {@link separators} are those of this text
  */
-export function markAssignments(text: string, truncated: boolean, names: NameJudge, spans: Spans): void {
-  const length = text.length
+export function markAssignments(
+  text: string,
+  found: number,
+  truncated: boolean,
+  names: NameJudge,
+  spans: Spans,
+): void {
   pairs.reset()
-  for (let i = 0; i < length; i++) {
-    const code = charCodeAt(text, i)
-    switch (code) {
-      case EQUALS:
-      case COLON:
-      case WIDE_COLON:
-      case WIDE_EQUALS:
-        if (code === COLON && unitAt(text, i + 1) === 47 && unitAt(text, i + 2) === 47)
-          i = markUserInfo(text, i + 3, truncated, spans)
-        else i = markAssignment(text, i, names, spans)
-        break
-      case 37: // %
-        i = markEncoded(text, i, names, spans)
-        break
-      case 44: // ,
-        i = markListPair(text, i, names, spans)
-        break
-      case 60: // <
-        pairs.reset()
-        i = markElement(text, i, truncated, names, spans)
-        break
-      case 123: // {
-      case 125: // }
-        pairs.reset()
-        break
-    }
+  for (let n = 0, from = 0; n < found; n++) {
+    const at = separators[n] as number
+    if (at >= from) from = markAt(text, at, truncated, names, spans) + 1
+  }
+}
+
+/** Returns the last index that need not be looked at again. */
+function markAt(text: string, at: number, truncated: boolean, names: NameJudge, spans: Spans): number {
+  const code = charCodeAt(text, at)
+  switch (code) {
+    case EQUALS:
+    case COLON:
+    case WIDE_COLON:
+    case WIDE_EQUALS:
+      if (code === COLON && unitAt(text, at + 1) === 47 && unitAt(text, at + 2) === 47)
+        return markUserInfo(text, at + 3, truncated, spans)
+      return markAssignment(text, at, names, spans)
+    case 37: // %
+      return markEncoded(text, at, names, spans)
+    case 44: // ,
+      return markListPair(text, at, names, spans)
+    case 60: // <
+      pairs.reset()
+      return markElement(text, at, truncated, names, spans)
+    default: // { }
+      pairs.reset()
+      return at
   }
 }
 

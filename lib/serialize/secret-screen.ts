@@ -88,13 +88,25 @@ export function scratchView(length: number): Uint8Array {
   return known ?? (views[length] = new OwnBytes(memory, 0, length))
 }
 
-/** Looks once at the first `units` of a text and copies their low bytes to {@link scratch}. Returns {@link Trait} bits. */
-export function screen(text: string, units: number): number {
+/** Copies the first `units` of a text to {@link scratch}; `false`: they are not ASCII, and anything may be there. */
+export function fillScratch(text: string, units: number): boolean {
   if (units >= SHORT_UNITS) {
     const { read, written } = encodeInto(encoder, text, scratchView(units))
     // As many bytes as units: it is ASCII, and all of it was read.
-    if (read === units && written === units) return screenScratch(units)
+    return read === units && written === units
   }
+  let all = 0
+  for (let i = 0; i < units; i++) {
+    const code = unitAt(text, i)
+    all |= code
+    scratch[i] = code
+  }
+  return all < 0x80
+}
+
+/** Looks once at the first `units` of a text and copies their low bytes to {@link scratch}. Returns {@link Trait} bits. */
+export function screen(text: string, units: number): number {
+  if (units >= SHORT_UNITS && fillScratch(text, units)) return screenScratch(units)
   return screenUnits(text, units)
 }
 

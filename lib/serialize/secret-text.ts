@@ -4,7 +4,8 @@ import { markAssignments } from './secret-assignments.js'
 import { markCards } from './secret-cards.js'
 import type { NameJudge } from './secret-name-in-text.js'
 import { markFlags, markPhrases } from './secret-phrases.js'
-import { Trait } from './secret-screen.js'
+import { fillScratch, Trait } from './secret-screen.js'
+import { allSeparators, asciiSeparators } from './secret-separators.js'
 import { Spans } from './secret-spans.js'
 import { markTokens } from './secret-tokens.js'
 
@@ -29,7 +30,11 @@ export function scrub(
   names: NameJudge,
 ): Scrubbed | null {
   spans.clear()
-  if ((traits & Trait.assignment) !== 0) markAssignments(text, truncated, names, spans)
+  if ((traits & Trait.assignment) !== 0) {
+    // Filled here: whoever calls may have screened another text since.
+    const found = fillScratch(text, text.length) ? asciiSeparators(text.length) : allSeparators(text)
+    if (found > 0) markAssignments(text, found, truncated, names, spans)
+  }
   if ((traits & Trait.token) !== 0) {
     markTokens(text, spans)
     markFlags(text, names, spans)

@@ -4,7 +4,15 @@ import { KeyTrait, type KnownKey } from './known-keys.js'
 import { type Cut, PROTO_KEY, REST_KEY, Cut as Reason, SCRUBBED, SILENT, Word } from './markers.js'
 import { MARKER_TEXT_UNITS, MsgpackWriter } from './msgpack-writer.js'
 import { Redaction } from './redaction.js'
-import { LOOKAHEAD_UNITS, MAX_READ_UNITS, SHORT_UNITS, screen, screenUnits, Trait } from './secret-screen.js'
+import {
+  fillScratch,
+  LOOKAHEAD_UNITS,
+  MAX_READ_UNITS,
+  SHORT_UNITS,
+  screen,
+  screenUnits,
+  Trait,
+} from './secret-screen.js'
 
 /** Per call site, mutable memory of the walk. */
 export interface CaptureSite {
@@ -75,7 +83,7 @@ export class TextWriter extends MsgpackWriter {
       }
     }
     const rest = text.length - covered
-    if (redactions === 0 && rest === 0 && this.string(shown, units)) return true
+    if (redactions === 0 && rest === 0 && this.#whole(text, traits, units)) return true
     if (
       (redactions > 0 || rest > 0) &&
       this.editedString(shown, units, redactions, rest > 0 ? Reason.string : 0, rest)
@@ -86,6 +94,12 @@ export class TextWriter extends MsgpackWriter {
     if (room < MIN_STRING_ROOM) return false
     const fitting = wholeUnits(shown, min(units, ((room - 16) / 3) | 0))
     return this.editedString(shown, fitting, redactions, Reason.bytes, rest + units - fitting)
+  }
+
+  /** A text without a secret in it. What was asked about it may have left another in the scratch memory. */
+  #whole(text: string, traits: number, units: number): boolean {
+    const isLongAscii = (traits & Trait.wide) === 0 && units >= SHORT_UNITS
+    return isLongAscii && fillScratch(text, units) ? this.longAscii(units) : this.string(text, units)
   }
 
   key(known: KnownKey): boolean {
