@@ -66,7 +66,7 @@ export function writeErrorRecord(walk: Walk, thrown: unknown): boolean {
 
 function writeStack(walk: Walk, stack: string | null | undefined): boolean {
   if (stack === undefined) return walk.nil()
-  return stack === null ? walk.word(Word.getter) : walk.text(stack, walk.limits.stackLength)
+  return stack === null ? walk.word(Word.getter) : walk.stack(stack, walk.limits.stackLength)
 }
 
 function entryFits(walk: Walk, key: string, write: () => boolean): boolean {

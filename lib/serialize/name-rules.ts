@@ -18,6 +18,7 @@ import {
   toLowerCase,
 } from './intrinsics.js'
 import { interned, KeyTrait, KnownKey, KnownKeys, MAX_KNOWN_NAMES } from './known-keys.js'
+import { KnownTraces } from './known-traces.js'
 import { PROTO_KEY } from './markers.js'
 import { SECRET_NAMES, SECRET_PARTS, WHOLE_LINE_NAMES } from './secret-names.js'
 import { SHORT_UNITS, screen, Trait } from './secret-screen.js'
@@ -73,6 +74,8 @@ export class NameRules {
   readonly #when: RedactPredicate | null
   readonly #where: RedactContext
   readonly keys = new KnownKeys()
+  /** The traces of stacks that were seen under these rules. */
+  readonly traces = new KnownTraces(this)
   readonly #words = new Map<string, KnownKey>()
   /** Words that are short, plain and no secret name, by some of their units: one comparison in place of a look-up. */
   readonly #recent: KnownKey[] = new Array<KnownKey>(RECENT_WORDS).fill(NO_WORD)

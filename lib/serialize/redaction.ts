@@ -125,6 +125,11 @@ export class Redaction {
     return this.#names.recentWord(text)
   }
 
+  /** Whether a stack, of which nothing is cut off, is ASCII with a trace that is known, and {@link scrub} would find nothing. */
+  isPlainStack(stack: string, traceAt: number): boolean {
+    return this.#names.traces.isPlain(stack, traceAt)
+  }
+
   /** See {@link scrub}. */
   scrub(text: string, traits: number, keep: number, truncated: boolean): ReturnType<typeof scrub> {
     return scrub(text, traits, keep, truncated, this.#names)

@@ -22,6 +22,7 @@ const pairs = new TextPairs()
  * bounded number of times.
  *
  * @param found how many of {@link separators} are those of this text
+ * @returns whether what may follow behind the last of them is searched as if nothing stood in front of it
  */
 export function markAssignments(
   text: string,
@@ -29,12 +30,13 @@ export function markAssignments(
   truncated: boolean,
   names: NameJudge,
   spans: Spans,
-): void {
+): boolean {
   pairs.reset()
   for (let n = 0, from = 0; n < found; n++) {
     const at = separators[n] as number
     if (at >= from) from = markAt(text, at, truncated, names, spans) + 1
   }
+  return pairs.isEmpty
 }
 
 /** Returns the last index that need not be looked at again. */

@@ -41,6 +41,11 @@ export class TextPairs {
     this.#valueAt = -1
   }
 
+  /** Whether what follows cannot belong to anything seen so far. */
+  get isEmpty(): boolean {
+    return this.#namedAt < 0 && this.#valueAt < 0
+  }
+
   /** Looks at the `=` or `:` at `at`, which no secret name precedes; returns the end of what was marked, or `at`. */
   see(text: string, at: number, names: NameJudge, spans: Spans): number {
     const end = nameEnd(text, at)

@@ -109,11 +109,10 @@ function isAssignment(at: number, length: number): boolean {
   const last = scratch[at - 1] as number
   const before = beforeOf[last] as number
   if (before !== Before.name) return before === Before.gap
-  // `user%5Bpassword%5D=`
-  if (at > 3 && scratch[at - 3] === PERCENT) return true
   let start = at - 1
   while (start > 0 && at - start < MAX_NAME_UNITS && isName(scratch[start - 1] as number)) start--
   const outside = start > 0 ? (scratch[start - 1] as number) : 0
+  // Encoded, as in `API%20Key=` and `user%5Bpassword%5D=`.
   if (outside === PERCENT || outside === PLUS) return true
   // `:10:4`: no name of the lists begins and ends with a digit, and such a name is not asked for.
   if (isDigit(scratch[start] as number) && isDigit(last)) return false

@@ -1,6 +1,7 @@
 import type { Limits } from '../config/options.js'
-import { charCodeAt, min, stringSlice } from './intrinsics.js'
+import { charCodeAt, indexOf, min, stringSlice } from './intrinsics.js'
 import { KeyTrait, type KnownKey } from './known-keys.js'
+import { TRACE_BEGINS } from './known-traces.js'
 import { type Cut, PROTO_KEY, REST_KEY, Cut as Reason, SCRUBBED, SILENT, Word } from './markers.js'
 import { MARKER_TEXT_UNITS, MsgpackWriter } from './msgpack-writer.js'
 import { Redaction } from './redaction.js'
@@ -65,6 +66,16 @@ export class TextWriter extends MsgpackWriter {
       } else if (this.cutAscii(maxUnits, length - maxUnits)) return true
     }
     return this.#oddText(text, traits, min(length, maxUnits), window)
+  }
+
+  /** {@link text} of a stack. Most of its lines were seen before. */
+  stack(text: string, maxUnits: number): boolean {
+    const length = text.length
+    const traceAt = length <= maxUnits ? indexOf(text, TRACE_BEGINS) : -1
+    const isPlain = traceAt >= 0 && this.site.redaction.isPlainStack(text, traceAt)
+    // Once more, for the names in it may have left their bytes there.
+    if (isPlain && fillScratch(text, length) && this.longAscii(length)) return true
+    return this.text(text, maxUnits)
   }
 
   #oddText(text: string, traits: number, keep: number, window: number): boolean {

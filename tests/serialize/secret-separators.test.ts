@@ -59,6 +59,26 @@ describe('the places at which an assignment is looked for', () => {
     }
   })
 
+  it('are enough for pairs of a name and a value', () => {
+    const unit = fc.constantFrom(
+      ...[
+        'name="password"',
+        'value="x"',
+        '"key":"token"',
+        '"value":"y"',
+        'type=password',
+        '{',
+        '}',
+        '<a',
+        'a<b',
+        '< ',
+      ],
+      ...[', ', '\n', 'code=', 'data: 1'],
+    )
+    const pairs = fc.array(unit, { maxLength: 8 }).map(parts => parts.join(''))
+    fc.assert(fc.property(pairs, expectSame), { numRuns: 4_000, ...givenSeed })
+  })
+
   it('are few in a stack', () => {
     const stack = `Error: no market\n${'    at refuse (file:///srv/app/src/market.js:10:4)\n'.repeat(10)}`
     expect(fillScratch(stack, stack.length)).toBe(true)

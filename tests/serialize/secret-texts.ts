@@ -121,3 +121,14 @@ const piece = fc.oneof(
 
 /** A text of such pieces in any order. */
 export const hostileText = fc.array(fc.oneof(piece, around), { maxLength: 14 }).map(parts => parts.join(''))
+
+/** Texts that match a pattern: generated without what a generator cannot look at, then tried. */
+export function matchingText(pattern: string): fc.Arbitrary<string> {
+  const simple = pattern
+    .replace('(?=[A-Za-z]{0,200}(?:[0-9+/=]|[a-z][A-Z]))', '')
+    .replace('(?= |$)', '')
+    .replaceAll('\\b', '')
+    .replace(/\(\?<\w+>/g, '(?:')
+  const whole = new RegExp(pattern)
+  return fc.stringMatching(new RegExp(`^(?:${simple})$`), { maxLength: 60 }).filter(text => whole.test(text))
+}
