@@ -14,6 +14,7 @@ import {
   screenUnits,
   Trait,
 } from './secret-screen.js'
+import { hasAsciiSeparator } from './secret-separators.js'
 
 /** Per call site, mutable memory of the walk. */
 export interface CaptureSite {
@@ -54,12 +55,12 @@ export class TextWriter extends MsgpackWriter {
   text(text: string, maxUnits: number): boolean {
     const length = text.length
     if (length < SHORT_UNITS && length <= maxUnits) {
-      const traits = screenUnits(text, length)
+      const traits = withoutSeparators(screenUnits(text, length), length)
       return (traits === 0 && this.shortAscii(length)) || this.#oddText(text, traits, length, length)
     }
     if (length > MAX_READ_UNITS) return this.marker(Reason.string | SILENT, 0, `string ${length}`)
     const window = length <= maxUnits ? length : min(length, maxUnits + LOOKAHEAD_UNITS)
-    const traits = screen(text, window)
+    const traits = withoutSeparators(screen(text, window), window)
     if (traits === 0) {
       if (length <= maxUnits) {
         if (this.longAscii(length)) return true
@@ -151,6 +152,11 @@ export class TextWriter extends MsgpackWriter {
   isSecretText(value: unknown): boolean {
     return typeof value === 'string' && this.site.redaction.isSecretName(value)
   }
+}
+
+/** Times, addresses and the like have a `:` at which no assignment can stand. The screened text is in the scratch memory. */
+function withoutSeparators(traits: number, units: number): number {
+  return traits === Trait.assignment && !hasAsciiSeparator(units) ? 0 : traits
 }
 
 /** `units`, or one less where that would split a surrogate pair. */

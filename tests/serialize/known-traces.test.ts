@@ -104,4 +104,18 @@ describe('stacks with a trace that is known', () => {
     expect(isPlain('Error: no market for \u20ac')).toBe(false)
     expect(rules.isPlainStack(`Error: no market${lines}x`, 16)).toBe(false)
   })
+
+  it('are told apart from others of the same length, whatever place it is they differ in', () => {
+    const [rules] = ruleSets() as [Redaction, Redaction]
+    const lines = `${TRACE_BEGINS}refuse (file:///srv/app/market.js:10:4)`.repeat(10)
+    const isPlain = (trace: string) => rules.isPlainStack(`Error${trace}`, 5)
+    for (let round = 0; round < 2; round++) isPlain(lines)
+    expect(isPlain(lines)).toBe(true)
+    const secret = ' pin=1 '
+    for (let at = TRACE_BEGINS.length; at <= lines.length - secret.length; at++) {
+      const other = lines.slice(0, at) + secret + lines.slice(at + secret.length)
+      for (let round = 0; round < 3; round++) expect(isPlain(other), other).toBe(false)
+      isPlain(lines)
+    }
+  })
 })
