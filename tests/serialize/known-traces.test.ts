@@ -103,6 +103,9 @@ describe('stacks with a trace that is known', () => {
     expect(isPlain('Error: password=hunter2')).toBe(false)
     expect(isPlain('Error: no market for \u20ac')).toBe(false)
     expect(rules.isPlainStack(`Error: no market${lines}x`, 16)).toBe(false)
+    // Plain by itself for want of a `:`, which the message has.
+    const list = `${TRACE_BEGINS}f "--password","hunter2"`
+    for (let round = 0; round < 3; round++) expect(rules.isPlainStack(`Error: x${list}`, 8)).toBe(false)
   })
 
   it('are told apart from others of the same length, whatever place it is they differ in', () => {
