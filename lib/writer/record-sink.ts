@@ -215,7 +215,8 @@ export function endUs(origin: RecordOrigin, view: DataView, offset: number): num
 
 /** Keeps records of one microsecond apart: neighbours of one ring differ in `seq`, rings in their share of the span. */
 function saltOf(ring: number, seq: number): number {
-  return (ring * 521 + seq) % ID_SALT_SPAN
+  // The span is a power of two; the remainder of a number that may be a fraction is a call of a C function.
+  return (ring * 521 + seq) & (ID_SALT_SPAN - 1)
 }
 
 /** Where the wrappers stand, as V8 names a file in a stack: bundled, by themselves, and with the help of source maps. */
