@@ -48,6 +48,11 @@ function needsMore(word: number): boolean {
 
 const viewOf = (buffer: Buffer): DataView => new DataView(buffer.buffer, buffer.byteOffset, buffer.length)
 
+/** What `toString` comes to for every Buffer of Node; asked directly it costs a quarter less. Types leave it out. */
+interface SliceableBuffer extends Buffer {
+  latin1Slice(from: number, end: number): string
+}
+
 /** JSON text as UTF-8 bytes in a buffer that grows, up to a limit. What it writes is always valid UTF-8. */
 export class JsonBytes {
   buffer: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES)
@@ -77,6 +82,13 @@ export class JsonBytes {
     larger.set(this.buffer.subarray(0, this.at))
     this.buffer = larger
     this.#view = viewOf(larger)
+  }
+
+  /** What stands from one offset to another. */
+  slice(from: number, end: number): string {
+    const { buffer, isAscii } = this
+    // Where nothing is to be decoded, nobody need look whether there is.
+    return isAscii ? (buffer as SliceableBuffer).latin1Slice(from, end) : buffer.toString('utf8', from, end)
   }
 
   /** One ASCII character. */
@@ -126,8 +138,15 @@ export class JsonBytes {
     this.at = writeDigits(buffer, at, (rest - billions * BILLION) | 0, 9)
   }
 
-  /** A finite number that is not whole, nor -0. */
-  fraction(value: number): void {
+  float(value: number): void {
+    if (Number.isSafeInteger(value) && (value !== 0 || 1 / value > 0)) this.integer(value)
+    else if (value === 0) this.ascii('-0')
+    else if (Number.isFinite(value)) this.#fraction(value)
+    else this.ascii(Number.isNaN(value) ? '"[NaN]"' : value > 0 ? '"[Infinity]"' : '"[-Infinity]"')
+  }
+
+  /** A finite number that is no whole one below 2^53. */
+  #fraction(value: number): void {
     const scaled = Math.round(value * DECIMALS)
     // Up to 15 digits, no two decimal numbers are the same double: these are the ones JavaScript would write.
     if (scaled / DECIMALS !== value || Math.abs(scaled) > MOST_SCALED) {

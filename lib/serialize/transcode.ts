@@ -18,11 +18,6 @@ const LIST_END = 0x5d
 const BRACE = 0x7b
 const BRACE_END = 0x7d
 
-/** What `toString` comes to for every Buffer of Node; asked directly it costs a quarter less. Types leave it out. */
-interface SliceableBuffer extends Buffer {
-  latin1Slice(from: number, end: number): string
-}
-
 /**
  * Turns msgpack into JSON text, bytes to bytes. For any input it either writes valid JSON in valid UTF-8 or throws
  * {@link MalformedPayloadError}; how markers look is described in `markers.ts`.
@@ -54,9 +49,7 @@ export class Transcoder {
 
   /** What stands from one offset of {@link buffer} to another. */
   textOf(from: number, end: number): string {
-    const { buffer, isAscii } = this.#out
-    // Where nothing is to be decoded, nobody need look whether there is.
-    return isAscii ? (buffer as SliceableBuffer).latin1Slice(from, end) : buffer.toString('utf8', from, end)
+    return this.#out.slice(from, end)
   }
 
   /** Whether each byte since {@link reset} is a character. */
@@ -148,60 +141,47 @@ export class Transcoder {
         return this.#extension(at + 2, this.#unsigned(at, 2))
       case 0xc9:
         return this.#extension(at + 4, this.#unsigned(at, 4))
-      case 0xca: {
-        const next = this.#behind(at, 4)
-        this.#float(this.#view.getFloat32(at))
-        return next
-      }
-      case 0xcb: {
-        const next = this.#behind(at, 8)
-        this.#float(this.#view.getFloat64(at))
-        return next
-      }
-      case 0xcc:
-        out.integer(this.#unsigned(at, 1))
-        return at + 1
-      case 0xcd:
-        out.integer(this.#unsigned(at, 2))
-        return at + 2
-      case 0xce:
-        out.integer(this.#unsigned(at, 4))
+      case 0xca:
+        this.#behind(at, 4)
+        out.float(this.#view.getFloat32(at))
         return at + 4
-      case 0xcf: {
-        const next = this.#behind(at, 8)
+      case 0xcb:
+        this.#behind(at, 8)
+        out.float(this.#view.getFloat64(at))
+        return at + 8
+      case 0xcc:
+      case 0xcd:
+      case 0xce: {
+        const width = 1 << (code - 0xcc)
+        out.integer(this.#unsigned(at, width))
+        return at + width
+      }
+      case 0xcf:
+        this.#behind(at, 8)
         this.#wide(this.#view.getUint32(at) * 0x1_0000_0000 + this.#view.getUint32(at + 4), at, false)
-        return next
-      }
-      case 0xd0: {
-        const next = this.#behind(at, 1)
+        return at + 8
+      case 0xd0:
+        this.#behind(at, 1)
         out.integer(this.#view.getInt8(at))
-        return next
-      }
-      case 0xd1: {
-        const next = this.#behind(at, 2)
+        return at + 1
+      case 0xd1:
+        this.#behind(at, 2)
         out.integer(this.#view.getInt16(at))
-        return next
-      }
-      case 0xd2: {
-        const next = this.#behind(at, 4)
+        return at + 2
+      case 0xd2:
+        this.#behind(at, 4)
         out.integer(this.#view.getInt32(at))
-        return next
-      }
-      case 0xd3: {
-        const next = this.#behind(at, 8)
+        return at + 4
+      case 0xd3:
+        this.#behind(at, 8)
         this.#wide(this.#view.getInt32(at) * 0x1_0000_0000 + this.#view.getUint32(at + 4), at, true)
-        return next
-      }
+        return at + 8
       case 0xd4:
-        return this.#extension(at, 1)
       case 0xd5:
-        return this.#extension(at, 2)
       case 0xd6:
-        return this.#extension(at, 4)
       case 0xd7:
-        return this.#extension(at, 8)
       case 0xd8:
-        return this.#extension(at, 16)
+        return this.#extension(at, 1 << (code - 0xd4))
       case 0xd9:
         return this.#string(at + 1, this.#unsigned(at, 1))
       case 0xda:
@@ -239,14 +219,6 @@ export class Transcoder {
   #wide(value: number, at: number, signed: boolean): void {
     if (Number.isSafeInteger(value)) this.#out.integer(value)
     else this.#out.ascii(String(signed ? this.#view.getBigInt64(at) : this.#view.getBigUint64(at)))
-  }
-
-  #float(value: number): void {
-    const out = this.#out
-    if (Number.isSafeInteger(value) && (value !== 0 || 1 / value > 0)) out.integer(value)
-    else if (value === 0) out.ascii('-0')
-    else if (Number.isFinite(value)) out.fraction(value)
-    else out.ascii(Number.isNaN(value) ? '"[NaN]"' : value > 0 ? '"[Infinity]"' : '"[-Infinity]"')
   }
 
   #string(at: number, length: number): number {
