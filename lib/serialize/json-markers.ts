@@ -3,7 +3,6 @@ import { malformed } from './malformed-payload.js'
 import { CUT_REASONS, Cut, SCRUBBED, SILENT, WORDS } from './markers.js'
 
 const QUOTE = 0x22
-const ELLIPSIS = [0xe2, 0x80, 0xa6] as const
 
 /** How many values were cut, by reason. */
 export class CutCounter {
@@ -78,7 +77,7 @@ export function writeText(
   out.text(bytes, textAt, end)
   const name = CUT_REASONS[reason - 1]
   if (name !== undefined) {
-    for (const byte of ELLIPSIS) out.byte(byte)
+    out.ellipsis()
     out.ascii('[')
     writeRest(out)
     out.ascii(`: ${name}]`)

@@ -7,7 +7,6 @@ const QUOTE = 0x22
 const COMMA = 0x2c
 const LIST = 0x5b
 const LIST_END = 0x5d
-const REST = [0xe2, 0x80, 0xa6] as const
 /** Where a class has no name that can be shown. */
 const NAMELESS: Readonly<Record<string, string>> = { error: 'Error', instance: 'object', opaque: 'object' }
 
@@ -23,7 +22,7 @@ export function writeShape(out: JsonBytes, bytes: Uint8Array, from: number, end:
   }
   if (total > shown) {
     out.ascii(',"')
-    for (const byte of REST) out.byte(byte)
+    out.ellipsis()
     out.byte(QUOTE)
   }
   out.byte(LIST_END)

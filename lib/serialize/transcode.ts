@@ -13,6 +13,10 @@ const MAX_OUTPUT_BYTES = 8 * 1024 ** 2
 const COMMA = 0x2c
 const COLON = 0x3a
 const QUOTE = 0x22
+const LIST = 0x5b
+const LIST_END = 0x5d
+const BRACE = 0x7b
+const BRACE_END = 0x7d
 
 /**
  * Turns msgpack into JSON text, bytes to bytes. For any input it either writes valid JSON in valid UTF-8 or throws
@@ -31,7 +35,6 @@ export class Transcoder {
   #depth = 0
   #bytes: Uint8Array = new Uint8Array(0)
   #view: DataView = new DataView(new ArrayBuffer(0))
-  #at = 0
   #end = 0
 
   /** Holds all texts since {@link reset}; another buffer after it had to grow. */
@@ -41,12 +44,28 @@ export class Transcoder {
 
   /** The text of the last {@link value}. */
   text(): string {
-    return this.#out.buffer.toString('utf8', this.start, this.start + this.length)
+    return this.textOf(this.start, this.start + this.length)
+  }
+
+  /** What stands from one offset of {@link buffer} to another. */
+  textOf(from: number, end: number): string {
+    return this.#out.slice(from, end)
+  }
+
+  /** Whether each byte since {@link reset} is a character. */
+  get isAscii(): boolean {
+    return this.#out.isAscii
+  }
+
+  /** Offset behind the last text. */
+  get end(): number {
+    return this.#out.at
   }
 
   /** Forgets the texts and the cuts. */
   reset(): void {
     this.#out.at = 0
+    this.#out.isAscii = true
     this.start = 0
     this.length = 0
     this.#cuts.reset()
@@ -69,156 +88,132 @@ export class Transcoder {
       this.#bytes = bytes
       this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     }
-    this.#at = offset
     this.#end = end
     this.#depth = 0
     const out = this.#out
     const start = out.at
+    let next = offset
     try {
-      this.#value()
+      next = this.#value(offset)
     } catch (error) {
       out.at = start
       throw error
     }
     this.start = start
     this.length = out.at - start
-    return this.#at
+    return next
   }
 
-  #value(): void {
-    const at = this.#at
+  /** Appends the value at `at`; returns the offset behind it, as the others do. */
+  #value(at: number): number {
     if (at >= this.#end) throw malformed('ends in the middle of a value', at)
     const code = this.#bytes[at] as number
-    this.#at = at + 1
+    if (code >= 0xa0 && code < 0xc0) return this.#string(at + 1, code & 0x1f)
     if (code < 0x80) this.#out.integer(code)
-    else if (code < 0x90) this.#map(code & 0x0f)
-    else if (code < 0xa0) this.#array(code & 0x0f)
-    else if (code < 0xc0) this.#string(code & 0x1f)
+    else if (code < 0x90) return this.#map(at + 1, code & 0x0f)
+    else if (code < 0xa0) return this.#array(at + 1, code & 0x0f)
     else if (code >= 0xe0) this.#out.integer(code - 0x100)
-    else this.#typed(code)
+    else return this.#typed(code, at + 1)
+    return at + 1
   }
 
-  #typed(code: number): void {
-    const at = this.#at
+  #typed(code: number, at: number): number {
+    const out = this.#out
     switch (code) {
       case 0xc0:
-        this.#out.ascii('null')
-        break
+        out.ascii('null')
+        return at
       case 0xc2:
-        this.#out.ascii('false')
-        break
+        out.ascii('false')
+        return at
       case 0xc3:
-        this.#out.ascii('true')
-        break
+        out.ascii('true')
+        return at
       case 0xc4:
-        this.#binary(this.#take(1))
-        break
+        return this.#binary(at + 1, this.#unsigned(at, 1))
       case 0xc5:
-        this.#binary(this.#take(2))
-        break
+        return this.#binary(at + 2, this.#unsigned(at, 2))
       case 0xc6:
-        this.#binary(this.#take(4))
-        break
+        return this.#binary(at + 4, this.#unsigned(at, 4))
       case 0xc7:
-        this.#extension(this.#take(1))
-        break
+        return this.#extension(at + 1, this.#unsigned(at, 1))
       case 0xc8:
-        this.#extension(this.#take(2))
-        break
+        return this.#extension(at + 2, this.#unsigned(at, 2))
       case 0xc9:
-        this.#extension(this.#take(4))
-        break
+        return this.#extension(at + 4, this.#unsigned(at, 4))
       case 0xca:
-        this.#skip(4)
-        this.#float(this.#view.getFloat32(at))
-        break
+        this.#behind(at, 4)
+        out.float(this.#view.getFloat32(at))
+        return at + 4
       case 0xcb:
-        this.#skip(8)
-        this.#float(this.#view.getFloat64(at))
-        break
+        this.#behind(at, 8)
+        out.float(this.#view.getFloat64(at))
+        return at + 8
       case 0xcc:
-        this.#out.integer(this.#take(1))
-        break
       case 0xcd:
-        this.#out.integer(this.#take(2))
-        break
-      case 0xce:
-        this.#out.integer(this.#take(4))
-        break
+      case 0xce: {
+        const width = 1 << (code - 0xcc)
+        out.integer(this.#unsigned(at, width))
+        return at + width
+      }
       case 0xcf:
-        this.#skip(8)
+        this.#behind(at, 8)
         this.#wide(this.#view.getUint32(at) * 0x1_0000_0000 + this.#view.getUint32(at + 4), at, false)
-        break
+        return at + 8
       case 0xd0:
-        this.#skip(1)
-        this.#out.integer(this.#view.getInt8(at))
-        break
+        this.#behind(at, 1)
+        out.integer(this.#view.getInt8(at))
+        return at + 1
       case 0xd1:
-        this.#skip(2)
-        this.#out.integer(this.#view.getInt16(at))
-        break
+        this.#behind(at, 2)
+        out.integer(this.#view.getInt16(at))
+        return at + 2
       case 0xd2:
-        this.#skip(4)
-        this.#out.integer(this.#view.getInt32(at))
-        break
+        this.#behind(at, 4)
+        out.integer(this.#view.getInt32(at))
+        return at + 4
       case 0xd3:
-        this.#skip(8)
+        this.#behind(at, 8)
         this.#wide(this.#view.getInt32(at) * 0x1_0000_0000 + this.#view.getUint32(at + 4), at, true)
-        break
+        return at + 8
       case 0xd4:
-        this.#extension(1)
-        break
       case 0xd5:
-        this.#extension(2)
-        break
       case 0xd6:
-        this.#extension(4)
-        break
       case 0xd7:
-        this.#extension(8)
-        break
       case 0xd8:
-        this.#extension(16)
-        break
+        return this.#extension(at, 1 << (code - 0xd4))
       case 0xd9:
-        this.#string(this.#take(1))
-        break
+        return this.#string(at + 1, this.#unsigned(at, 1))
       case 0xda:
-        this.#string(this.#take(2))
-        break
+        return this.#string(at + 2, this.#unsigned(at, 2))
       case 0xdb:
-        this.#string(this.#take(4))
-        break
+        return this.#string(at + 4, this.#unsigned(at, 4))
       case 0xdc:
-        this.#array(this.#take(2))
-        break
+        return this.#array(at + 2, this.#unsigned(at, 2))
       case 0xdd:
-        this.#array(this.#take(4))
-        break
+        return this.#array(at + 4, this.#unsigned(at, 4))
       case 0xde:
-        this.#map(this.#take(2))
-        break
+        return this.#map(at + 2, this.#unsigned(at, 2))
       case 0xdf:
-        this.#map(this.#take(4))
-        break
+        return this.#map(at + 4, this.#unsigned(at, 4))
       default:
         throw malformed(`has the byte 0x${code.toString(16)}, which msgpack never uses,`, at - 1)
     }
   }
 
-  /** Reads an unsigned number of `width` bytes. */
-  #take(width: number): number {
-    const at = this.#at
-    this.#skip(width)
+  /** An unsigned number of `width` bytes. */
+  #unsigned(at: number, width: number): number {
+    const end = this.#behind(at, width)
     const bytes = this.#bytes
     let value = bytes[at] as number
-    for (let i = 1; i < width; i++) value = value * 0x100 + (bytes[at + i] as number)
+    for (let i = at + 1; i < end; i++) value = value * 0x100 + (bytes[i] as number)
     return value
   }
 
-  #skip(length: number): void {
-    if (length > this.#end - this.#at) throw malformed('ends in the middle of a value', this.#at)
-    this.#at += length
+  /** The offset behind `length` bytes that stand there. */
+  #behind(at: number, length: number): number {
+    if (length > this.#end - at) throw malformed('ends in the middle of a value', at)
+    return at + length
   }
 
   #wide(value: number, at: number, signed: boolean): void {
@@ -226,80 +221,79 @@ export class Transcoder {
     else this.#out.ascii(String(signed ? this.#view.getBigInt64(at) : this.#view.getBigUint64(at)))
   }
 
-  #float(value: number): void {
-    if (Number.isSafeInteger(value) && (value !== 0 || 1 / value > 0)) this.#out.integer(value)
-    else if (Number.isFinite(value)) this.#out.ascii(value === 0 ? '-0' : String(value))
-    else this.#out.ascii(Number.isNaN(value) ? '"[NaN]"' : value > 0 ? '"[Infinity]"' : '"[-Infinity]"')
+  #string(at: number, length: number): number {
+    const end = this.#behind(at, length)
+    this.#out.quoted(this.#bytes, this.#view, at, end)
+    return end
   }
 
-  #string(length: number): void {
-    const from = this.#at
-    this.#skip(length)
-    this.#out.quoted(this.#bytes, from, from + length)
-  }
-
-  #binary(length: number): void {
-    this.#skip(length)
+  #binary(at: number, length: number): number {
+    const end = this.#behind(at, length)
     this.#out.ascii(`"[Buffer ${length}]"`)
+    return end
   }
 
-  #array(count: number): void {
-    this.#enter()
+  #array(from: number, count: number): number {
+    this.#enter(from)
     const out = this.#out
-    out.byte(0x5b)
+    let at = from
+    out.byte(LIST)
     for (let i = 0; i < count; i++) {
       if (i > 0) out.byte(COMMA)
-      this.#value()
+      at = this.#value(at)
     }
-    out.byte(0x5d)
+    out.byte(LIST_END)
     this.#depth--
+    return at
   }
 
-  #map(count: number): void {
-    this.#enter()
+  #map(from: number, count: number): number {
+    this.#enter(from)
     const out = this.#out
-    out.byte(0x7b)
-    for (let i = 0; i < count; i++) {
-      if (i > 0) out.byte(COMMA)
-      this.#key()
-      out.byte(COLON)
-      this.#value()
-    }
-    out.byte(0x7d)
+    let at = from
+    if (count === 0) out.byte(BRACE)
+    for (let i = 0; i < count; i++) at = this.#value(this.#key(at, i === 0 ? BRACE : COMMA))
+    out.byte(BRACE_END)
     this.#depth--
+    return at
   }
 
-  #enter(): void {
-    if (++this.#depth > MAX_DEPTH) throw malformed(`is nested deeper than ${MAX_DEPTH}`, this.#at)
+  #enter(at: number): void {
+    if (++this.#depth > MAX_DEPTH) throw malformed(`is nested deeper than ${MAX_DEPTH}`, at)
   }
 
-  #key(): void {
+  /** @param before what stands before it in the text */
+  #key(at: number, before: number): number {
     const out = this.#out
-    const code = this.#at < this.#end ? (this.#bytes[this.#at] as number) : 0
+    const code = at < this.#end ? (this.#bytes[at] as number) : 0
     if (code >= 0xa0 && code < 0xc0) {
-      this.#at++
-      this.#string(code & 0x1f)
-      return
+      const end = this.#behind(at + 1, code & 0x1f)
+      out.key(before, this.#bytes, this.#view, at + 1, end)
+      return end
     }
+    out.byte(before)
     const start = out.at
     if (code === STR_32) this.#cuts.add(Cut.redacted, 1)
-    this.#value()
-    if (out.buffer[start] === QUOTE) return
-    // JSON knows text keys only: any other key stands there as the text of its JSON.
-    const json = Uint8Array.prototype.slice.call(out.buffer, start, out.at)
-    out.at = start
-    out.quoted(json, 0, json.length)
+    const next = this.#value(at)
+    if (out.buffer[start] !== QUOTE) {
+      // JSON knows text keys only: any other key stands there as the text of its JSON.
+      const json = Uint8Array.prototype.slice.call(out.buffer, start, out.at)
+      out.at = start
+      out.quoted(json, new DataView(json.buffer, json.byteOffset), 0, json.length)
+    }
+    out.byte(COLON)
+    return next
   }
 
-  #extension(length: number): void {
-    const type = this.#take(1)
-    const from = this.#at
-    this.#skip(length)
-    const end = from + length
+  #extension(at: number, length: number): number {
+    const type = this.#unsigned(at, 1)
+    const from = at + 1
+    const end = this.#behind(from, length)
     if (type === Ext.word && length === 1) writeWord(this.#out, this.#cuts, this.#bytes[from] as number)
     else if (type === Ext.marker && length >= 2) writeMarker(this.#out, this.#cuts, this.#bytes, from, end)
     else if (type === Ext.text && length >= 3) writeText(this.#out, this.#cuts, this.#bytes, from, end)
     else if (type === Ext.shape && length >= 1) writeShape(this.#out, this.#bytes, from, end)
     else this.#out.ascii(`"[ext ${type} ${length}]"`)
+    return end
   }
 }

@@ -15,7 +15,7 @@ const SIZES = [ROWS_PER_STATEMENT, 5, 1] as const
 
 /** The id is put together by SQLite: it needs 62 bits, and binding a BigInt costs more than two numbers. */
 export const ID_SQL = `CAST(? AS INTEGER) * ${ID_SALT_SPAN} + CAST(? AS INTEGER)`
-const ROW_SQL = `(${ID_SQL}, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), ?)`
+const ROW_SQL = `(${ID_SQL}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 const COLUMNS = 14
 const SALT = 1
 const FUNCTION_ID = 2
@@ -25,7 +25,7 @@ const CALL = 6
 /** The year 2112. */
 const MAX_END_US = 2 ** 63 / ID_SALT_SPAN
 
-type Value = number | string | Buffer | null
+type Value = number | string | null
 
 /** Ids tried one after the other; then places are drawn from a range that grows fourfold each time. */
 const STEPS = 4
@@ -94,9 +94,9 @@ export class CallRows {
     trace: number,
     parent: number,
     flags: number,
-    shape: Buffer | string | null,
-    args: Buffer | string | null,
-    result: Buffer | string | null,
+    shape: string | null,
+    args: string | null,
+    result: string | null,
     cuts: string | null,
   ): void {
     const values = this.#values

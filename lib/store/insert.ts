@@ -56,7 +56,10 @@ export class StoreWriter {
   readonly #functionIds = new Map<string, number>()
   /** Names of which the id exists only if this transaction commits. */
   #newFunctions: string[] = []
-  #latestEnds = new Map<number, number>()
+  readonly #latestEnds = new Map<number, number>()
+  /** Whose records come now, 0 for none, and the latest end of them; those of others are in {@link #latestEnds}. */
+  #seenProcess = 0
+  #seenEndUs = 0
   readonly #remoteTraces = new WrittenTraces()
   /** Hours to which this transaction has added: their sums are gone. */
   readonly #addedHours = new Set<number>()
@@ -141,13 +144,13 @@ export class StoreWriter {
   }
 
   /**
-   * Queues one call row. Buffers must stay as they are until {@link flushRows}.
+   * Queues one call row.
    *
    * @param salt 0 to 2,047, keeps records of the same microsecond apart
    * @param parent 0 = none
-   * @param shape JSON as UTF-8
-   * @param args JSON as UTF-8
-   * @param result JSON as UTF-8
+   * @param shape JSON
+   * @param args JSON
+   * @param result JSON
    */
   call(
     endUs: number,
@@ -160,9 +163,9 @@ export class StoreWriter {
     trace: number,
     parent: number,
     flags: number,
-    shape: Buffer | string | null,
-    args: Buffer | string | null,
-    result: Buffer | string | null,
+    shape: string | null,
+    args: string | null,
+    result: string | null,
     cuts: string | null,
   ): void {
     if (!isMoment(endUs)) {
@@ -248,6 +251,7 @@ export class StoreWriter {
   /** Writes the queued call rows; refused ones go to `onBadRow`. */
   flushRows(): void {
     this.#calls.flush()
+    this.#keepSeen()
     for (const [processId, endUs] of this.#latestEnds) this.touchProcess(processId, endUs)
     this.#latestEnds.clear()
   }
@@ -362,13 +366,23 @@ export class StoreWriter {
 
   /** Retention takes a process for gone by its last_seen_us, so that may not lie before its records. */
   #seen(processId: number, endUs: number): void {
-    const latest = this.#latestEnds.get(processId)
-    if (latest === undefined || endUs > latest) this.#latestEnds.set(processId, endUs)
+    if (processId !== this.#seenProcess) {
+      this.#keepSeen()
+      this.#seenProcess = processId
+      this.#seenEndUs = this.#latestEnds.get(processId) ?? 0
+    }
+    if (endUs > this.#seenEndUs) this.#seenEndUs = endUs
+  }
+
+  #keepSeen(): void {
+    if (this.#seenProcess !== 0) this.#latestEnds.set(this.#seenProcess, this.#seenEndUs)
+    this.#seenProcess = 0
   }
 
   #forget(): void {
     this.#calls.clear()
     this.#latestEnds.clear()
+    this.#seenProcess = 0
     this.#lastLane = null
   }
 }

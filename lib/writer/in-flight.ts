@@ -108,7 +108,9 @@ class LaneLooks {
 
   /** The open transaction stores a record of this call. */
   ended(call: number): boolean {
-    if (!this.#known().has(call)) return false
+    const known = this.#known()
+    // Mostly there are none, and to ask a Map for a number is to hash it.
+    if (known.size === 0 || !known.has(call)) return false
     this.#ended.add(call)
     this.#rows.ended(this.lane.ring, call)
     return true

@@ -198,6 +198,9 @@ describe('several values', () => {
   })
 })
 
+/** No character was cut through. */
+const isWhole = (bytes: Uint8Array): boolean => !new TextDecoder().decode(bytes).includes('\ufffd')
+
 describe('properties', () => {
   it('any value of @msgpack/msgpack becomes the JSON the reference says', () => {
     const transcoder = new Transcoder()
@@ -218,6 +221,59 @@ describe('properties', () => {
   it('the key __proto__ that the oracle refuses is a key like any other', () => {
     const text = transcode(encode(JSON.parse('[{"__proto__":0}]')), new Transcoder())
     expect(text).toBe('[{"__proto__":0}]')
+  })
+
+  it('numbers look as JavaScript writes them', () => {
+    const transcoder = new Transcoder()
+    const digits = fc.tuple(fc.maxSafeInteger(), fc.nat(6)).map(([whole, places]) => whole / 10 ** places)
+    const nearBillions = fc
+      .tuple(fc.integer({ min: 0, max: 9_007_199 }), fc.integer({ min: -2, max: 2 }))
+      .map(([billions, more]) => Math.min(billions * 1e9 + more, Number.MAX_SAFE_INTEGER))
+    const powers = fc
+      .tuple(fc.integer({ min: -20, max: 20 }), fc.integer({ min: -2, max: 2 }))
+      .map(([power, more]) => 10 ** power + more)
+    const value = fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), digits, nearBillions, powers)
+    fc.assert(
+      fc.property(value, number => {
+        transcoder.reset()
+        const bytes = Uint8Array.of(0xcb, ...new Uint8Array(8))
+        new DataView(bytes.buffer).setFloat64(1, number)
+        // Here a whole number never has an exponent, and the sign of zero is kept.
+        const whole = Number.isSafeInteger(number) ? BigInt(number).toString() : String(number)
+        expect(transcode(bytes, transcoder)).toBe(Object.is(number, -0) ? '-0' : whole)
+      }),
+      { numRuns: RUNS },
+    )
+  })
+
+  it('a text is the same wherever it begins, ends and has what needs an escape', () => {
+    const transcoder = new Transcoder()
+    const unit = fc.oneof(
+      { weight: 8, arbitrary: fc.integer({ min: 0x20, max: 0x7e }) },
+      { weight: 1, arbitrary: fc.integer({ min: 0, max: 0xff }) },
+      { weight: 1, arbitrary: fc.constantFrom(0x1f, 0x20, 0x22, 0x23, 0x5b, 0x5c, 0x5d, 0x7f, 0x80, 0x20ac) },
+    )
+    const text = fc
+      .array(unit, { maxLength: 31 })
+      .map(units => Buffer.from(String.fromCharCode(...units)).subarray(0, 31))
+    const oneByOne = (bytes: Uint8Array): string => JSON.stringify(new TextDecoder().decode(bytes))
+    fc.assert(
+      fc.property(text, text, fc.nat(5), fc.nat(5), (key, value, before, behind) => {
+        transcoder.reset()
+        const map = [0x81, 0xa0 | key.length, ...key, 0xd9, value.length, ...value]
+        // What stands around it in memory is read at most, never shown.
+        const memory = Uint8Array.of(...Array(before).fill(0x22), ...map, ...Array(behind).fill(0x80))
+        expect(transcoder.value(memory, before, before + map.length)).toBe(before + map.length)
+        const { buffer, start, length } = transcoder
+        const json = buffer.toString('utf8', start, start + length)
+        expect(transcoder.text()).toBe(json)
+        if (isWhole(key) && isWhole(value)) {
+          expect(json).toBe(`{${oneByOne(key)}:${oneByOne(value)}}`)
+        }
+        expect(transcoder.isAscii).toBe(!/[^\0-\x7f]/.test(json))
+      }),
+      { numRuns: RUNS },
+    )
   })
 
   const accepted = (bytes: Uint8Array, transcoder: Transcoder): boolean => {

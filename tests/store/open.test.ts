@@ -35,22 +35,7 @@ function storeWithOneCall(): string {
   writer.begin()
   const p = registerProcess(writer)
   for (let n = 0; n < 500; n++)
-    writer.call(
-      T0_US + n,
-      0,
-      writer.functionId('f'),
-      p,
-      1,
-      1,
-      n,
-      n,
-      0,
-      0,
-      null,
-      Buffer.from('[1]'),
-      null,
-      null,
-    )
+    writer.call(T0_US + n, 0, writer.functionId('f'), p, 1, 1, n, n, 0, 0, null, '[1]', null, null)
   writer.commit()
   db.close()
   return path

@@ -40,8 +40,8 @@ describe('the views are the contract', () => {
     writer.begin()
     const p = registerProcess(writer)
     const f = writer.functionId('Orders.place')
-    const args = Buffer.from('[{"id":1,"naïve":"✓"}]')
-    writer.call(T0_US, 5, f, p, 1_500_000, 4, 1, 1, 0, 0, null, args, Buffer.from('true'), null)
+    const args = '[{"id":1,"naïve":"✓"}]'
+    writer.call(T0_US, 5, f, p, 1_500_000, 4, 1, 1, 0, 0, null, args, 'true', null)
     writer.call(T0_US + 2_000, 5, f, p, 1_000, 1, 3, 1, 1, 0, '["number"]', null, null, '{"items":1}')
     writer.error(
       errorRow({
