@@ -5,6 +5,7 @@ import { classify, codeOf, DamagedStoreError, ForeignStoreError, StoreSetupError
 import { makeStoreFolder } from './folder.js'
 import { identify, refuseForeign, statOf } from './inspect.js'
 import { migrate } from './migrate.js'
+import { pause } from './pause.js'
 import { setAside } from './set-aside.js'
 
 export interface OpenOptions {
@@ -198,10 +199,4 @@ function retryWhileBusy<T>(work: () => T): T {
       pause(BUSY_PAUSE_MS)
     }
   }
-}
-
-const pauseWord = new Int32Array(new SharedArrayBuffer(4))
-
-function pause(ms: number): void {
-  Atomics.wait(pauseWord, 0, 0, ms)
 }
