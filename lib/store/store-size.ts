@@ -1,8 +1,7 @@
 import { statSync } from 'node:fs'
 import { type Database, readPragma } from './driver.js'
 import { classify } from './errors.js'
-import { WAL_LIMIT_BYTES } from './open.js'
-import { WAL_SHARE, WriteAheadLog, walCapBytes } from './write-ahead-log.js'
+import { WAL_LIMIT_BYTES, WAL_SHARE, WriteAheadLog, walCapBytes } from './write-ahead-log.js'
 
 /** Pages given back in one step: at 4 KiB a page a step moves at most 2 MiB through the log. */
 const VACUUM_PAGES = 512

@@ -2,6 +2,8 @@ import { statSync } from 'node:fs'
 import { type Database, prepared, readPragma } from './driver.js'
 import { WalPinnedError } from './errors.js'
 
+/** Size the log is cut back to when SQLite starts it over. */
+export const WAL_LIMIT_BYTES = 8 * 1024 ** 2
 /** Share of the store's size limit that its log may take. */
 export const WAL_SHARE = 1 / 4
 /** SQLite moves a log to the database from about 4 MiB on; one shorter than that is no sign of anything. */
