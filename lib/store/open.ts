@@ -5,7 +5,9 @@ import { classify, codeOf, DamagedStoreError, ForeignStoreError, StoreSetupError
 import { makeStoreFolder } from './folder.js'
 import { identify, refuseForeign, statOf } from './inspect.js'
 import { migrate } from './migrate.js'
+import { pause } from './pause.js'
 import { setAside } from './set-aside.js'
+import { WAL_LIMIT_BYTES } from './write-ahead-log.js'
 
 export interface OpenOptions {
   /** Time SQLite waits for a lock before a statement fails, in milliseconds. Default 75. */
@@ -31,8 +33,6 @@ const ATTEMPTS = 5
 const FILE_MODE = 0o600
 /** Names of files have 255 bytes on Linux, macOS and Windows; the longest name of a journal adds 44, kept unreadable 55. */
 const LONGEST_NAME = 200
-/** Size the write-ahead log is cut back to when SQLite starts it over. */
-export const WAL_LIMIT_BYTES = 8 * 1024 ** 2
 /** Pages in the log after which a commit moves them to the database. */
 const WAL_CHECKPOINT_PAGES = 1_000
 const WAL_MODE = 'wal'
@@ -198,10 +198,4 @@ function retryWhileBusy<T>(work: () => T): T {
       pause(BUSY_PAUSE_MS)
     }
   }
-}
-
-const pauseWord = new Int32Array(new SharedArrayBuffer(4))
-
-function pause(ms: number): void {
-  Atomics.wait(pauseWord, 0, 0, ms)
 }

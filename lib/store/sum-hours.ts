@@ -2,6 +2,7 @@ import { BUCKET_COUNT } from '../totals/layout.js'
 import { addBuckets, bucketText, emptyCounts, NO_BUCKETS } from './bucket-texts.js'
 import { type Database, prepared } from './driver.js'
 import { HOUR_OF, SUMMED_HOURS } from './totals-sql.js'
+import { inTransaction } from './transaction.js'
 
 const US_PER_MINUTE = 60_000_000
 const MINUTES_PER_HOUR = 60
@@ -55,14 +56,7 @@ export class HourSums {
     // Asked for outside the transaction: mostly there is none, and the write lock is not needed.
     const hour = prepared(this.#db, DUE).pluck().get(current)
     if (typeof hour !== 'number') return false
-    this.#db.exec('BEGIN IMMEDIATE')
-    try {
-      this.#sum(hour)
-      this.#db.exec('COMMIT')
-    } catch (error) {
-      if (this.#db.inTransaction) this.#db.exec('ROLLBACK')
-      throw error
-    }
+    inTransaction(this.#db, () => this.#sum(hour))
     return true
   }
 

@@ -2,8 +2,10 @@ import { statSync } from 'node:fs'
 import { type Database, prepared, readPragma } from './driver.js'
 import { WalPinnedError } from './errors.js'
 
+/** Size the log is cut back to when SQLite starts it over. */
+export const WAL_LIMIT_BYTES = 8 * 1024 ** 2
 /** Share of the store's size limit that its log may take. */
-const WAL_SHARE = 1 / 4
+export const WAL_SHARE = 1 / 4
 /** SQLite moves a log to the database from about 4 MiB on; one shorter than that is no sign of anything. */
 const LEAST_CAP_BYTES = 8 * 1024 ** 2
 
@@ -35,22 +37,31 @@ export class WriteAheadLog {
   requireRoom(): void {
     if (this.bytes < this.#capBytes) return
     // A moment is given to those who write a batch just now: only who stays is in the way.
-    if (!this.#cut()) throw new WalPinnedError(this.#path, this.#capBytes)
+    if (!this.#checkpoint('TRUNCATE')) throw new WalPinnedError(this.#path, this.#capBytes)
   }
 
   /** Moves the log to the database and cuts it, without waiting for anybody; `false`: a connection is in the way. */
   cutNow(): boolean {
+    return this.#withoutWaiting(() => this.#checkpoint('TRUNCATE'))
+  }
+
+  /** Moves to the database what no reader needs in the log, without waiting for anybody. */
+  moveNow(): void {
+    this.#withoutWaiting(() => this.#checkpoint('PASSIVE'))
+  }
+
+  #withoutWaiting<T>(work: () => T): T {
     const timeout = Number(readPragma(this.#db, 'busy_timeout'))
     this.#db.exec('PRAGMA busy_timeout = 0')
     try {
-      return this.#cut()
+      return work()
     } finally {
       this.#db.exec(`PRAGMA busy_timeout = ${timeout}`)
     }
   }
 
-  #cut(): boolean {
-    const [result] = prepared(this.#db, 'PRAGMA wal_checkpoint(TRUNCATE)').all() as { busy: number }[]
+  #checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): boolean {
+    const [result] = prepared(this.#db, `PRAGMA wal_checkpoint(${mode})`).all() as { busy: number }[]
     return result?.busy === 0
   }
 }

@@ -1,3 +1,4 @@
+import { type Database, prepared } from '../store/driver.js'
 import type { StoreWriter } from '../store/insert.js'
 
 /** What can happen to the recording itself. Part of the file format: append only. */
@@ -40,6 +41,13 @@ export interface OpenIncident {
   readonly kind: IncidentKind
   readonly detail: string
   readonly startedUs: number
+}
+
+/** Those that this process has left in the file: a writer before this one may have. */
+export function openIncidents(db: Database, processId: number): OpenIncident[] {
+  const sql = `SELECT incident_id AS id, kind, detail, started_us AS startedUs FROM incidents
+    WHERE process_id = ? AND ended_us IS NULL`
+  return prepared(db, sql).all(processId) as OpenIncident[]
 }
 
 interface Row {

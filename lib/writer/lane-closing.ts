@@ -5,37 +5,33 @@ import { LaneState } from '../queue/layout.js'
 import { Fault, faultPoint } from './faults.js'
 import type { LaneSource, Lanes } from './lanes.js'
 import type { Session } from './session.js'
-import { Shelved, type ShelvedLane, shelve } from './shelving.js'
+import type { Sessions } from './sessions.js'
+import { type Shelved, shelve } from './shelving.js'
 
 /** How often the writer looks whether the threads it drains are still there. */
 const LOOK_INTERVAL_MS = 1_000
-
-/** What closing a lane needs of the drain loop. */
-export interface ClosingHooks {
-  /** The open store; opened when it is not. */
-  session(): Session
-  /** The open store, if it is open. */
-  current(): Session | null
-  /** Whether the store is where its path says. If it is not, the session has ended, and errors are sent again. */
-  confirm(session: Session): boolean
-}
 
 /** Closes the lanes of threads that have ended: the rest is stored or counted, then the memory is let go. */
 export class LaneClosing {
   readonly #lanes: Lanes
   readonly #control: Control
-  readonly #hooks: ClosingHooks
+  readonly #sessions: Pick<Sessions, 'current' | 'open' | 'confirm'>
   /** Journals that wait until the store works again. */
-  readonly shelved: Shelved
+  readonly #shelved: Shelved
   /** Lanes of threads that have ended and are not closed yet. */
   #departed: LaneSource[] = []
   #lookDueMs = 0
 
-  constructor(lanes: Lanes, control: Control, shelved: readonly ShelvedLane[], hooks: ClosingHooks) {
-    this.shelved = new Shelved(control, shelved)
+  constructor(
+    lanes: Lanes,
+    control: Control,
+    shelved: Shelved,
+    sessions: Pick<Sessions, 'current' | 'open' | 'confirm'>,
+  ) {
     this.#lanes = lanes
     this.#control = control
-    this.#hooks = hooks
+    this.#shelved = shelved
+    this.#sessions = sessions
   }
 
   /** Closes the lane of every thread that has ended by now, also of those that the last look found alive. */
@@ -55,10 +51,10 @@ export class LaneClosing {
     const [source] = this.#departed
     if (source === undefined) return false
     if (source.life.presence === 'gone') source.journal.ownerIsGone()
-    const session = this.#hooks.session()
+    const session = this.#sessions.open()
     const left = session.close(source)
     // The store was removed a moment ago: the next session stores the errors once more, and then closes the lane.
-    if (left === 'more' || (left === 'closed' && !this.#hooks.confirm(session))) return true
+    if (left === 'more' || (left === 'closed' && !this.#sessions.confirm(session))) return true
     this.#departed.shift()
     if (left === 'closed') this.#release(session, source)
     return this.#departed.length > 0
@@ -75,10 +71,10 @@ export class LaneClosing {
     for (const source of gone) {
       const lane = shelved.get(source.handle)
       if (lane === undefined) continue
-      this.shelved.add(lane)
+      this.#shelved.add(lane)
       source.journal.close()
       // A store that is full, or whose log is held, stays open.
-      this.#hooks.current()?.forget(source)
+      this.#sessions.current?.forget(source)
       this.#lanes.remove(source)
     }
   }

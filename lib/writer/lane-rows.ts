@@ -4,7 +4,7 @@ import type { StoreWriter } from '../store/insert.js'
 
 const US_PER_MINUTE = 60_000_000
 
-/** The account of one lane of a dead process, as the file has it. */
+/** The account of one lane, as the file has it. */
 export interface LaneRow {
   readonly processId: number
   readonly ring: number
@@ -18,6 +18,19 @@ export interface LaneRow {
 /** Records that are neither stored nor dropped. */
 export function missing({ produced, stored, dropped }: LaneRow): number {
   return produced - stored - Object.values(dropped).reduce((sum, count) => sum + count, 0)
+}
+
+/** The account of one lane, or `null`: the file knows nothing of it. */
+export function findLaneRow(db: Database, processId: number, ring: number, lane: Lane): LaneRow | null {
+  const row = prepared(
+    db,
+    'SELECT produced, stored, dropped, stored_seq AS storedSeq FROM lanes WHERE process_id = ? AND ring = ? AND lane = ?',
+  ).get(processId, ring, lane) as
+    | { produced: number; stored: number; dropped: string; storedSeq: number }
+    | undefined
+  if (row === undefined) return null
+  const dropped = JSON.parse(row.dropped) as Record<string, number>
+  return { processId, ring, lane, ...row, dropped }
 }
 
 /** Reads and writes the accounts of processes that cannot do it themselves any more. */
@@ -37,15 +50,8 @@ export class LaneRows {
   }
 
   read(processId: number, ring: number, lane: Lane): LaneRow {
-    const row = prepared(
-      this.#db,
-      'SELECT produced, stored, dropped, stored_seq AS storedSeq FROM lanes WHERE process_id = ? AND ring = ? AND lane = ?',
-    ).get(processId, ring, lane) as
-      | { produced: number; stored: number; dropped: string; storedSeq: number }
-      | undefined
-    const key = { processId, ring, lane }
-    if (row === undefined) return { ...key, produced: 0, stored: 0, dropped: {}, storedSeq: 0 }
-    return { ...key, ...row, dropped: JSON.parse(row.dropped) as Record<string, number> }
+    const none = { processId, ring, lane, produced: 0, stored: 0, dropped: {}, storedSeq: 0 }
+    return findLaneRow(this.#db, processId, ring, lane) ?? none
   }
 
   write({ processId, ring, lane, produced, stored, dropped, storedSeq }: LaneRow): void {

@@ -58,6 +58,12 @@ export class Lanes {
     return true
   }
 
+  /** Whether any record waits. */
+  get pending(): boolean {
+    for (const { lane } of this) if (lane.pending) return true
+    return false
+  }
+
   /** Lanes whose threads have ended, or seem to have. */
   departed(): LaneSource[] {
     const nowMs = monotonicMs()

@@ -5,6 +5,8 @@ import { monotonicMs } from '../queue/clock.js'
 const LIMIT_MS = 1_000
 /** The same while they write: the store works, and the next one to write may be this process. */
 const LIMIT_AMONG_WRITERS_MS = 10_000
+/** The end of the program does not wait for other connections longer than this; the journal keeps the rest. */
+const LIMIT_AT_STOP_MS = 250
 /** After a lock was waited for, batches leave room for others in between for this long. */
 const SHARED_FOR_MS = 1_000
 
@@ -19,6 +21,7 @@ export class LockWait {
   #progressMs = 0
   #log = ''
   #lastMs = Number.NEGATIVE_INFINITY
+  #stopSeenMs = Number.POSITIVE_INFINITY
 
   constructor(storePath: string) {
     this.#logPath = `${storePath}-wal`
@@ -31,13 +34,21 @@ export class LockWait {
     this.#log = this.#look()
   }
 
-  /** An attempt has met a lock; whether another one is worth it. */
-  mayGoOn(): boolean {
+  /**
+   * An attempt has met a lock; whether another one is worth it.
+   *
+   * @param stopping the program ends, and waits for this
+   */
+  mayGoOn(stopping: boolean): boolean {
     const nowMs = monotonicMs()
     this.#lastMs = nowMs
     const log = this.#look()
     if (log !== this.#log) this.#progressMs = nowMs
     this.#log = log
+    if (stopping) {
+      this.#stopSeenMs = Math.min(this.#stopSeenMs, nowMs)
+      return nowMs - this.#stopSeenMs < LIMIT_AT_STOP_MS
+    }
     return nowMs - this.#progressMs < LIMIT_MS && nowMs - this.#startedMs < LIMIT_AMONG_WRITERS_MS
   }
 

@@ -1,49 +1,21 @@
-import { existsSync, readdirSync, renameSync, statSync, unlinkSync } from 'node:fs'
+import { readdirSync, renameSync, unlinkSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import {
-  JOURNAL_HEADER_BYTES,
-  type JournalName,
-  journalPath,
-  parseJournalSuffix,
-} from '../queue/journal-format.js'
+import { JOURNAL_HEADER_BYTES, type JournalName, parseJournalSuffix } from '../queue/journal-format.js'
 import { JOURNAL_CHUNK_BYTES, JournalReader } from '../queue/journal-reader.js'
-import { Drop, Lane } from '../queue/layout.js'
-import { isAlive, lifeOf, startedUnixUs } from '../queue/process-identity.js'
+import { Lane } from '../queue/layout.js'
 import { type Database, prepared } from '../store/driver.js'
 import { classify } from '../store/errors.js'
 import type { StoreWriter } from '../store/insert.js'
 import { syncLog } from '../store/sync-log.js'
+import { DeadAccounts } from './dead-accounts.js'
 import { JOURNAL_SET_ASIDE } from './journal-damage.js'
-import { LaneRows, missing } from './lane-rows.js'
 import { type Found, type JournalThread, Leftover, type LeftoverParts, type Taken } from './leftover.js'
+import { type ProcessLife, ProcessLives } from './process-life.js'
 import type { RecordSink } from './record-sink.js'
 import type { Shelved } from './shelving.js'
 
-/** Start times of processes are counted in hundredths of a second, from a moment that is known to the second. */
-const CLOCK_SLACK_US = 1_500_000
-/** Between creating a journal and writing its header lie microseconds, unless the disk stalls. */
-const HEADER_GRACE_MS = 60_000
-/**
- * A process of which no pid tells anything counts as dead when it was silent for this long: its journal has not grown,
- * and its writer, which says so twice a minute, has not said that it lives. Should it live all the same, it misses its
- * journal within a second and begins another one; what is in the one that was taken over is stored.
- */
-const SILENT_IS_DEAD_MS = 300_000
 /** Looks, each at a bounded part, for an entry in a journal without a header; segments are smaller than that. */
 const LOOKS = 16
-
-interface ProcessSeen {
-  readonly pid: number
-  readonly host: string
-  readonly lastSeenUs: number
-}
-
-interface OtherProcess extends ProcessSeen {
-  readonly processId: number
-  readonly boot: string
-  /** 1: it has not said how it ended. */
-  readonly open: number
-}
 
 /**
  * Takes over what processes that died left behind: first their journals, each thread's in order, then their account:
@@ -57,10 +29,10 @@ export class Recovery {
   readonly #db: Database
   readonly #store: StoreWriter
   readonly #parts: LeftoverParts
-  readonly #rows: LaneRows
+  readonly #accounts: DeadAccounts
+  readonly #lives: ProcessLives
   readonly #storePath: string
   readonly #boot: string
-  readonly #host: string
   /** Journals of this process whose threads have ended. */
   readonly #shelved: Shelved | null
   /** Of these, those that this round takes over. */
@@ -86,10 +58,10 @@ export class Recovery {
     this.#store = store
     this.#shelved = where.shelved ?? null
     this.#parts = { db, store, sink, host: where.host, onTaken: (name, taken) => this.#count(name, taken) }
-    this.#rows = new LaneRows(db, store)
+    this.#accounts = new DeadAccounts(db, store)
+    this.#lives = new ProcessLives(db, where.host)
     this.#storePath = where.storePath
     this.#boot = where.boot
-    this.#host = where.host
   }
 
   /** Whether something was left for later, because its owner may live. The step after the last one looks again. */
@@ -97,9 +69,14 @@ export class Recovery {
     return this.#done && this.#waits
   }
 
-  /** Does a bounded amount of work; `true` when there is more. */
+  /** Whether a step has something to do: also with what it left for later, and what was shelved since the last one. */
+  get hasMore(): boolean {
+    return !this.#done || this.#waits || !(this.#shelved?.isEmpty ?? true)
+  }
+
+  /** Does a bounded amount of work; `true` when there is more at once. */
   step(nowUs: number): boolean {
-    if (this.#done && !this.#waits && (this.#shelved?.isEmpty ?? true)) return false
+    if (!this.hasMore) return false
     if (this.#done) this.#lookAgain()
     this.#found ??= this.#findJournals()
     if (this.#current !== null) {
@@ -168,7 +145,10 @@ export class Recovery {
     let reader: JournalReader | null = null
     try {
       reader = JournalReader.open(path, { owner: 'gone', name, chunk: this.#chunk })
-      if (reader === null || (name.boot !== this.#boot && this.#ownerLives(reader, found, nowUs))) {
+      if (
+        reader === null ||
+        (name.boot !== this.#boot && this.#mayLive(this.#lives.ofJournal(reader.header, found, nowUs)))
+      ) {
         reader?.close()
         // Surer than what the pid in the file tells, which a clock that was set can make look like somebody else's.
         this.#unsettled.add(name.boot)
@@ -193,27 +173,9 @@ export class Recovery {
     return this.#thread
   }
 
-  #ownerLives({ header }: JournalReader, { path, name }: Found, nowUs: number): boolean {
-    const sql = 'SELECT pid, host, last_seen_us AS lastSeenUs FROM processes WHERE boot = ?'
-    const owner = prepared(this.#db, sql).get(name.boot) as ProcessSeen | undefined
-    if (header === null) {
-      // One that is young may be that of a process of which nothing is known yet.
-      return owner === undefined ? !isOld(path) : this.#mayLive(owner, nowUs)
-    }
-    const life = lifeOf(header)
-    if (life !== 'elsewhere') return life === 'alive'
-    const grownMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Number.NEGATIVE_INFINITY
-    const seenMs = (owner?.lastSeenUs ?? Number.NEGATIVE_INFINITY) / 1_000
-    if (isLongAgo(Math.max(grownMs, seenMs), nowUs)) return false
-    this.#waits = true
-    return true
-  }
-
-  #mayLive({ pid, host, lastSeenUs }: ProcessSeen, nowUs: number): boolean {
-    if (host === this.#host) return isRunning(pid, lastSeenUs)
-    const silent = isLongAgo(lastSeenUs / 1_000, nowUs)
-    this.#waits ||= !silent
-    return !silent
+  #mayLive(life: ProcessLife): boolean {
+    if (life === 'unknown') this.#waits = true
+    return life !== 'dead'
   }
 
   /** The name says journal, the content does not. It may still be the only trace of something: it is kept, once. */
@@ -241,43 +203,11 @@ export class Recovery {
    * took the journals over may have ended before it came to this.
    */
   #settleAccounts(nowUs: number): void {
-    const others = prepared(
-      this.#db,
-      `SELECT process_id AS processId, boot, pid, host, last_seen_us AS lastSeenUs, ended_us IS NULL AS open
-       FROM processes WHERE boot <> ? AND (ended_us IS NULL OR process_id IN (
-         SELECT process_id FROM lanes
-         WHERE produced > stored + (SELECT coalesce(sum(value), 0) FROM json_each(dropped))))`,
-    ).all(this.#boot) as OtherProcess[]
-    for (const process of others) {
+    for (const process of this.#accounts.unclosed(this.#boot)) {
       if (this.#unsettled.has(process.boot)) continue
-      if (process.open === 0) {
-        this.#inTransaction(() => this.#settleLanes(process.processId, process.lastSeenUs))
-        continue
-      }
-      if (this.#mayLive(process, nowUs)) continue
-      this.#inTransaction(() => {
-        if (!this.#isOpen(process.processId)) return
-        this.#settleLanes(process.processId, process.lastSeenUs)
-        this.#store.endProcess(process.processId, nowUs, 'lost')
-      })
+      if (process.open === 0) this.#accounts.closeLanes(process.processId, process.lastSeenUs)
+      else if (!this.#mayLive(this.#lives.of(process, nowUs))) this.#accounts.closeProcess(process, nowUs)
     }
-  }
-
-  #inTransaction(work: () => void): void {
-    this.#store.begin()
-    try {
-      work()
-      this.#store.commit()
-    } catch (error) {
-      this.#store.rollback()
-      throw error
-    }
-  }
-
-  /** Whether no other process has settled it meanwhile. */
-  #isOpen(processId: number): boolean {
-    const sql = 'SELECT ended_us IS NULL AS open FROM processes WHERE process_id = ?'
-    return (prepared(this.#db, sql).get(processId) as { open: number } | undefined)?.open === 1
   }
 
   #count({ boot, ring }: JournalName, [calls, errors]: Taken): void {
@@ -296,53 +226,15 @@ export class Recovery {
     const own = prepared(this.#db, 'SELECT process_id FROM processes WHERE boot = ?')
       .pluck()
       .get(this.#boot) as number
-    this.#inTransaction(() => this.#settleLanes(own, nowUs, this.#ownRings))
+    this.#accounts.closeLanes(own, nowUs, this.#ownRings)
     for (const ring of this.#ownRings) this.#shelved.settle(ring)
     this.#ownRings = []
   }
 
-  /** What was produced and is neither stored nor dropped is lost. */
-  #settleLanes(processId: number, lastSeenUs: number, rings?: readonly number[]): void {
-    for (const row of this.#rows.of(processId)) {
-      if (rings !== undefined && !rings.includes(row.ring)) continue
-      const lost = missing(row)
-      if (lost <= 0) continue
-      this.#rows.drop(row, Drop.writerLost, lost, 0, lastSeenUs)
-      this.#rows.write(row)
-    }
-  }
-
   /** Of journals that are gone nobody has to know any more how far they were dealt with. */
   forgetRanges(): void {
-    if (this.#current !== null) return
-    const known = prepared(
-      this.#db,
-      `SELECT process_id AS processId, boot, ring, segment
-       FROM journal_ranges LEFT JOIN processes USING (process_id)`,
-    ).all() as (JournalName & { processId: number; boot: string | null })[]
-    const gone = known.filter(
-      ({ boot, ring, segment }) =>
-        boot === null || !existsSync(journalPath(this.#storePath, boot, ring, segment)),
-    )
-    if (gone.length === 0) return
-    this.#inTransaction(() => {
-      for (const { processId, ring, segment } of gone) {
-        prepared(
-          this.#db,
-          'DELETE FROM journal_ranges WHERE process_id = ? AND ring = ? AND segment = ?',
-        ).run(processId, ring, segment)
-      }
-    })
+    if (this.#current === null) this.#accounts.forgetRanges(this.#storePath)
   }
-}
-
-/** Whether the process that had this pid when it was seen last is still running. */
-function isRunning(pid: number, lastSeenUs: number): boolean {
-  if (pid === 0) return false
-  // A pid that somebody else has by now (in a container it is always the same one) began after that.
-  const startedUs = startedUnixUs(pid)
-  const reused = startedUs !== null && startedUs > lastSeenUs + CLOCK_SLACK_US
-  return !reused && isAlive(pid, 0)
 }
 
 function holdsEntry(reader: JournalReader): boolean {
@@ -361,13 +253,4 @@ function remove(path: string): void {
   } catch {
     // Another process was faster.
   }
-}
-
-function isLongAgo(unixMs: number, nowUs: number): boolean {
-  return nowUs / 1_000 - unixMs > SILENT_IS_DEAD_MS
-}
-
-function isOld(path: string): boolean {
-  const found = statSync(path, { throwIfNoEntry: false })
-  return found !== undefined && Math.abs(Date.now() - found.mtimeMs) > HEADER_GRACE_MS
 }

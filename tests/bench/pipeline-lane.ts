@@ -3,16 +3,11 @@
  * are put into the ring by the project's producer and taken out of it by a session of the writer, by turns.
  */
 import { join } from 'node:path'
+import type { MessagePort } from 'node:worker_threads'
 import { DEFAULTS } from '../../lib/config/defaults.js'
 import { takeAnchor } from '../../lib/queue/clock.js'
 import { Control } from '../../lib/queue/control.js'
-import { Journal } from '../../lib/queue/journal.js'
-import { journalBufferBytes } from '../../lib/queue/journal-lane.js'
 import { LaneF64 } from '../../lib/queue/layout.js'
-import { newLaneMemory, type ProducedSite, Producer } from '../../lib/queue/producer.js'
-import { Capture } from '../../lib/serialize/capture.js'
-import { Redaction } from '../../lib/serialize/redaction.js'
-import { Totals } from '../../lib/totals/totals.js'
 import { FULL_BATCH } from '../../lib/writer/batch.js'
 import { Incidents } from '../../lib/writer/incidents.js'
 import { Lanes } from '../../lib/writer/lanes.js'
@@ -20,8 +15,8 @@ import { OwnState } from '../../lib/writer/own-state.js'
 import { Session } from '../../lib/writer/session.js'
 import { Shelved } from '../../lib/writer/shelving.js'
 import { StallWatch } from '../../lib/writer/stall-watch.js'
+import { BOOT, recordingThread, writerTask } from '../support/writer-scene.js'
 
-const BOOT = '0123456789abcdef'
 /** Calls of one trace in a row. */
 const CALLS_PER_TRACE = 5
 
@@ -50,58 +45,34 @@ const RECORD_US = 10
 export function openPipelineLane(folder: string, settings: { retentionMs?: number } = {}): PipelineLane {
   let made = 0
   const storePath = join(folder, 'calls.db')
-  const { limits, ringBytes, breaker, drainIntervalMs, sweepIntervalMs, retentionMs } = DEFAULTS
+  const { ringBytes, drainIntervalMs, retentionMs } = DEFAULTS
   const control = new Control()
   const anchor = takeAnchor()
   const clock = { nowUs: () => anchor.unixUs + made * RECORD_US }
-  const memory = newLaneMemory(ringBytes, anchor.unixUs)
-  const totals = new Totals(1)
-  const identity = { boot: BOOT, ring: 0, pid: process.pid, startTicks: 0, originUnixUs: anchor.unixUs }
-  const journal = new Journal(
+  const { handle, f64, producer, site } = recordingThread({
     storePath,
-    identity,
-    site => totals.name(site),
-    journalBufferBytes(limits.bytes, limits.stackLength),
-  )
-  const producer = new Producer({
-    memory,
+    control,
     ringBytes,
-    control: control.memory,
-    journal,
-    totals,
-    capture: new Capture(limits),
-    groupBytes: limits.bytes,
-    remoteIds: () => null,
-    fullErrorsPerSecond: 0,
+    functionName: 'Orders.place',
+    originUnixUs: anchor.unixUs,
   })
-  const site: ProducedSite = {
-    id: totals.register('Orders.place'),
-    captureArgs: true,
-    captureResult: true,
-    redaction: Redaction.compile({}),
-    costly: new Set(),
-  }
   const lanes = new Lanes(BOOT, control)
-  lanes.adopt({ ring: 0, memory, ringBytes, totals: totals.memory, storePath, thread: null })
+  lanes.adopt(handle)
   const { port1, port2 } = new MessageChannel()
-  const task = {
-    control: control.memory,
-    lanes: [],
-    shelved: [],
-    inbox: port2 as unknown as import('node:worker_threads').MessagePort,
-    boot: BOOT,
-    anchor,
-    process: { pid: process.pid, script: '', host: '', nodeVersion: '', version: '', startTicks: 0 },
-    settings: {
+  const task = writerTask(
+    {
       storePath,
-      retentionMs: settings.retentionMs ?? retentionMs,
-      maxBytes: Number.MAX_SAFE_INTEGER,
-      sweepIntervalMs,
-      drainIntervalMs,
-      breaker,
-      stallThresholdMs: Number.POSITIVE_INFINITY,
+      control,
+      anchor,
+      settings: {
+        retentionMs: settings.retentionMs ?? retentionMs,
+        maxBytes: Number.MAX_SAFE_INTEGER,
+        drainIntervalMs,
+        stallThresholdMs: Number.POSITIVE_INFINITY,
+      },
     },
-  }
+    port2 as unknown as MessagePort,
+  )
   const session = new Session(task, control, lanes, clock, {
     incidents: new Incidents(),
     stalls: new StallWatch({
@@ -118,10 +89,9 @@ export function openPipelineLane(folder: string, settings: { retentionMs?: numbe
       throw new Error(`the store was set aside as ${path}`)
     },
   })
-  const f64 = new Float64Array(memory)
   return {
     session,
-    memory,
+    memory: handle.memory,
     fill(content, most = Number.POSITIVE_INFINITY) {
       const { args, result } = CONTENTS[content]
       const before = f64[LaneF64.CALLS_PUBLISHED] as number

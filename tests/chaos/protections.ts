@@ -34,9 +34,9 @@ export const PROTECTIONS: readonly Protection[] = [
     name: 'the ring gives memory back after COMMIT only',
     edits: [
       edit(
-        'lib/writer/session.ts',
+        'lib/writer/transactions.ts',
         'atLast(nowUs)\n',
-        'atLast(nowUs)\n      for (const { lane } of lanes) lane.consumer.release()\n',
+        'atLast(nowUs)\n      for (const { lane } of batches) lane.consumer.release()\n',
       ),
     ],
     file: 'tests/faults/writer.test.ts',
@@ -90,13 +90,13 @@ export const PROTECTIONS: readonly Protection[] = [
   },
   {
     name: 'retention deletes what is too old',
-    edits: [edit('lib/store/retention.ts', 'if (cutoffUs > 0) this.#byAge(cutoffUs, slice)')],
+    edits: [edit('lib/store/retention.ts', 'if (cutoffUs > 0) deleteOlder(cutoffUs, slice)')],
     file: 'tests/faults/load.test.ts',
     test: 'row 18',
   },
   {
     name: 'retention deletes in slices',
-    edits: [edit('lib/store/retention.ts', '.get(limit, slice.left - 1) ??', '.get(limit, 2 ** 31) ??')],
+    edits: [edit('lib/store/age-limit.ts', '.get(limit, slice.left - 1) ??', '.get(limit, 2 ** 31) ??')],
     file: 'tests/store/retention.test.ts',
     test: 'agrees with a filtered array, whatever the slices',
   },
@@ -116,9 +116,9 @@ export const PROTECTIONS: readonly Protection[] = [
     name: 'a writer that was given up commits nothing',
     edits: [
       edit(
-        'lib/writer/session.ts',
-        "    if (this.#control.givenUp) throw new GivenUpError('nobody waits for the writer any more')\n    this.#store",
-        '    this.#store',
+        'lib/writer/transactions.ts',
+        "    if (this.#control.givenUp) throw new GivenUpError('nobody waits for the writer any more')\n    this.#participants",
+        '    this.#participants',
       ),
     ],
     file: 'tests/writer/drain.test.ts',
@@ -159,7 +159,7 @@ export const PROTECTIONS: readonly Protection[] = [
   {
     name: 'errors that a vanished store had are sent again',
     edits: [
-      edit('lib/writer/drain.ts', 'if (sound) journal.confirm()', 'if (sound || true) journal.confirm()'),
+      edit('lib/writer/sessions.ts', 'if (sound) journal.confirm()', 'if (sound || true) journal.confirm()'),
     ],
     file: 'tests/faults/lost-store.test.ts',
     test: 'renamed: a new one is started, with every error since',
@@ -174,9 +174,9 @@ export const PROTECTIONS: readonly Protection[] = [
     name: 'journals of living processes are left alone',
     edits: [
       edit(
-        'lib/writer/recovery.ts',
-        "if (life !== 'elsewhere') return life === 'alive'",
-        "if (life !== 'elsewhere') return false",
+        'lib/writer/process-life.ts',
+        "if (life !== 'elsewhere') return life",
+        "if (life !== 'elsewhere') return 'dead'",
       ),
     ],
     file: 'tests/faults/threads.test.ts',
@@ -204,7 +204,7 @@ export const PROTECTIONS: readonly Protection[] = [
   },
   {
     name: 'the reserve of a full disk is for errors',
-    edits: [edit('lib/writer/drain.ts', 'this.#troubles.requireReserve()')],
+    edits: [edit('lib/writer/store-guard.ts', 'troubles.requireReserve()')],
     file: 'tests/faults/disk-full.test.ts',
     test: 'and the program is killed then',
   },

@@ -1,7 +1,6 @@
-import { join } from 'node:path'
-import { onTestFinished } from 'vitest'
-import { openStore, type Store } from '../../lib/store/read.js'
-import { scratch, TestStore } from '../store-read/fixture.js'
+import type { Store } from '../../lib/store/read.js'
+import type { TestStore } from '../store-read/fixture.js'
+import { newTestStore, opened as read } from '../store-read/new-store.js'
 
 /** What terminals, browsers and spreadsheets obey. */
 export const EVIL =
@@ -9,10 +8,8 @@ export const EVIL =
 
 /** A store for one test. */
 export function opened(fill: (made: TestStore) => void): Store {
-  const made = new TestStore(join(scratch(onTestFinished), 'calls.db'))
+  const made = newTestStore()
   fill(made)
   made.close()
-  const store = openStore(made.path)
-  onTestFinished(() => store.close())
-  return store
+  return read(made, Date.now)
 }

@@ -64,6 +64,9 @@ describe('row 12: the store goes away while it is open', () => {
   it.each(losses)('%s: a new one is started, with every error since', async (_, lose) => {
     const victim = scene.start({ calls: 10, ending: 'watch' })
     await until(() => errorsIn(scene.store) > 5)
+    // Another batch: only then it is certain that the writer's first look at the file is over, and the next a second away.
+    const stored = errorsIn(scene.store)
+    await until(() => errorsIn(scene.store) > stored)
     const before = new Set(scene.seen().errors)
     lose()
     await until(() => errorsIn(scene.store) > 5)

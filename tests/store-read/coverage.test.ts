@@ -1,28 +1,9 @@
 import { hostname } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
-import { openStore } from '../../lib/store/read.js'
-import { OTHER_BOOT, scratch, T0_MS, TestStore } from './fixture.js'
+import { describe, expect, it } from 'vitest'
+import { OTHER_BOOT, T0_MS } from './fixture.js'
+import { newOpenedStore } from './new-store.js'
 
-const cleanups: (() => void)[] = []
-afterEach(() => {
-  for (const clean of cleanups.splice(0).reverse()) clean()
-})
-
-function newStore(nowMs = T0_MS + 600_000) {
-  const made = new TestStore(
-    join(
-      scratch(clean => cleanups.push(clean)),
-      'calls.db',
-    ),
-  )
-  const store = openStore(made.path, { now: () => nowMs })
-  cleanups.push(() => {
-    store.close()
-    made.close()
-  })
-  return { made, store }
-}
+const newStore = (nowMs = T0_MS + 600_000) => newOpenedStore(nowMs)
 
 describe('coverage', () => {
   it('of an untouched store is complete', () => {

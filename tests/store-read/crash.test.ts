@@ -1,44 +1,23 @@
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
-import { openStore } from '../../lib/store/read.js'
+import { describe, expect, it } from 'vitest'
 import { StoreQueryError } from '../../lib/store/read-errors.js'
-import { OTHER_BOOT, scratch, T0_MS, TestStore } from './fixture.js'
-
-const cleanups: (() => void)[] = []
-afterEach(() => {
-  for (const clean of cleanups.splice(0).reverse()) clean()
-})
-
-function newStore(now: () => number = () => T0_MS + 3_600_000) {
-  const made = new TestStore(
-    join(
-      scratch(clean => cleanups.push(clean)),
-      'calls.db',
-    ),
-  )
-  const store = openStore(made.path, { now })
-  cleanups.push(() => {
-    store.close()
-    made.close()
-  })
-  return { made, store }
-}
+import { OTHER_BOOT, T0_MS } from './fixture.js'
+import { newOpenedStore } from './new-store.js'
 
 const at = (ms: number) => new Date(T0_MS + ms).toISOString()
 
 describe('the report of a crash', () => {
   it('is not there when every process ended cleanly or is running', () => {
-    const { made, store } = newStore()
+    const { made, store } = newOpenedStore()
     expect(store.crash()).toBeNull()
     made.process(2, OTHER_BOOT, { host: hostname(), pid: process.pid, lastSeenMs: Date.now() })
     expect(store.crash()).toBeNull()
   })
 
   it('is of the process that was seen last of those that died, and names the others', () => {
-    const { made, store } = newStore()
+    const { made, store } = newOpenedStore()
     made.process(2, '2'.repeat(16), { ending: 'lost', lastSeenMs: T0_MS + 1_000 })
     made.process(3, '3'.repeat(16), { ending: 'lost', lastSeenMs: T0_MS + 9_000 })
     made.process(4, '4'.repeat(16), { ending: 'lost', lastSeenMs: T0_MS + 5_000 })
@@ -62,7 +41,7 @@ describe('the report of a crash', () => {
   })
 
   it('can be asked for by pid, name and boot id, also of a process that ended cleanly', () => {
-    const { made, store } = newStore()
+    const { made, store } = newOpenedStore()
     made.process(2, '2'.repeat(16), { ending: 'lost', pid: 7 })
     made.process(3, '3'.repeat(16), { ending: 'lost', pid: 7, lastSeenMs: T0_MS + 1 })
     made.process(4, '4'.repeat(16), { ending: 'clean', pid: 7, lastSeenMs: T0_MS + 2 })
@@ -79,7 +58,7 @@ describe('the report of a crash', () => {
     const gone = spawnSync(process.execPath, ['-e', '0']).pid
     const seen = Date.now()
     let now = seen + 1
-    const { made, store } = newStore(() => now)
+    const { made, store } = newOpenedStore(() => now)
     made.process(2, '2'.repeat(16), { lastSeenMs: seen, host: hostname(), pid: gone })
     expect(store.crash()?.process).toBe(`app.ts[${gone}]`)
     made.process(3, '3'.repeat(16), { lastSeenMs: seen + 1, pid: gone })
@@ -89,7 +68,7 @@ describe('the report of a crash', () => {
   })
 
   it('takes a pid that somebody else has by now for dead', () => {
-    const { made, store } = newStore()
+    const { made, store } = newOpenedStore()
     made.process(2, '2'.repeat(16), {
       host: hostname(),
       pid: process.pid,
@@ -99,7 +78,7 @@ describe('the report of a crash', () => {
   })
 
   it('says when the machine was started again since', () => {
-    const { made, store } = newStore(Date.now)
+    const { made, store } = newOpenedStore(Date.now)
     made.process(2, '2'.repeat(16), { ending: 'lost', host: hostname(), lastSeenMs: 1_000 })
     const started = Date.parse(store.crash()?.machineStartedAt ?? '')
     expect(started).toBeGreaterThan(1_000)
@@ -107,7 +86,7 @@ describe('the report of a crash', () => {
   })
 
   it('has calls in flight thread by thread, and how far the look is to be trusted', () => {
-    const { made, store } = newStore()
+    const { made, store } = newOpenedStore()
     made.process(2, OTHER_BOOT, { ending: 'lost', lastSeenMs: T0_MS + 5_000 })
     made.look(T0_MS + 4_916, { open: 40, listed: 2, process: 2 })
     made.look(T0_MS + 5_001, { open: 1, process: 2, ring: 4 })
@@ -131,7 +110,7 @@ describe('the report of a crash', () => {
   })
 
   it('tells the stall it ended in, and none that was over', () => {
-    const { made, store } = newStore()
+    const { made, store } = newOpenedStore()
     made.process(2, OTHER_BOOT, { ending: 'lost' })
     made.stall({ atMs: T0_MS, seenMs: T0_MS + 100, process: 2 })
     made.stall({ atMs: T0_MS + 200, seenMs: T0_MS + 900, process: 2, calls: [['f', 0, 1, 1]] })
@@ -142,7 +121,7 @@ describe('the report of a crash', () => {
   })
 
   it('has the last errors of that process only', () => {
-    const { made, store } = newStore()
+    const { made, store } = newOpenedStore()
     made.process(2, OTHER_BOOT, { ending: 'lost' })
     for (let n = 0; n < 7; n++) {
       made.error({ atMs: T0_MS + n, process: 2, message: `of it ${n}` })
@@ -153,7 +132,7 @@ describe('the report of a crash', () => {
   })
 
   it('has the ten seconds before its last sign of life, those without calls too', () => {
-    const { made, store } = newStore()
+    const { made, store } = newOpenedStore()
     made.process(2, OTHER_BOOT, { ending: 'lost', lastSeenMs: T0_MS + 30_500 })
     made.second(T0_MS + 20_000, 'early', { calls: 1, process: 2 })
     made.second(T0_MS + 21_000, 'A', { calls: 3, errors: 1, sumMs: 6, process: 2 })
@@ -172,14 +151,14 @@ describe('the report of a crash', () => {
   })
 
   it('has no seconds from before it was started', () => {
-    const { made, store } = newStore()
+    const { made, store } = newOpenedStore()
     made.process(2, OTHER_BOOT, { ending: 'lost', lastSeenMs: T0_MS + 2_500 })
     expect(store.crash()?.seconds.map(row => row.at)).toEqual([at(0), at(1_000), at(2_000)])
     expect(store.crash()?.lastCountedAt).toBeNull()
   })
 
   it('has what is missing of it: losses, incidents, records that nobody has counted, journals', () => {
-    const { made, store } = newStore()
+    const { made, store } = newOpenedStore()
     made.process(2, OTHER_BOOT, { ending: 'lost', lastSeenMs: T0_MS + 2_000 })
     const drop = (process: number, count: number, ms: number) =>
       made.run(

@@ -1,10 +1,9 @@
-import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { DiffAnswer, FunctionDiff } from '../../lib/store/queries/diff.js'
-import { openStore, type Store } from '../../lib/store/read.js'
+import type { Store } from '../../lib/store/read.js'
 import { mostAlarms, Random } from '../statistics/random.js'
-import { scratch, TestStore } from './fixture.js'
 import { type Behaviour, FIRST_MINUTE, fillMinutes } from './minutes.js'
+import { newOpenedStore } from './new-store.js'
 
 /** What the README and `callsight diff --help` say: a wrong verdict in at most 1 of 100 comparisons. */
 const LEVEL = 0.01
@@ -12,25 +11,7 @@ const LEVEL = 0.01
 const TIMEOUT_MS = 600_000
 const STEADY: Behaviour = { callsPerMinute: 60, errorRate: 0.03, medianMs: 5, spread: 0.7 }
 
-const cleanups: (() => void)[] = []
-afterEach(() => {
-  for (const clean of cleanups.splice(0).reverse()) clean()
-})
-
-function newStore() {
-  const made = new TestStore(
-    join(
-      scratch(clean => cleanups.push(clean)),
-      'calls.db',
-    ),
-  )
-  const store = openStore(made.path, { now: () => (FIRST_MINUTE + 10_000_000) * 60_000 })
-  cleanups.push(() => {
-    store.close()
-    made.close()
-  })
-  return { made, store }
-}
+const newStore = () => newOpenedStore((FIRST_MINUTE + 10_000_000) * 60_000)
 
 const date = (minute: number) => new Date((FIRST_MINUTE + minute) * 60_000)
 

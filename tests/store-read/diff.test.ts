@@ -1,29 +1,11 @@
-import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
-import { openStore } from '../../lib/store/read.js'
+import { describe, expect, it } from 'vitest'
 import { StoreQueryError } from '../../lib/store/read-errors.js'
-import { BOOT, OTHER_BOOT, scratch, T0_MS, TestStore } from './fixture.js'
+import { BOOT, OTHER_BOOT, T0_MS, type TestStore } from './fixture.js'
+import { newOpenedStore } from './new-store.js'
 
 const MINUTE_MS = 60_000
-const cleanups: (() => void)[] = []
-afterEach(() => {
-  for (const clean of cleanups.splice(0).reverse()) clean()
-})
 
-function newStore() {
-  const made = new TestStore(
-    join(
-      scratch(clean => cleanups.push(clean)),
-      'calls.db',
-    ),
-  )
-  const store = openStore(made.path, { now: () => T0_MS + 60 * MINUTE_MS })
-  cleanups.push(() => {
-    store.close()
-    made.close()
-  })
-  return { made, store }
-}
+const newStore = () => newOpenedStore(T0_MS + 60 * MINUTE_MS)
 
 /** `minutes` of 1,000 calls from that minute on. */
 function fill(

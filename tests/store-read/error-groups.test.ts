@@ -1,27 +1,8 @@
-import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterEach, describe, expect, it } from 'vitest'
-import { openStore } from '../../lib/store/read.js'
+import { describe, expect, it } from 'vitest'
 import { fingerprint } from '../../lib/writer/fingerprint.js'
-import { hex16, OTHER_BOOT, scratch, T0_MS, TestStore, traceIdOf } from './fixture.js'
-
-const cleanups: (() => void)[] = []
-afterEach(() => {
-  for (const clean of cleanups.splice(0).reverse()) clean()
-})
-
-function newStore(): TestStore {
-  const folder = scratch(clean => cleanups.push(clean))
-  const made = new TestStore(join(folder, 'calls.db'))
-  cleanups.push(() => made.close())
-  return made
-}
-
-function opened(made: TestStore) {
-  const store = openStore(made.path, { now: () => T0_MS + 3_600_000 })
-  cleanups.push(() => store.close())
-  return store
-}
+import { hex16, OTHER_BOOT, T0_MS, traceIdOf } from './fixture.js'
+import { newTestStore, opened } from './new-store.js'
 
 const at = (ms: number) => new Date(T0_MS + ms)
 
@@ -46,7 +27,7 @@ describe('groups of errors', () => {
       },
       { requiredKeys: [] },
     )
-    const made = newStore()
+    const made = newTestStore()
     const store = opened(made)
     const property = fc.property(
       fc.array(error, { maxLength: 40 }),
@@ -98,7 +79,7 @@ describe('groups of errors', () => {
   })
 
   it('show the newest message and call, and count into steps of the span asked for', () => {
-    const made = newStore()
+    const made = newTestStore()
     made.error({ atMs: T0_MS + 500, message: 'no answer in 7 s', call: 1 })
     made.error({ atMs: T0_MS + 9_500, message: 'no answer in 12 s', call: 2 })
     made.error({ atMs: T0_MS + 9_400, message: 'no answer in 3 s', call: 3 })
@@ -121,7 +102,7 @@ describe('groups of errors', () => {
   })
 
   it('without a span reach from the oldest error to the newest record', () => {
-    const made = newStore()
+    const made = newTestStore()
     made.error({ atMs: T0_MS })
     made.call({ atMs: T0_MS + 23_999.999 })
     const [group] = opened(made).errorGroups()
@@ -133,7 +114,7 @@ describe('groups of errors', () => {
   })
 
   it('are none where there are no errors, and steps out of bounds are refused', () => {
-    const store = opened(newStore())
+    const store = opened(newTestStore())
     expect(store.errorGroups()).toEqual([])
     for (const steps of [0, 1001, 1.5, Number.NaN])
       expect(() => store.errorGroups({ steps })).toThrow(/steps .* is not a whole number from 1 to 1,000/)
@@ -144,7 +125,7 @@ describe('groups of errors', () => {
 
 describe('calls before an error', () => {
   it('are those of its process that ended before it, newest first', () => {
-    const made = newStore()
+    const made = newTestStore()
     made.process(2, OTHER_BOOT, { ended: true })
     made.call({ atMs: T0_MS + 1, call: 11 })
     made.error({ atMs: T0_MS + 2, call: 12 })

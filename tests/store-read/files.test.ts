@@ -15,19 +15,14 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { loadDriver } from '../../lib/store/driver.js'
 import { openStore } from '../../lib/store/read.js'
 import { SCHEMA_VERSION } from '../../lib/store/schema.js'
-import { scratch, T0_MS, TestStore } from './fixture.js'
+import { T0_MS, TestStore } from './fixture.js'
+import { newFolder } from './new-store.js'
 
-const cleanups: (() => void)[] = []
-afterEach(() => {
-  for (const clean of cleanups.splice(0).reverse()) clean()
-})
-const folder = () => scratch(clean => cleanups.push(clean))
-
-function closedStore(path = join(folder(), 'calls.db'), options = {}): string {
+function closedStore(path = join(newFolder(), 'calls.db'), options = {}): string {
   const made = new TestStore(path, options)
   made.call({ atMs: T0_MS })
   made.close()
@@ -48,7 +43,7 @@ const FOREIGN = { name: 'ForeignStoreError', code: 'CALLSIGHT_STORE_FOREIGN' }
 
 describe('what is not a recording', () => {
   it('is refused when missing, and nothing is created', () => {
-    const home = folder()
+    const home = newFolder()
     for (const path of [join(home, 'calls.db'), join(home, 'no', 'such', 'calls.db')]) {
       expect(() => openStore(path)).toThrow(expect.objectContaining(NOT_FOUND))
     }
@@ -56,7 +51,7 @@ describe('what is not a recording', () => {
   })
 
   it('is refused as foreign and left byte for byte: text, empty, another program’s database', () => {
-    const home = folder()
+    const home = newFolder()
     writeFileSync(join(home, 'text.db'), 'not a database, but long enough to be read as one. '.repeat(40))
     writeFileSync(join(home, 'empty.db'), '')
     for (const wal of ['DELETE', 'WAL']) {
@@ -74,7 +69,7 @@ describe('what is not a recording', () => {
   })
 
   it('is refused when it is a directory or a pipe, without waiting for a writer of the pipe', () => {
-    const home = folder()
+    const home = newFolder()
     expect(() => openStore(home)).toThrow(expect.objectContaining(FOREIGN))
     if (process.platform === 'win32') return
     execFileSync('mkfifo', [join(home, 'pipe')])
@@ -110,29 +105,29 @@ describe('a finished recording', () => {
   it('is read through a symbolic link, with the log beside the real file', () => {
     const path = closedStore()
     const writer = new (loadDriver())(path)
-    cleanups.push(() => writer.close())
+    onTestFinished(() => void writer.close())
     writer.exec('DELETE FROM calls')
-    const link = join(folder(), 'link.db')
+    const link = join(newFolder(), 'link.db')
     symlinkSync(path, link)
     expect(countCalls(link)).toBe(0)
     expect(readdirSync(join(link, '..'))).toEqual(['link.db'])
   })
 
   it('is read under names that mean something to SQLite or URLs', () => {
-    const home = folder()
+    const home = newFolder()
     for (const name of ['file:x?mode=memory', ':memory:', 'a#b%20c?d.db', "it's.db"]) {
       expect(countCalls(closedStore(join(home, name)))).toBe(1)
     }
   })
 
   it('is read together with the log of a killed program, from a copy of both files', () => {
-    const path = join(folder(), 'calls.db')
+    const path = join(newFolder(), 'calls.db')
     const made = new TestStore(path)
     made.call({ atMs: T0_MS })
-    const away = folder()
+    const away = newFolder()
     for (const suffix of ['', '-wal']) copyFileSync(path + suffix, join(away, `calls.db${suffix}`))
     made.close()
-    const link = join(folder(), 'link.db')
+    const link = join(newFolder(), 'link.db')
     symlinkSync(join(away, 'calls.db'), link)
     const log = readFileSync(join(away, 'calls.db-wal'))
     for (const name of [join(away, 'calls.db'), link]) {
@@ -144,7 +139,7 @@ describe('a finished recording', () => {
   it('is read in a folder that may not be written, with and without a log, leaving no copy behind', ctx => {
     const isRoot = process.getuid?.() === 0
     if (process.platform === 'win32') ctx.skip('file modes mean nothing here')
-    const home = folder()
+    const home = newFolder()
     chmodSync(home, 0o755)
     const path = join(home, 'calls.db')
     const made = new TestStore(path)
@@ -155,12 +150,12 @@ describe('a finished recording', () => {
     made.close()
     copyFileSync(path, join(home, 'alone', 'calls.db'))
     const folders = [join(home, 'both'), join(home, 'alone')]
-    const temporary = folder()
+    const temporary = newFolder()
     chmodSync(temporary, 0o777)
     for (const of of folders) {
       for (const name of readdirSync(of)) chmodSync(join(of, name), 0o444)
       chmodSync(of, 0o555)
-      cleanups.push(() => chmodSync(of, 0o755))
+      onTestFinished(() => chmodSync(of, 0o755))
     }
     // Modes do not bind root, so the reading is done by a process of nobody.
     const script = `
@@ -191,11 +186,11 @@ describe('a recording that is being written', () => {
       ['--import', 'tsx', '--input-type=module', '-e', writerScript(path)],
       { stdio: ['pipe', 'pipe', 'inherit'], cwd: fileURLToPath(new URL('../..', import.meta.url)) },
     )
-    cleanups.push(() => child.kill('SIGKILL'))
+    onTestFinished(() => void child.kill('SIGKILL'))
     const answer = () => new Promise<string>(done => child.stdout.once('data', data => done(String(data))))
     await answer()
     const store = openStore(path)
-    cleanups.push(() => store.close())
+    onTestFinished(() => store.close())
     for (let expected = 1; expected < 4; expected++) {
       expect(store.sql('SELECT count(*) n FROM functions')).toEqual([{ n: expected + 1 }])
       const written = answer()
@@ -212,7 +207,7 @@ describe('a recording that is being written', () => {
   it('is followed to the new file when the recorder starts one, and reported when it is gone', () => {
     const path = closedStore()
     const store = openStore(path)
-    cleanups.push(() => store.close())
+    onTestFinished(() => store.close())
     expect(store.calls().length).toBe(1)
     rmSync(path)
     for (const suffix of ['-wal', '-shm']) rmSync(path + suffix, { force: true })
@@ -226,11 +221,11 @@ describe('a recording that is being written', () => {
   })
 
   it('does not hold the log back between answers', () => {
-    const path = join(folder(), 'calls.db')
+    const path = join(newFolder(), 'calls.db')
     const made = new TestStore(path)
-    cleanups.push(() => made.close())
+    onTestFinished(() => made.close())
     const store = openStore(path)
-    cleanups.push(() => store.close())
+    onTestFinished(() => store.close())
     for (let i = 0; i < 5; i++) {
       made.call({ atMs: T0_MS + i })
       for (const read of [
@@ -251,9 +246,9 @@ describe('a recording that is being written', () => {
   })
 
   it('keeps the locks of a writer in the same process', () => {
-    const path = join(folder(), 'calls.db')
+    const path = join(newFolder(), 'calls.db')
     const made = new TestStore(path)
-    cleanups.push(() => made.close())
+    onTestFinished(() => made.close())
     made.db.exec('BEGIN IMMEDIATE')
     made.call({ atMs: T0_MS })
     for (let i = 0; i < 3; i++) expect(countCalls(path)).toBe(0)
@@ -281,7 +276,7 @@ describe('an open store', () => {
 
   it('is found by CALLSIGHT_DB when no path is given', () => {
     const before = process.env['CALLSIGHT_DB']
-    process.env['CALLSIGHT_DB'] = closedStore(join(folder(), 'elsewhere.db'))
+    process.env['CALLSIGHT_DB'] = closedStore(join(newFolder(), 'elsewhere.db'))
     try {
       const store = openStore()
       expect(store.path).toBe(process.env['CALLSIGHT_DB'])

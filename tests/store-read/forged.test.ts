@@ -1,19 +1,12 @@
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { openStore } from '../../lib/store/read.js'
 import { addTuning } from '../../lib/store/write-tunings.js'
-import { scratch, T0_MS, TestStore } from './fixture.js'
-
-const cleanups: (() => void)[] = []
-afterEach(() => {
-  for (const clean of cleanups.splice(0).reverse()) clean()
-})
+import { T0_MS, TestStore } from './fixture.js'
+import { newFolder } from './new-store.js'
 
 function made(...sql: readonly string[]): string {
-  const path = join(
-    scratch(clean => cleanups.push(clean)),
-    'calls.db',
-  )
+  const path = join(newFolder(), 'calls.db')
   const store = new TestStore(path, { wal: false })
   store.call({ atMs: T0_MS })
   store.error({ atMs: T0_MS })

@@ -1,32 +1,13 @@
-import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { hiddenInJson, hiddenInText } from '../../lib/store/hidden-names.js'
 import { toBounds } from '../../lib/store/queries/filter.js'
 import { readHiddenNames } from '../../lib/store/queries/hidden.js'
-import { openStore } from '../../lib/store/read.js'
 import { ReadFile } from '../../lib/store/read-file.js'
 import { captureArguments, captureError, captureResult, newSite } from '../serialize/harness.js'
-import { scratch, T0_MS, TestStore } from './fixture.js'
+import { T0_MS } from './fixture.js'
+import { newOpenedStore } from './new-store.js'
 
-const cleanups: (() => void)[] = []
-afterEach(() => {
-  for (const clean of cleanups.splice(0).reverse()) clean()
-})
-
-function newStore() {
-  const made = new TestStore(
-    join(
-      scratch(clean => cleanups.push(clean)),
-      'calls.db',
-    ),
-  )
-  const store = openStore(made.path, { now: () => T0_MS + 60_000 })
-  cleanups.push(() => {
-    store.close()
-    made.close()
-  })
-  return { made, store }
-}
+const newStore = () => newOpenedStore(T0_MS + 60_000)
 
 const SECRET = 'hunter2-hunter2'
 const CARD = '4111 1111 1111 1111'
@@ -180,7 +161,7 @@ describe('hidden names of a store', () => {
     }
     made.db.exec('COMMIT')
     const file = ReadFile.open(made.path)
-    cleanups.push(() => file.close())
+    onTestFinished(() => file.close())
     const look = (scope: object, limits: { records: number; names: number }) => {
       const found = readHiddenNames(file, toBounds(scope, T0_MS), limits)
       return [found.names.length, found.names[0]?.name, found.lookedAt, found.notLookedAt]

@@ -1,25 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
-import { openStore } from '../../lib/store/read.js'
+import { describe, expect, it } from 'vitest'
 import { StoreQueryError } from '../../lib/store/read-errors.js'
-import { hex16, OTHER_BOOT, scratch, T0_MS, TestStore, traceIdOf } from './fixture.js'
+import { hex16, OTHER_BOOT, T0_MS, traceIdOf } from './fixture.js'
+import { newOpenedStore } from './new-store.js'
 
-const cleanups: (() => void)[] = []
-afterEach(() => {
-  for (const clean of cleanups.splice(0).reverse()) clean()
-})
-
-function newStore() {
-  const folder = scratch(clean => cleanups.push(clean))
-  const made = new TestStore(join(folder, 'calls.db'))
-  const store = openStore(made.path, { now: () => T0_MS + 600_000 })
-  cleanups.push(() => {
-    store.close()
-    made.close()
-  })
-  return { made, store }
-}
+const newStore = () => newOpenedStore(T0_MS + 600_000)
 
 const at = (ms: number) => new Date(T0_MS + ms).toISOString()
 

@@ -1,25 +1,13 @@
-import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterEach, describe, expect, it } from 'vitest'
-import { openStore } from '../../lib/store/read.js'
-import { OTHER_BOOT, scratch, T0_MS, TestStore } from './fixture.js'
-
-const cleanups: (() => void)[] = []
-afterEach(() => {
-  for (const clean of cleanups.splice(0).reverse()) clean()
-})
+import { describe, expect, it } from 'vitest'
+import { OTHER_BOOT, T0_MS } from './fixture.js'
+import { newOpenedStore, newTestStore, opened } from './new-store.js'
 
 const MINUTE = 60_000
 
 describe('calls of some functions or of some length', () => {
   it('are those a plain look at every record finds, whatever minutes the totals pass over', () => {
-    const folder = scratch(clean => cleanups.push(clean))
-    const made = new TestStore(join(folder, 'calls.db'))
-    const store = openStore(made.path, { now: () => T0_MS + 86_400_000 })
-    cleanups.push(
-      () => made.close(),
-      () => store.close(),
-    )
+    const { made, store } = newOpenedStore(T0_MS + 86_400_000)
     made.process(2, OTHER_BOOT)
     const call = fc.record({
       minute: fc.nat(12),
@@ -84,9 +72,7 @@ describe('calls of some functions or of some length', () => {
   })
 
   it('are listed however many they are', () => {
-    const folder = scratch(clean => cleanups.push(clean))
-    const made = new TestStore(join(folder, 'calls.db'))
-    cleanups.push(() => made.close())
+    const made = newTestStore()
     const count = 150_000
     const fn = made.fn('A')
     made.run(
@@ -95,8 +81,7 @@ describe('calls of some functions or of some length', () => {
       made.id(T0_MS),
     )
     made.totals(T0_MS, 'A', { calls: count })
-    const store = openStore(made.path, { now: () => T0_MS + 86_400_000 })
-    cleanups.push(() => store.close())
+    const store = opened(made, T0_MS + 86_400_000)
     expect(store.calls({ function: 'A', limit: 1_000_000 })).toHaveLength(count)
   })
 })

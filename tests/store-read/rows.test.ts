@@ -1,36 +1,13 @@
-import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { FrameFlag } from '../../lib/queue/layout.js'
 import type { CallFilter } from '../../lib/store/queries/filter.js'
-import { openStore } from '../../lib/store/read.js'
-import { hex16, scratch, T0_MS, TestStore } from './fixture.js'
-
-const cleanups: (() => void)[] = []
-afterEach(() => {
-  for (const clean of cleanups.splice(0).reverse()) clean()
-})
-
-function newStore(): TestStore {
-  const made = new TestStore(
-    join(
-      scratch(clean => cleanups.push(clean)),
-      'calls.db',
-    ),
-  )
-  cleanups.push(() => made.close())
-  return made
-}
-
-function opened(made: TestStore, nowMs = T0_MS + 3_600_000) {
-  const store = openStore(made.path, { now: () => nowMs })
-  cleanups.push(() => store.close())
-  return store
-}
+import { hex16, T0_MS } from './fixture.js'
+import { newTestStore, opened } from './new-store.js'
 
 describe('rows of the contract', () => {
   it('are those of the views, column for column and in their order', () => {
-    const made = newStore()
+    const made = newTestStore()
     for (let i = 0; i < 20; i++) {
       const root = made.call({
         atMs: T0_MS + i * 0.7,
@@ -82,7 +59,7 @@ describe('rows of the contract', () => {
       buckets: fc.dictionary(bucket.map(String), fc.oneof(fc.nat(5), fc.nat(2 ** 40)), { maxKeys: 8 }),
       maxMs: fc.double({ min: 0.0001, max: 10_000, noNaN: true }),
     })
-    const made = newStore()
+    const made = newTestStore()
     const store = opened(made)
     fc.assert(
       fc.property(
@@ -105,7 +82,7 @@ describe('rows of the contract', () => {
   })
 
   it('are no rows in a store that has none', () => {
-    const store = opened(newStore())
+    const store = opened(newTestStore())
     expect([
       store.errors(),
       store.calls(),
@@ -119,7 +96,7 @@ describe('rows of the contract', () => {
 
 describe('filters', () => {
   it('select what a plain walk over all records selects', () => {
-    const made = newStore()
+    const made = newTestStore()
     const names = ['Orders.place', 'Orders.cancel', 'Db[0].q', 'Db0.q', 'orders.place']
     const classes = ['TypeError', 'RangeError']
     const records: { atMs: number; fn: string; durationMs: number; call: number; error: string | null }[] = []
@@ -200,7 +177,7 @@ describe('filters', () => {
   })
 
   it('walk the key of the records, so a span of time costs what is in it', () => {
-    const made = newStore()
+    const made = newTestStore()
     made.call({ atMs: T0_MS })
     const store = opened(made)
     const plans: string[] = []
@@ -215,7 +192,7 @@ describe('filters', () => {
   })
 
   it('widen totals and losses to whole minutes, and totals count calls no record was made of', () => {
-    const made = newStore()
+    const made = newTestStore()
     made.totals(T0_MS, 'A', { calls: 1_000_000, kept: 3 })
     made.totals(T0_MS + 60_000, 'A', { calls: 10 })
     made.totals(T0_MS + 120_000, 'B', { calls: 5 })
@@ -265,13 +242,13 @@ describe('filters', () => {
     ['sort', { sort: 'name; DROP TABLE calls' }],
   ]
   it.each(hostile)('refuse a bad value with a text that says what is accepted: %s', (_, filter) => {
-    const store = opened(newStore())
+    const store = opened(newTestStore())
     const read = 'sort' in filter ? () => store.top(filter as never) : () => store.calls(filter)
     expect(read).toThrow(expect.objectContaining({ name: 'StoreQueryError', code: 'CALLSIGHT_QUERY' }))
   })
 
   it('take no memory for latency buckets that no recorder counts in', () => {
-    const made = newStore()
+    const made = newTestStore()
     made.totals(T0_MS, 'A', { calls: 3, maxMs: 80, buckets: { 100: 2, 200: 1 } })
     const answer = opened(made).top()
     expect(answer).toMatchObject([{ calls: 3 }])
@@ -281,7 +258,7 @@ describe('filters', () => {
   })
 
   it('take moments before 1970 and after 2112 as the ends of time', () => {
-    const made = newStore()
+    const made = newTestStore()
     made.call({ atMs: T0_MS })
     const store = opened(made)
     expect(store.calls({ since: '100000d', until: '9999-12-31' }).length).toBe(1)
@@ -290,7 +267,7 @@ describe('filters', () => {
   })
 
   it('read a time without a zone as UTC, whatever the zone of the machine', () => {
-    const made = newStore()
+    const made = newTestStore()
     made.call({ atMs: T0_MS })
     const store = opened(made)
     const before = process.env['TZ']

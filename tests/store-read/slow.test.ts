@@ -1,34 +1,16 @@
-import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterEach, describe, expect, it } from 'vitest'
-import { openStore } from '../../lib/store/read.js'
-import { OTHER_BOOT, scratch, T0_MS, TestStore } from './fixture.js'
-
-const cleanups: (() => void)[] = []
-afterEach(() => {
-  for (const clean of cleanups.splice(0).reverse()) clean()
-})
-
-function newStore(): TestStore {
-  const folder = scratch(clean => cleanups.push(clean))
-  const made = new TestStore(join(folder, 'calls.db'))
-  cleanups.push(() => made.close())
-  return made
-}
-
-function opened(made: TestStore) {
-  const store = openStore(made.path, { now: () => T0_MS + 86_400_000 })
-  cleanups.push(() => store.close())
-  return store
-}
+import { describe, expect, it } from 'vitest'
+import { OTHER_BOOT, T0_MS } from './fixture.js'
+import { newTestStore, opened } from './new-store.js'
 
 const MINUTE = 60_000
+const NOW_MS = T0_MS + 86_400_000
 
 describe('the slowest recorded calls', () => {
   it('are those a plain sort finds, whatever the totals know of the minutes', () => {
-    const made = newStore()
+    const made = newTestStore()
     made.process(2, OTHER_BOOT)
-    const store = opened(made)
+    const store = opened(made, NOW_MS)
     const call = fc.record({
       minute: fc.nat(8),
       second: fc.nat(59),
@@ -102,35 +84,35 @@ describe('the slowest recorded calls', () => {
   })
 
   it('are found where no totals are, or those of other minutes only', () => {
-    const made = newStore()
+    const made = newTestStore()
     made.call({ atMs: T0_MS, durationMs: 5 })
     made.call({ atMs: T0_MS + 90 * MINUTE, durationMs: 9 })
-    expect(opened(made).slow({ limit: 1 })[0]?.duration_ms).toBe(9)
+    expect(opened(made, NOW_MS).slow({ limit: 1 })[0]?.duration_ms).toBe(9)
     made.totals(T0_MS + 30 * MINUTE, 'Orders.place', { calls: 1, maxMs: 1 })
     made.run(
       'UPDATE processes SET started_us = 0, last_seen_us = ?, ending = NULL',
       (T0_MS + 90 * MINUTE) * 1000,
     )
-    expect(opened(made).slow({ limit: 1 })[0]?.duration_ms).toBe(9)
+    expect(opened(made, NOW_MS).slow({ limit: 1 })[0]?.duration_ms).toBe(9)
   })
 
   it('are found in a file begun anew, whose first records the one before had counted', () => {
-    const made = newStore()
+    const made = newTestStore()
     made.run('UPDATE processes SET started_us = ?', (T0_MS - 60 * MINUTE) * 1000)
     made.call({ atMs: T0_MS + 1, durationMs: 90 })
     made.call({ atMs: T0_MS + 2, durationMs: 5 })
     made.call({ atMs: T0_MS + 10 * MINUTE, durationMs: 7 })
     made.totals(T0_MS, 'Orders.place', { calls: 1, maxMs: 5 })
     made.totals(T0_MS + 10 * MINUTE, 'Orders.place', { calls: 1, maxMs: 7 })
-    expect(opened(made).slow({ limit: 1 })[0]?.duration_ms).toBe(90)
+    expect(opened(made, NOW_MS).slow({ limit: 1 })[0]?.duration_ms).toBe(90)
   })
 
   it('stand beside the percentiles of all calls of their function in the span', () => {
-    const made = newStore()
+    const made = newTestStore()
     made.call({ atMs: T0_MS, fn: 'A', durationMs: 80 })
     made.call({ atMs: T0_MS, fn: 'B', durationMs: 70 })
     made.totals(T0_MS, 'A', { calls: 100, maxMs: 80, buckets: { 100: 98, 200: 2 } })
-    const store = opened(made)
+    const store = opened(made, NOW_MS)
     const [total] = store.top()
     expect(store.slow()).toMatchObject([
       { function: 'A', p95_ms: total?.p95_ms, p99_ms: total?.p99_ms, duration_ms: 80 },

@@ -1,28 +1,16 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { loadDriver } from '../../lib/store/driver.js'
-import { openStore } from '../../lib/store/read.js'
-import { scratch, T0_MS, TestStore } from './fixture.js'
-
-const cleanups: (() => void)[] = []
-afterEach(() => {
-  for (const clean of cleanups.splice(0).reverse()) clean()
-})
+import { T0_MS } from './fixture.js'
+import { newTestStore, opened } from './new-store.js'
 
 function newStore() {
-  const made = new TestStore(
-    join(
-      scratch(clean => cleanups.push(clean)),
-      'calls.db',
-    ),
-  )
+  const made = newTestStore()
   made.call({ atMs: T0_MS })
   made.expired('calls', 5, T0_MS)
   made.close()
-  const store = openStore(made.path)
-  cleanups.push(() => store.close())
-  return { store, path: made.path }
+  return { store: opened(made, Date.now), path: made.path }
 }
 
 describe('a free query', () => {

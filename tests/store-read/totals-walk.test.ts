@@ -1,33 +1,23 @@
-import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { stepsOf } from '../../lib/store/queries/range.js'
 import { walkTotals } from '../../lib/store/queries/totals-walk.js'
 import { ReadFile } from '../../lib/store/read-file.js'
-import { scratch, T0_MS, TestStore } from './fixture.js'
+import { T0_MS } from './fixture.js'
+import { newTestStore } from './new-store.js'
 
 const MINUTE_MS = 60_000
 const HOUR = 60
-const cleanups: (() => void)[] = []
-afterEach(() => {
-  for (const clean of cleanups.splice(0).reverse()) clean()
-})
 
 describe('a walk over totals', () => {
   it('reads an hour at a time however long its steps are, and nothing where nobody has counted', () => {
-    const made = new TestStore(
-      join(
-        scratch(clean => cleanups.push(clean)),
-        'calls.db',
-      ),
-    )
-    cleanups.push(() => made.close())
+    const made = newTestStore()
     const days = 3
     for (let minute = 0; minute < days * 24 * HOUR; minute += 10)
       made.totals(T0_MS + minute * MINUTE_MS, 'A', { calls: 1, errors: minute % 20 === 0 ? 1 : 0 })
     // A machine that did not know the time yet.
     made.totals(0, 'A', { calls: 5 })
     const file = ReadFile.open(made.path)
-    cleanups.push(() => file.close())
+    onTestFinished(() => file.close())
     const read: { rows: number }[] = []
     const reader = {
       all<Row>(sql: string, params: Readonly<Record<string, unknown>>): Row[] {

@@ -1,31 +1,16 @@
-import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { loadDriver } from '../../lib/store/driver.js'
 import { TRACE_SQL, tracesOfCallSql } from '../../lib/store/queries/statements.js'
-import { openStore } from '../../lib/store/read.js'
-import { hex16, OTHER_BOOT, scratch, T0_MS, TestStore, traceIdOf } from './fixture.js'
+import { hex16, OTHER_BOOT, T0_MS, traceIdOf } from './fixture.js'
+import { newTestStore, opened } from './new-store.js'
 
 const REMOTE = '0af7651916cd43dd8448eb211c80319c'
 const SPAN = '00f067aa0ba902b7'
-const cleanups: (() => void)[] = []
-afterEach(() => {
-  for (const clean of cleanups.splice(0).reverse()) clean()
-})
 
 function newStore() {
-  const made = new TestStore(
-    join(
-      scratch(clean => cleanups.push(clean)),
-      'calls.db',
-    ),
-  )
+  const made = newTestStore()
   made.process(2, OTHER_BOOT, { ended: true })
-  const store = openStore(made.path)
-  cleanups.push(() => {
-    store.close()
-    made.close()
-  })
-  return { made, store }
+  return { made, store: opened(made, Date.now) }
 }
 
 describe('a trace', () => {

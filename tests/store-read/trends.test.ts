@@ -1,29 +1,19 @@
-import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterEach, describe, expect, it } from 'vitest'
-import { openStore } from '../../lib/store/read.js'
-import { OTHER_BOOT, scratch, T0_MS, TestStore } from './fixture.js'
+import { describe, expect, it } from 'vitest'
+import { OTHER_BOOT, T0_MS } from './fixture.js'
+import { newTestStore, opened } from './new-store.js'
 
-const cleanups: (() => void)[] = []
-afterEach(() => {
-  for (const clean of cleanups.splice(0).reverse()) clean()
-})
-
-function opened() {
-  const folder = scratch(clean => cleanups.push(clean))
-  const made = new TestStore(join(folder, 'calls.db'))
+function newStore() {
+  const made = newTestStore()
   made.process(2, OTHER_BOOT)
-  const store = openStore(made.path, { now: () => T0_MS + 86_400_000 })
-  cleanups.push(() => made.close())
-  cleanups.push(() => store.close())
-  return { made, store }
+  return { made, store: opened(made, T0_MS + 86_400_000) }
 }
 
 const MINUTE = 60_000
 
 describe('trends', () => {
   it('add up to the totals, and their parts of the time to one', () => {
-    const { made, store } = opened()
+    const { made, store } = newStore()
     const minute = fc.record({
       minute: fc.nat(30),
       fn: fc.constantFrom('A.x', 'A.y', 'B'),
@@ -73,7 +63,7 @@ describe('trends', () => {
   })
 
   it('refuse steps out of bounds', () => {
-    const { store } = opened()
+    const { store } = newStore()
     expect(() => store.trends({ steps: 0 })).toThrow(/1 to 1,000/)
   })
 })

@@ -1,11 +1,10 @@
-import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { FrameFlag } from '../../lib/queue/layout.js'
 import { fisherExact } from '../../lib/statistics/fisher.js'
 import type { WhyAnswer, WhyFilter } from '../../lib/store/queries/why.js'
-import { openStore } from '../../lib/store/read.js'
 import { mostAlarms, Random } from '../statistics/random.js'
-import { scratch, T0_MS, TestStore } from './fixture.js'
+import { T0_MS } from './fixture.js'
+import { newTestStore, opened } from './new-store.js'
 
 /** What the answer says of itself. */
 const LEVEL = 0.01
@@ -13,11 +12,6 @@ const TIMEOUT_MS = 600_000
 const SLOW_MS = 250
 const RUN_MS = 60_000
 const SYMBOLS = ['EURUSD', 'GBPUSD', 'XAUUSD', 'USDJPY', 'AUDUSD']
-
-const cleanups: (() => void)[] = []
-afterEach(() => {
-  for (const clean of cleanups.splice(0).reverse()) clean()
-})
 
 interface Quote {
   symbol: string
@@ -46,12 +40,7 @@ function quote(random: Random): Quote {
 
 /** A store in which run after run of a minute each is recorded as a recorder would, and what was recorded of each. */
 function recorded(runs: number, calls: number, seed: number, change: (of: Quote, random: Random) => void) {
-  const made = new TestStore(
-    join(
-      scratch(clean => cleanups.push(clean)),
-      'calls.db',
-    ),
-  )
+  const made = newTestStore()
   const random = new Random(seed)
   const functionId = made.fn('Orders.quote')
   const call = made.db.prepare('INSERT INTO calls VALUES (?, ?, 1, ?, ?, ?, ?, NULL, ?, ?, ?, NULL, NULL)')
@@ -81,11 +70,7 @@ function recorded(runs: number, calls: number, seed: number, change: (of: Quote,
     }).flat(),
   )
   made.db.exec('COMMIT')
-  const store = openStore(made.path, { now: () => T0_MS + (runs + 1) * RUN_MS })
-  cleanups.push(() => {
-    store.close()
-    made.close()
-  })
+  const store = opened(made, T0_MS + (runs + 1) * RUN_MS)
   const answers = (filter: Partial<WhyFilter>): WhyAnswer[] =>
     quotes.map((_, run) =>
       store.why({

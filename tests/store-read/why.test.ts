@@ -1,30 +1,9 @@
-import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { FrameFlag } from '../../lib/queue/layout.js'
-import { openStore } from '../../lib/store/read.js'
 import { StoreQueryError } from '../../lib/store/read-errors.js'
 import { bucketUpperNs } from '../../lib/totals/layout.js'
-import { hex16, OTHER_BOOT, scratch, T0_MS, TestStore } from './fixture.js'
-
-const cleanups: (() => void)[] = []
-afterEach(() => {
-  for (const clean of cleanups.splice(0).reverse()) clean()
-})
-
-function newStore() {
-  const made = new TestStore(
-    join(
-      scratch(clean => cleanups.push(clean)),
-      'calls.db',
-    ),
-  )
-  const store = openStore(made.path, { now: () => T0_MS + 3_600_000 })
-  cleanups.push(() => {
-    store.close()
-    made.close()
-  })
-  return { made, store }
-}
+import { hex16, OTHER_BOOT, T0_MS, type TestStore } from './fixture.js'
+import { newOpenedStore } from './new-store.js'
 
 /** 40 calls; the first 20 fail, and carry one kind of argument. */
 function failing(
@@ -37,14 +16,14 @@ function failing(
     else made.call({ atMs, ...of(false, i) })
   }
 }
-const why = (store: ReturnType<typeof newStore>['store'], more = {}) =>
+const why = (store: ReturnType<typeof newOpenedStore>['store'], more = {}) =>
   store.why({ function: 'Orders.place', of: 'errors', ...more })
 const conditions = (answer: ReturnType<typeof why>) =>
   answer.separations.flatMap(({ condition, same }) => [condition, ...same])
 
 describe('why', () => {
   it('names the condition with the counts behind it, an exact p-value and calls to open', () => {
-    const { made, store } = newStore()
+    const { made, store } = newOpenedStore()
     failing(made, failed => ({ args: `[{"symbol":"${failed ? 'XAUUSD' : 'EURUSD'}"}]` }))
     const answer = why(store)
     expect(answer).toMatchObject({
@@ -70,7 +49,7 @@ describe('why', () => {
   })
 
   it('weighs records by the calls they stand for, and leaves out those kept in hindsight', () => {
-    const { made, store } = newStore()
+    const { made, store } = newOpenedStore()
     failing(made, (failed, i) => ({
       args: `["${failed || i < 22 ? 'a' : 'b'}"]`,
       weight: 100,
@@ -88,7 +67,7 @@ describe('why', () => {
   })
 
   it('takes the 95th percentile of exact totals for slow, unless told otherwise', () => {
-    const { made, store } = newStore()
+    const { made, store } = newOpenedStore()
     made.totals(T0_MS, 'Orders.place', { calls: 1000, maxMs: 100, buckets: { 120: 940, 150: 60 } })
     for (let i = 0; i < 60; i++) {
       made.call({
@@ -111,7 +90,7 @@ describe('why', () => {
   })
 
   it('divides the bucket that holds the 95th percentile by what the records of it took', () => {
-    const { made, store } = newStore()
+    const { made, store } = newOpenedStore()
     const bucket = 161
     const upperMs = bucketUpperNs(bucket) / 1e6
     made.totals(T0_MS, 'Orders.place', {
@@ -138,7 +117,7 @@ describe('why', () => {
   })
 
   it('never takes what was hidden or cut for a value', () => {
-    const { made, store } = newStore()
+    const { made, store } = newOpenedStore()
     failing(made, failed => ({
       args: failed
         ? '[{"token":"[redacted]","text":"ab…[5 more: string]","list":"[Array: depth]","mail":"to [redacted]","…":"[3 more: fields]"},"[uncapturable]","[Proxy]"]'
@@ -150,16 +129,16 @@ describe('why', () => {
   })
 
   it('knows that a key is missing only of objects that are whole', () => {
-    const { made, store } = newStore()
+    const { made, store } = newOpenedStore()
     failing(made, failed => ({ args: failed ? '[{"a":1}]' : '[{"a":1,"b":2}]' }))
     expect(conditions(why(store))).toContain('args[0].b is missing')
-    const { made: cut, store: ofCut } = newStore()
+    const { made: cut, store: ofCut } = newOpenedStore()
     failing(cut, failed => ({ args: failed ? '[{"a":1,"…":"[9 more: fields]"}]' : '[{"a":1,"b":2}]' }))
     expect(conditions(why(ofCut))).toEqual([])
   })
 
   it('lists what holds for the same calls once', () => {
-    const { made, store } = newStore()
+    const { made, store } = newOpenedStore()
     failing(made, failed => ({
       args: `[{"symbol":"${failed ? 'XAUUSD' : 'EURUSD'}","desk":${failed ? 7 : 8}}]`,
       shape: `[["${failed ? 'Gold' : 'Cash'}",2]]`,
@@ -172,7 +151,7 @@ describe('why', () => {
   })
 
   it('asks for the process and the caller, too', () => {
-    const { made, store } = newStore()
+    const { made, store } = newOpenedStore()
     made.process(2, OTHER_BOOT, { ended: true })
     const parents = ['Http.post', 'Cron.run'].map(fn => made.call({ atMs: T0_MS, fn }))
     failing(made, (failed, i) => {
@@ -181,18 +160,18 @@ describe('why', () => {
     })
     // Only calls of the first process have their caller in it.
     expect(conditions(why(store))).toEqual([])
-    const { made: one, store: ofOne } = newStore()
+    const { made: one, store: ofOne } = newOpenedStore()
     const callers = ['Http.post', 'Cron.run'].map(fn => one.call({ atMs: T0_MS, fn }))
     failing(one, failed => ({ trace: callers[failed ? 0 : 1]!, parent: callers[failed ? 0 : 1]! }))
     expect(conditions(why(ofOne))).toEqual(['caller = Http.post'])
-    const { made: two, store: ofTwo } = newStore()
+    const { made: two, store: ofTwo } = newOpenedStore()
     two.process(2, OTHER_BOOT, { ended: true })
     failing(two, failed => ({ process: failed ? 2 : 1 }))
     expect(conditions(why(ofTwo))).toEqual(['process = app.ts[102]'])
   })
 
   it('says so when arguments were read after the call', () => {
-    const { made, store } = newStore()
+    const { made, store } = newOpenedStore()
     for (let i = 0; i < 40; i++) {
       const flags = i < 20 ? FrameFlag.slow | FrameFlag.argsAfter : 0
       made.call({ atMs: T0_MS + i, durationMs: i < 20 ? 50 : 1, flags, args: `[${i < 20 ? 0 : 5}]` })
@@ -204,7 +183,7 @@ describe('why', () => {
   })
 
   it('looks at both kinds of records over the same time when there are too many', () => {
-    const { made, store } = newStore()
+    const { made, store } = newOpenedStore()
     made.db.exec('BEGIN')
     for (let i = 0; i < 10_500; i++) made.call({ atMs: T0_MS + i, args: '["x"]' })
     for (let i = 0; i < 300; i++) made.error({ atMs: T0_MS + i, args: '["x"]' })
@@ -217,7 +196,7 @@ describe('why', () => {
   })
 
   it('says why there is no answer', () => {
-    const { made, store } = newStore()
+    const { made, store } = newOpenedStore()
     expect(store.why({ function: 'nothing' }).note).toContain('No function of this name has been recorded.')
     made.call({ atMs: T0_MS })
     expect(why(store).note).toBe('Only 0 of 1 recorded calls failed: at least 10 are needed.')
@@ -230,7 +209,7 @@ describe('why', () => {
   })
 
   it('refuses what it cannot mean', () => {
-    const { store } = newStore()
+    const { store } = newOpenedStore()
     const bad: object[] = [
       { function: '' },
       {},
@@ -242,7 +221,7 @@ describe('why', () => {
   })
 
   it('stands whatever a file holds', () => {
-    const { made, store } = newStore()
+    const { made, store } = newOpenedStore()
     const hostile = [
       '[{"__proto__":{"a":1},"constructor":1,"toString":2}]',
       `[${'['.repeat(5000)}${']'.repeat(5000)}]`,

@@ -6,38 +6,19 @@ import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { DEFAULTS } from '../../lib/config/defaults.js'
 import { readAccount, readProcessAccount } from '../../lib/queue/account.js'
-import { takeAnchor } from '../../lib/queue/clock.js'
 import { Control } from '../../lib/queue/control.js'
-import { Journal } from '../../lib/queue/journal.js'
-import { journalBufferBytes } from '../../lib/queue/journal-lane.js'
 import { CELLS_PER_CALL, LaneF64, LaneI32, LaneState, OpenCell, openCallsAt } from '../../lib/queue/layout.js'
 import { nativeThread } from '../../lib/queue/process-identity.js'
-import { newLaneMemory, type ProducedSite, Producer } from '../../lib/queue/producer.js'
-import { Capture } from '../../lib/serialize/capture.js'
-import { Redaction } from '../../lib/serialize/redaction.js'
 import { StoreWriter } from '../../lib/store/insert.js'
 import { Retention } from '../../lib/store/retention.js'
-import { Totals } from '../../lib/totals/totals.js'
-import { Drain } from '../../lib/writer/drain.js'
 import type { LaneHandle } from '../../lib/writer/messages.js'
 import { imbalances, readStore } from '../support/store-account.js'
+import { clock, script } from '../support/writer-clock.js'
+import { BOOT, RING_BYTES, recordingThread, runWriter } from '../support/writer-scene.js'
 
-const BOOT = '0123456789abcdef'
-const RING_BYTES = 64 * 1024
-const { limits } = DEFAULTS
-
-/** The writer's clock, and what happens when it is looked at: its loop never returns to the event loop. */
-const clock = vi.hoisted(() => ({ aheadMs: 0, onLook: () => {} }))
-vi.mock('../../lib/queue/clock.js', async original => {
-  const real = await original<typeof import('../../lib/queue/clock.js')>()
-  return {
-    ...real,
-    monotonicMs: () => {
-      clock.onLook()
-      return real.monotonicMs() + clock.aheadMs
-    },
-  }
-})
+vi.mock('../../lib/queue/clock.js', async original =>
+  (await import('../support/writer-clock.js')).movedClock(await original()),
+)
 
 let folder: string
 let store: string
@@ -54,28 +35,7 @@ beforeEach(() => {
   const { port1, port2 } = new MessageChannel()
   port = port1
   maxBytes = DEFAULTS.maxBytes
-  const { retentionMs, sweepIntervalMs, breaker, stallThresholdMs } = DEFAULTS
-  drain = (...lanes) => {
-    const task = {
-      control: control.memory,
-      lanes,
-      shelved: [],
-      inbox: port2,
-      boot: BOOT,
-      anchor: takeAnchor(),
-      process: { pid: process.pid, script: '', host: '', nodeVersion: '', version: '', startTicks: 0 },
-      settings: {
-        storePath: store,
-        retentionMs,
-        maxBytes,
-        sweepIntervalMs,
-        drainIntervalMs: 1,
-        breaker,
-        stallThresholdMs,
-      },
-    }
-    new Drain(task, control, () => {}).run()
-  }
+  drain = (...lanes) => runWriter({ storePath: store, control, lanes, settings: { maxBytes }, inbox: port2 })
 })
 afterEach(() => {
   vi.restoreAllMocks()
@@ -83,72 +43,12 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-/** A recording thread, without the thread. */
-function thread(
+/** One of which the system says nothing, unless that is given. */
+const thread = (
   ring: number,
   native: LaneHandle['thread'] = { id: 0, startTicks: 0 },
   ringBytes = RING_BYTES,
-) {
-  const memory = newLaneMemory(ringBytes, Date.now() * 1000)
-  const totals = new Totals(2)
-  const identity = { boot: BOOT, ring, pid: process.pid, startTicks: 0, originUnixUs: Date.now() * 1000 }
-  const journal = new Journal(
-    store,
-    identity,
-    site => totals.name(site),
-    journalBufferBytes(limits.bytes, limits.stackLength),
-  )
-  const producer = new Producer({
-    memory,
-    ringBytes,
-    control: control.memory,
-    journal,
-    totals,
-    capture: new Capture(limits),
-    groupBytes: limits.bytes,
-    remoteIds: () => null,
-    fullErrorsPerSecond: 1e9,
-  })
-  const site: ProducedSite = {
-    id: totals.register('f'),
-    captureArgs: true,
-    captureResult: true,
-    redaction: Redaction.compile({}),
-    costly: new Set(),
-  }
-  let made = 0
-  // 10 µs apart: of records of the same moment the store can tell 2,048 apart at once, the others one by one.
-  const facts = () => ({ startMs: ++made / 100, durationMs: 1, call: made, trace: made, parent: 0, flags: 0 })
-  const i32 = new Int32Array(memory)
-  const handle: LaneHandle = {
-    ring,
-    memory,
-    ringBytes,
-    totals: totals.memory,
-    storePath: store,
-    thread: native,
-  }
-  return {
-    handle,
-    i32,
-    f64: new Float64Array(memory),
-    producer,
-    call: () => producer.recordCall(site, facts(), 1, -1, null, [made], null),
-    fail: () =>
-      producer.recordError(site, facts(), -1, null, [made], new Error(`number ${made} is refused`), 1),
-    state: () => Atomics.load(i32, LaneI32.STATE),
-  }
-}
-
-/** One step after the other, each as soon as the one before has come true. */
-function script(...steps: (readonly [() => boolean, () => void])[]): void {
-  clock.onLook = () => {
-    const [step] = steps
-    if (step?.[0]() !== true) return
-    steps.shift()
-    step[1]()
-  }
-}
+) => recordingThread({ storePath: store, control, ring, native, ringBytes })
 
 const journals = (): string[] => readdirSync(folder).filter(name => name.includes('.errors-'))
 

@@ -9,7 +9,7 @@ import { RecordingLane } from '../../lib/threads/recording-lane.js'
 import { LaneClosing } from '../../lib/writer/lane-closing.js'
 import type { LaneSource, Lanes } from '../../lib/writer/lanes.js'
 import type { Session } from '../../lib/writer/session.js'
-import { MAX_WAITING_THREADS } from '../../lib/writer/shelving.js'
+import { MAX_WAITING_THREADS, Shelved } from '../../lib/writer/shelving.js'
 
 it('a store that stays open forgets the lanes that are shelved meanwhile, so that their memory is let go', () => {
   const folder = mkdtempSync(join(tmpdir(), 'callsight-closing-'))
@@ -24,15 +24,13 @@ it('a store that stays open forgets the lanes that are shelved meanwhile, so tha
     const [removed, forgotten]: [LaneSource[], LaneSource[]] = [[], []]
     const lanes = { departed: () => ended, remove: (source: LaneSource) => removed.push(source) }
     const session = { forget: (source: LaneSource) => forgotten.push(source) } as unknown as Session
-    const closing = new LaneClosing(lanes as unknown as Lanes, control, [], {
-      session: () => session,
-      current: () => session,
-      confirm: () => true,
-    })
+    const shelved = new Shelved(control)
+    const sessions = { current: session, open: () => session, confirm: () => true }
+    const closing = new LaneClosing(lanes as unknown as Lanes, control, shelved, sessions)
     closing.shelve(owner.boot, 1)
     expect(removed).toEqual(ended.slice(0, 2))
     expect(forgotten).toEqual(removed)
-    expect(closing.shelved.rings).toEqual([ended[0]?.handle.ring])
+    expect(shelved.rings).toEqual([ended[0]?.handle.ring])
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

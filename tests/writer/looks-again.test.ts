@@ -1,33 +1,23 @@
 import { existsSync, mkdtempSync, rmSync, utimesSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { MessageChannel } from 'node:worker_threads'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { DEFAULTS } from '../../lib/config/defaults.js'
 import { resolveSettings } from '../../lib/config/resolve.js'
 import { takeAnchor } from '../../lib/queue/clock.js'
 import { Control } from '../../lib/queue/control.js'
 import { journalPath } from '../../lib/queue/journal-format.js'
 import { RecordingLane } from '../../lib/threads/recording-lane.js'
-import { Drain } from '../../lib/writer/drain.js'
 import { rescueRings } from '../../lib/writer/ring-rescue.js'
 import { readStore } from '../support/store-account.js'
+import { clock } from '../support/writer-clock.js'
+import { runWriter } from '../support/writer-scene.js'
 
 const THEIRS = 'fedcba9876543210'
 const OURS = '0123456789abcdef'
 
-/** The writer's clock, and what happens when it is looked at: its loop never returns to the event loop. */
-const clock = vi.hoisted(() => ({ aheadMs: 0, onLook: () => {} }))
-vi.mock('../../lib/queue/clock.js', async original => {
-  const real = await original<typeof import('../../lib/queue/clock.js')>()
-  return {
-    ...real,
-    monotonicMs: () => {
-      clock.onLook()
-      return real.monotonicMs() + clock.aheadMs
-    },
-  }
-})
+vi.mock('../../lib/queue/clock.js', async original =>
+  (await import('../support/writer-clock.js')).movedClock(await original()),
+)
 /** The journal says that its owner ran under another kernel. */
 vi.mock('../../lib/queue/process-identity.js', async original => ({
   ...(await original<typeof import('../../lib/queue/process-identity.js')>()),
@@ -54,7 +44,6 @@ it('a journal whose owner may live is looked at again, and taken over when it ha
   expect(existsSync(journal)).toBe(true)
 
   const ours = owner(OURS)
-  const { port1, port2 } = new MessageChannel()
   let looks = 0
   clock.onLook = () => {
     looks++
@@ -80,27 +69,8 @@ it('a journal whose owner may live is looked at again, and taken over when it ha
     trace: 1,
     parent: 0,
   })
-  const { retentionMs, maxBytes, sweepIntervalMs, breaker, stallThresholdMs } = DEFAULTS
-  const task = {
-    control: ours.control.memory,
-    lanes: [lane.handle],
-    shelved: [],
-    inbox: port2,
-    boot: OURS,
-    anchor: ours.anchor,
-    process: { pid: process.pid, script: '', host: '', nodeVersion: '', version: '', startTicks: 0 },
-    settings: {
-      storePath: path,
-      retentionMs,
-      maxBytes,
-      sweepIntervalMs,
-      drainIntervalMs: 1,
-      breaker,
-      stallThresholdMs,
-    },
-  }
-  new Drain(task, ours.control, () => {}).run()
-  port1.close()
+  const { control, anchor } = ours
+  runWriter({ storePath: path, control, lanes: [lane.handle], boot: OURS, anchor })
   expect(ours.control.writerState).toBe('stopped')
   const theirs = readStore(path).lanes.filter(({ boot, lane: which }) => boot === THEIRS && which === 0)
   expect(theirs).toMatchObject([{ produced: 5, stored: 5 }])
