@@ -1,4 +1,5 @@
-import type { CallRow, ErrorDetail, TraceRow } from '../store/queries/statements.js'
+import type { Surroundings } from '../store/queries/calls-before.js'
+import type { ErrorDetail } from '../store/queries/statements.js'
 import { formatDuration } from '../wording/format.js'
 import { formatShape } from '../wording/shape.js'
 import { visible, visibleLines } from '../wording/text.js'
@@ -8,11 +9,7 @@ import type { Screen } from './screen.js'
 import { renderTrace } from './trace-tree.js'
 
 /** An error with what surrounds it. */
-export interface ErrorInContext extends ErrorDetail {
-  readonly trace: readonly TraceRow[]
-  /** Recorded calls of its process that ended before it, newest first. */
-  readonly before: readonly CallRow[]
-}
+export interface ErrorInContext extends ErrorDetail, Surroundings {}
 
 const NAME_WIDTH = 10
 /** More than capture follows. */
@@ -42,7 +39,7 @@ export function renderError(error: ErrorInContext, screen: Screen): string {
     trace.length === 0 ? '' : `\n${renderTrace(trace, screen)}`,
     before.length === 0
       ? ''
-      : `\n${screen.style('bold', `Before it in ${visible(error.process)}, newest first`)}\n${callTable([DURATION], before, screen)}`,
+      : `\n${screen.style('bold', `Also before it in ${visible(error.process)}, newest first`)}\n${callTable([DURATION], before, screen)}`,
   ].join('')
 }
 

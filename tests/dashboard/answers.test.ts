@@ -290,6 +290,7 @@ describe('errors', () => {
     fillHour(made)
     const root = made.call({ atMs: T0_MS + 2_000, trace: 500, call: 500 })
     made.call({ atMs: T0_MS + 100, call: 400 })
+    made.call({ atMs: T0_MS + 900, call: 502, trace: root, parent: root })
     const failed = made.error({
       atMs: T0_MS + 1_000,
       trace: root,
@@ -321,7 +322,7 @@ describe('errors', () => {
     const { ask, failed } = withErrors()
     const answer = ask('/api/error', { call: hex16(failed) })
     expect(answer.error).toMatchObject({ message: 'refused 1', details: '{}', call_id: hex16(501) })
-    expect(answer.trace.map(row => row.call_id)).toEqual([hex16(501), hex16(500)])
+    expect(answer.trace.map(row => row.call_id).sort()).toEqual([500, 501, 502].map(hex16))
     expect(answer.before.map(row => row.call_id)).toEqual([hex16(400)])
     expect(() => ask('/api/error', { call: 'abcdef' })).toThrow(NotFound)
   })

@@ -34,6 +34,7 @@ describe('coverage', () => {
       totalsSince: null,
       dropped: { calls: {}, errors: {} },
       expired: { calls: null, errors: null },
+      leftOut: { calls: null, errors: null },
       processes: { writing: 0, ended: 1, endedUncleanly: 0 },
       neverEnded: 0,
       lostFiles: 0,

@@ -103,10 +103,10 @@ export function countSinceSql(conditions: TailConditions): string {
 }
 
 /** `$process` and `$trace` are what the id says if the trace began here, `$traceId` is what it was called outside. */
-const BEGAN_HERE = 'trace = $trace AND process_id = $process'
+const BEGAN_HERE = 'trace = $trace AND process_id = $process AND id >= $sinceId AND id < $untilId'
 const cameFromOutside = (table: string) => `id IN (
     SELECT o.id FROM remote_traces t CROSS JOIN ${table} o ON o.trace = t.trace AND o.process_id = t.process_id
-    WHERE t.trace_id = $traceId ORDER BY o.id LIMIT $limit)`
+    WHERE t.trace_id = $traceId AND o.id >= $sinceId AND o.id < $untilId ORDER BY o.id LIMIT $limit)`
 const TRACE_LEGS = [
   OK_LEG(BEGAN_HERE),
   ERROR_LEG(BEGAN_HERE),

@@ -1,5 +1,5 @@
 import type { RowReader } from '../read-file.js'
-import type { Bounds } from './filter.js'
+import { type TrendFilter, toBounds, toSteps } from './filter.js'
 import { FUNCTION_IDS } from './statements.js'
 
 /** How the calls of one function went over a span of time, and their part of all time spent; every call counted. */
@@ -32,8 +32,9 @@ const sumsSql = (
   LEFT JOIN functions f ON f.function_id = s.function_id`
 
 /** Of every function that was called in the span, in no order. The steps cover the minutes in which any call was counted. */
-export function readTrends(read: RowReader, bounds: Bounds, steps: number): Trend[] {
-  const { sinceMinute, untilMinute, pattern } = bounds
+export function readTrends(read: RowReader, filter: TrendFilter, nowMs: number): Trend[] {
+  const { sinceMinute, untilMinute, pattern } = toBounds(filter, nowMs)
+  const steps = toSteps(filter.steps)
   const [span] = read.all<{ sumNs: number; first: number | null; last: number | null }>(SPAN_SQL, {
     sinceMinute,
     untilMinute,
