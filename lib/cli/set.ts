@@ -193,11 +193,15 @@ const nameOf = (mode: CaptureMode): string =>
   [...MODES].find(([, value]) => value === mode)?.[0] ?? String(mode)
 
 function captureOption(flags: string, what: string): Option {
-  return new Option(flags, `${what}: full (without a word), types or off`).preset('full').argParser(value => {
-    const mode = MODES.get(value)
-    if (mode === undefined) throw new InvalidArgumentError('Allowed choices are full, types, off.')
-    return mode
-  })
+  const names = [...MODES.keys()]
+  return new Option(flags, what)
+    .choices(names)
+    .preset('full')
+    .argParser(value => {
+      const mode = MODES.get(value)
+      if (mode === undefined) throw new InvalidArgumentError(`Allowed choices are ${names.join(', ')}.`)
+      return mode
+    })
 }
 
 function number(value: string): number {
