@@ -1,5 +1,6 @@
 import type { Surroundings } from '../store/queries/calls-before.js'
 import type { ErrorDetail } from '../store/queries/statements.js'
+import { parseRecorded } from '../store/recorded-json.js'
 import { formatDuration } from '../wording/format.js'
 import { formatShape } from '../wording/shape.js'
 import { visible, visibleLines } from '../wording/text.js'
@@ -61,7 +62,7 @@ function causeIn(details: unknown): Readonly<Record<string, unknown>> | null {
 
 function parsed(json: string | null): unknown {
   try {
-    return json === null ? null : JSON.parse(json)
+    return json === null ? null : parseRecorded(json)
   } catch {
     return null
   }
@@ -78,7 +79,7 @@ function section(title: string, lines: readonly string[] | null, screen: Screen)
 function prettyJson(json: string | null): string[] | null {
   if (json === null) return null
   try {
-    return visibleLines(JSON.stringify(JSON.parse(json), null, 2))
+    return visibleLines(JSON.stringify(parseRecorded(json), null, 2))
   } catch {
     return visibleLines(json)
   }

@@ -34,6 +34,8 @@ export function notShown(coverage: Coverage, kind: AnswerKind, more: string | nu
       `what was in ${files} that ${coverage.lostFiles === 1 ? 'is' : 'are'} gone or set aside (callsight losses)`,
     )
   }
+  if (coverage.unreadable > 0)
+    parts.push(`what ${counted(coverage.unreadable, 'unreadable account')} would tell was lost`)
   if (parts.length > 0) return `Not shown: ${parts.join(' · ')}`
   const since = coverage.totalsSince
   return kind === 'totals' && since !== null ? `${COMPLETE[kind]}, since ${toMinute(since)}` : COMPLETE[kind]

@@ -48,22 +48,25 @@ const VIEWS = [
 ] as const
 
 describe('a span of time', () => {
-  it.each(VIEWS)('is named alike by a time of day and by a date: %s %s', async (...view) => {
-    const ask = async (...span: string[]) => {
-      const { code, out, err } = await onTerminal([...view, ...span, '--db', path], 400)
-      expect([code, err]).toEqual([0, ''])
-      return [0, 10, 20].filter(minute => out.includes(`At.minute${minute}`))
-    }
-    expect(await ask()).toEqual([0, 10, 20])
-    const since = T_MS + 10 * MINUTE_MS
-    expect(await ask('--since', clock(since))).toEqual([10, 20])
-    expect(await ask('--since', `${clock(since)}+00:00`)).toEqual([10, 20])
-    expect(await ask('--since', iso(since))).toEqual([10, 20])
-    if (view[0] === 'tail') return
-    const until = T_MS + 15 * MINUTE_MS
-    expect(await ask('--since', clock(since), '--until', clock(until))).toEqual([10])
-    expect(await ask('--until', iso(until))).toEqual([0, 10])
-  })
+  it.each(VIEWS.map(words => ({ words, name: words[0] })))(
+    'is named alike by a time of day and by a date: $words',
+    async ({ words: view }) => {
+      const ask = async (...span: string[]) => {
+        const { code, out, err } = await onTerminal([...view, ...span, '--db', path], 400)
+        expect([code, err]).toEqual([0, ''])
+        return [0, 10, 20].filter(minute => out.includes(`At.minute${minute}`))
+      }
+      expect(await ask()).toEqual([0, 10, 20])
+      const since = T_MS + 10 * MINUTE_MS
+      expect(await ask('--since', clock(since))).toEqual([10, 20])
+      expect(await ask('--since', `${clock(since)}+00:00`)).toEqual([10, 20])
+      expect(await ask('--since', iso(since))).toEqual([10, 20])
+      if (view[0] === 'tail') return
+      const until = T_MS + 15 * MINUTE_MS
+      expect(await ask('--since', clock(since), '--until', clock(until))).toEqual([10])
+      expect(await ask('--until', iso(until))).toEqual([0, 10])
+    },
+  )
 
   it('of a tail that goes on stays where it was: what comes late and ended before is not told', () => {
     const made = new TestStore(

@@ -39,6 +39,7 @@ describe('coverage', () => {
       neverEnded: 0,
       lostFiles: 0,
       unaccounted: 0,
+      unreadable: 0,
     })
   })
 

@@ -10,6 +10,7 @@ import {
   EXPIRED_SQL,
   firstMinuteSql,
   PROCESSES_SQL,
+  UNREADABLE_SQL,
 } from './statements.js'
 import { spansAsParams, totalSpans } from './total-spans.js'
 
@@ -56,6 +57,8 @@ export interface Coverage {
   readonly lostFiles: number
   /** Records of uncleanly ended processes that are neither stored nor counted; errors among them may still be in a journal file. */
   readonly unaccounted: number
+  /** Accounts of lanes that hold something else: what they dropped is not known. */
+  readonly unreadable: number
 }
 
 export type ProcessState = 'writing' | 'ended' | 'ended uncleanly'
@@ -151,6 +154,7 @@ export function readCoverage(read: RowReader, bounds: Bounds, nowMs: number): Co
     neverEnded: neverEnded(read, processes, bounds),
     lostFiles: lostFiles(read, bounds),
     unaccounted: inState('ended uncleanly').reduce((sum, process) => sum + process.unaccounted, 0),
+    unreadable: read.all<{ count: number }>(UNREADABLE_SQL, {})[0]?.count ?? 0,
   }
 }
 

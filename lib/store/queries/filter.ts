@@ -121,7 +121,8 @@ const MAX_STEPS = 1_000
 const MAX_ID = 2n ** 63n - 1n
 /** A file that was tampered with may have records from before 1970: without a span they are part of the answer. */
 const MIN_ID = -(2n ** 63n)
-const LAST_MS = Number(MAX_ID / BigInt(ID_SALT_SPAN) / 1000n)
+/** The last moment that a key of a record can have. */
+export const LAST_MS = Number(MAX_ID / BigInt(ID_SALT_SPAN) / 1000n)
 const LAST_MINUTE = Math.floor(LAST_MS / 60_000)
 
 /** @throws StoreQueryError when a value of the filter is not acceptable. */

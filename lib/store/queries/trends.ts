@@ -22,12 +22,12 @@ interface Sums {
 
 const MS_PER_MINUTE = 60_000
 
-const SPAN_SQL = `SELECT coalesce(sum(duration_sum_ns), 0) AS sumNs, min(minute) AS first, max(minute) AS last FROM totals
+const SPAN_SQL = `SELECT total(duration_sum_ns) AS sumNs, min(minute) AS first, max(minute) AS last FROM totals
   WHERE minute >= $sinceMinute AND minute < $untilMinute`
 const sumsSql = (
   pattern: boolean,
 ) => `SELECT coalesce(f.name, '(unknown)') AS function, s.step AS step, s.calls AS calls, s.sumNs AS sumNs
-  FROM (SELECT function_id, CAST((minute - $first) / $each AS INTEGER) AS step, sum(calls) AS calls, sum(duration_sum_ns) AS sumNs
+  FROM (SELECT function_id, CAST((minute - $first) / $each AS INTEGER) AS step, total(calls) AS calls, total(duration_sum_ns) AS sumNs
     FROM totals WHERE minute >= $first AND minute <= $last ${pattern ? `AND ${FUNCTION_IDS}` : ''} GROUP BY 1, 2) s
   LEFT JOIN functions f ON f.function_id = s.function_id`
 
