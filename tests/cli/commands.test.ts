@@ -236,7 +236,7 @@ describe('filters of the command line', () => {
     ['--since', 'yesterday'],
     ['--since', ''],
     ['--since', '1e999m'],
-    ['--since', '-5m'],
+    ['--since', '--5m'],
     ['--until', '2026-02-30T25:00Z'],
     ['--min-duration', 'fast'],
     ['--outcome', 'maybe'],
