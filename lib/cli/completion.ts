@@ -12,6 +12,7 @@ interface Known {
   readonly options: readonly Option[]
   /** Words its first argument can be. */
   readonly words: readonly string[]
+  readonly takesArguments: boolean
 }
 
 export function completionCommand(screen: Screen, _endWith: EndWith): Command {
@@ -38,6 +39,7 @@ function describe(command: Command): Known {
     summary: command.description(),
     options: command.options.filter(({ hidden }) => !hidden),
     words: command.registeredArguments[0]?.argChoices ?? [],
+    takesArguments: command.registeredArguments.length > 0,
   }
 }
 
@@ -84,13 +86,17 @@ complete -F _callsight callsight
 
 function zshScript(commands: readonly Known[]): string {
   const list = commands.map(({ name, summary }) => `    ${quoted(`${name}:${summary}`)}`)
-  const cases = commands.map(({ name, options, words }) => {
+  const cases = commands.map(({ name, options, words, takesArguments }) => {
     const specs = options.map(option => {
-      const value = !option.required && !option.optional ? '' : `:value:${zshValues(option)}`
+      const colons = option.required ? ':' : '::'
+      const value = !option.required && !option.optional ? '' : `${colons}value:${zshValues(option)}`
       return quoted(`${option.long}[${plain(option.description)}]${value}`)
     })
-    const first = words.length > 0 ? [quoted(`1:word:(${words.join(' ')})`)] : []
-    return `      ${name}) _arguments ${[...first, ...specs, quoted('--help[what this command does]')].join(' ')} ;;`
+    // Without a place for them zsh offers nothing more behind an argument.
+    const places = takesArguments
+      ? [quoted(`*:argument:${words.length > 0 ? `(${words.join(' ')})` : ''}`)]
+      : []
+    return `      ${name}) _arguments ${[...places, ...specs, quoted('--help[what this command does]')].join(' ')} ;;`
   })
   return `#compdef callsight
 # zsh completion of callsight: callsight completion zsh > "\${fpath[1]}/_callsight"
@@ -99,7 +105,9 @@ _callsight() {
   commands=(
 ${list.join('\n')}
   )
-  if (( CURRENT == 2 )); then
+  if (( CURRENT == 2 )) && [[ $PREFIX == -* ]]; then
+    _arguments '--help[what there is]' '--version[which version this is]'
+  elif (( CURRENT == 2 )); then
     _describe command commands
   else
     local command="\${words[2]}"

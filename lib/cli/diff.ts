@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { DiffAnswer, DiffAnswerSide, FunctionDiff, MeasureDiff, Verdict } from '../store/queries/diff.js'
 import { counted, formatCount, formatDuration, toMinute } from '../wording/format.js'
 import { formatPercent } from './chance.js'
-import { type CommonOptions, command, withLimit, withStore, writeJson } from './options.js'
+import { type CommonOptions, command, TIMES, withLimit, withStore, writeJson } from './options.js'
 import { paragraph } from './paragraph.js'
 import type { ExitCode } from './program.js'
 import type { Screen, Style } from './screen.js'
@@ -26,8 +26,12 @@ const STYLES: Readonly<Record<Verdict, Style | null>> = {
 }
 const HELP = `
 A side is a process (pid, 'script[pid]', boot id, script, last, or previous: the run of that script before the last),
-node@22.1.0, all, or a span of time:
-10:00..10:30 (UTC), -2h..-1h, -1h.., 2026-11-20T10:00Z..2026-11-20T11:00Z. Spans count the minutes that begin in them.
+node@22.1.0, all, or a span of time: 10:00..10:30, -2h..-1h, -1h.., 2026-11-20T10:00Z..2026-11-20T11:00Z.
+Spans count the minutes that begin in them.
+${TIMES}
+
+Functions are matched by their names. The recording does not know the version of your program, only the script, start
+and version of Node of each process: to compare two versions, name their runs, spans or recordings.
 
 A verdict takes a difference beyond chance, and one that matters: odds of failing 1.5 times as high, p50 or p95 changed
 by --min-change. A wrong one stands in at most 1 of 100 comparisons. Unsteady: it differs, but no more than

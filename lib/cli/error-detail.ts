@@ -1,4 +1,6 @@
-import type { CallRow, ErrorDetail, TraceRow } from '../store/queries/statements.js'
+import type { Surroundings } from '../store/queries/calls-before.js'
+import type { ErrorDetail } from '../store/queries/statements.js'
+import { parseRecorded } from '../store/recorded-json.js'
 import { formatDuration } from '../wording/format.js'
 import { formatShape } from '../wording/shape.js'
 import { visible, visibleLines } from '../wording/text.js'
@@ -8,11 +10,7 @@ import type { Screen } from './screen.js'
 import { renderTrace } from './trace-tree.js'
 
 /** An error with what surrounds it. */
-export interface ErrorInContext extends ErrorDetail {
-  readonly trace: readonly TraceRow[]
-  /** Recorded calls of its process that ended before it, newest first. */
-  readonly before: readonly CallRow[]
-}
+export interface ErrorInContext extends ErrorDetail, Surroundings {}
 
 const NAME_WIDTH = 10
 /** More than capture follows. */
@@ -42,7 +40,7 @@ export function renderError(error: ErrorInContext, screen: Screen): string {
     trace.length === 0 ? '' : `\n${renderTrace(trace, screen)}`,
     before.length === 0
       ? ''
-      : `\n${screen.style('bold', `Before it in ${visible(error.process)}, newest first`)}\n${callTable([DURATION], before, screen)}`,
+      : `\n${screen.style('bold', `Also before it in ${visible(error.process)}, newest first`)}\n${callTable([DURATION], before, screen)}`,
   ].join('')
 }
 
@@ -64,7 +62,7 @@ function causeIn(details: unknown): Readonly<Record<string, unknown>> | null {
 
 function parsed(json: string | null): unknown {
   try {
-    return json === null ? null : JSON.parse(json)
+    return json === null ? null : parseRecorded(json)
   } catch {
     return null
   }
@@ -81,7 +79,7 @@ function section(title: string, lines: readonly string[] | null, screen: Screen)
 function prettyJson(json: string | null): string[] | null {
   if (json === null) return null
   try {
-    return visibleLines(JSON.stringify(JSON.parse(json), null, 2))
+    return visibleLines(JSON.stringify(parseRecorded(json), null, 2))
   } catch {
     return visibleLines(json)
   }

@@ -1,9 +1,10 @@
 import { type Command, Option } from 'commander'
-import { GROUP_ORDERS, type GroupOrder } from '../store/queries/filter.js'
+import { surroundingsOf } from '../store/queries/calls-before.js'
+import { DEFAULT_LIMIT, GROUP_ORDERS, type GroupOrder } from '../store/queries/filter.js'
 import type { ErrorRow } from '../store/queries/statements.js'
 import type { Store } from '../store/read.js'
 import { formatDuration } from '../wording/format.js'
-import { notShown } from '../wording/not-shown.js'
+import { notShown, whyMissing } from '../wording/not-shown.js'
 import { type ErrorInContext, renderError } from './error-detail.js'
 import { groupTable, renderGroup } from './error-groups.js'
 import { renderFooter } from './footer.js'
@@ -94,12 +95,11 @@ function oneError(store: Store, id: string, { limit }: Options, screen: Screen):
   const rows = store.error(id).map(
     (error): ErrorInContext => ({
       ...error,
-      trace: store.trace(error.trace_id, { limit }),
-      before: store.callsBefore(error, { limit: BEFORE }),
+      ...surroundingsOf(store, error, { trace: limit ?? DEFAULT_LIMIT, before: BEFORE }),
     }),
   )
   if (rows.length === 0) {
-    const missing = `No error with call id or fingerprint ${id} in ${store.path}. The call may have returned without one (try "callsight trace ${id}") or expired.`
+    const missing = `No error with call id or fingerprint ${id} in ${store.path}. The call may have returned without one (try "callsight trace ${id}"). ${whyMissing(coverage, 'errors')}`
     return { rows, coverage, missing, text: () => '' }
   }
   const longest = Math.max(...rows.map(({ trace }) => trace.length))

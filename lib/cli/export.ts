@@ -104,7 +104,7 @@ async function exportRecords(what: string, options: ExportOptions, screen: Scree
     else {
       const rest = notShown(coverage, kindOfAnswer, limitNote(progress.count, options.limit))
       const where = out === undefined ? '' : ` to ${visible(out)}`
-      screen.writeError(`Exported ${counted(progress.count, kind.slice(0, -1))}${where}. ${rest}\n`)
+      screen.writeError(`Exported ${counted(progress.count, kind.slice(0, -1))}${where}. ${visible(rest)}\n`)
     }
     return progress.count > 0
   })

@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { Duration } from '../config/options.js'
-import type { Coverage } from '../store/queries/coverage.js'
+import { type Coverage, isoOf } from '../store/queries/coverage.js'
 import {
   type CallFilter,
   MAX_LIMIT,
@@ -61,12 +61,26 @@ export function commandWithoutRows(name: string, summary: string, examples: read
 }
 
 export function withScope(target: Command): Command {
-  return withFunction(
-    target
-      .option('--since <time>', 'from then on: 10m, 6h, or UTC such as 2026-11-20T10:00Z')
-      .option('--until <time>', 'before then, in the same forms'),
-  )
+  return withFunction(withSpan(target))
 }
+
+export function withSpan(target: Command): Command {
+  return withSince(target).option('--until <time>', 'before then, in the same forms')
+}
+
+export function withSince(target: Command): Command {
+  return target
+    .option('--since <time>', 'from then on: 10m, 02:50 or 2026-11-20T10:00Z; UTC')
+    .addHelpText('after', TIMES)
+}
+
+/** How every command takes a moment. */
+export const TIMES = `
+Times:
+  10m, 6h            that long ago
+  02:50, 02:50:30    the last time it was that
+  2026-11-20T10:00Z  that moment; of a date alone its midnight
+  All are UTC, also without the Z, unless they name a zone: 02:50+01:00`
 
 export function withFunction(target: Command): Command {
   return target.option('--function <name>', "name of the function, * and ? allowed: 'Orders.*'")
@@ -107,7 +121,7 @@ export function scopeOf(options: ScopeOptions): ScopeFilter & { limit?: number |
   // To a program an empty span is an empty answer; on a command line it is a slip.
   if (sinceUs > untilUs) {
     throw new StoreQueryError(
-      `--since ${since} is later than --until ${until}. Exchange them: nothing lies between.`,
+      `--since ${since} (${isoOf(sinceUs / 1000)}) is later than --until ${until} (${isoOf(untilUs / 1000)}): nothing lies between. Exchange them, or name the day.`,
     )
   }
   return scope

@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { DEFAULTS } from '../config/defaults.js'
 import { durationMs } from '../config/duration.js'
 import type { CaptureMode, CaptureOptions, TuneOptions } from '../config/options.js'
+import { tuneOptionsFromJson, tuneOptionsToJson } from '../config/tune-json.js'
 import { validateTuneDuration, validateTuneOptions } from '../config/validate.js'
 import { hostName } from '../queue/process-identity.js'
 import { compilePattern } from '../sampling/patterns.js'
@@ -34,8 +35,7 @@ const MODES: ReadonlyMap<string, CaptureMode> = new Map<string, CaptureMode>([
   ['types', 'types'],
   ['off', false],
 ])
-/** Nothing is ever that often; JSON has no infinity. */
-const UNLIMITED = Number.MAX_SAFE_INTEGER
+const UNLIMITED = Number.POSITIVE_INFINITY
 const DEFAULT_FOR = '10m'
 
 export function setCommand(screen: Screen, endWith: EndWith): Command {
@@ -82,9 +82,10 @@ function change(pattern: string, options: Options, screen: Screen): void {
       'Say what to change: --sample, --max-per-second, --slow, --args or --result. See "callsight set --help".',
     )
   }
+  const json = tuneOptionsToJson(tuned)
   const added = addTuning(storePath(options), {
     pattern,
-    options: JSON.stringify(tuned),
+    options: json,
     process: processOf(options),
     forMs: lengthOf(options.for),
     createdBy: whoAmI(),
@@ -94,7 +95,7 @@ function change(pattern: string, options: Options, screen: Screen): void {
     const row = {
       id: added.id,
       pattern,
-      options: tuned,
+      options: JSON.parse(json) as unknown,
       process: processOf(options),
       until,
       running: added.running,
@@ -106,9 +107,7 @@ function change(pattern: string, options: Options, screen: Screen): void {
     added.running === 0
       ? 'No process is running; one that starts before then takes it over.'
       : `${counted(added.running, 'running process', 'running processes')}: in force within a second or so.`
-  screen.write(
-    paragraph(screen, `#${added.id} ${pattern}: ${describe(JSON.stringify(tuned))}, until ${until}. ${who}`),
-  )
+  screen.write(paragraph(screen, `#${added.id} ${pattern}: ${describe(json)}, until ${until}. ${who}`))
   if (withStore(options, store => store.top({ function: pattern, limit: 1 })).length === 0) {
     const unknown = `No function of this name has been counted yet: see "callsight top" for those that have.`
     screen.write(paragraph(screen, unknown, 'yellow'))
@@ -174,7 +173,7 @@ function optionsOf({ sample, maxPerSecond, slow: slowFrom, args, result }: Optio
 /** `sample 1, args full`; what is none of ours is shown as it stands. */
 function describe(json: string | null): string {
   try {
-    const { sample, maxPerSecond, slow: slowFrom, capture } = validateTuneOptions(JSON.parse(json ?? ''))
+    const { sample, maxPerSecond, slow: slowFrom, capture } = tuneOptionsFromJson(json)
     const said = [
       sample === undefined ? null : `sample ${sample}`,
       maxPerSecond === undefined
@@ -194,11 +193,15 @@ const nameOf = (mode: CaptureMode): string =>
   [...MODES].find(([, value]) => value === mode)?.[0] ?? String(mode)
 
 function captureOption(flags: string, what: string): Option {
-  return new Option(flags, `${what}: full (without a word), types or off`).preset('full').argParser(value => {
-    const mode = MODES.get(value)
-    if (mode === undefined) throw new InvalidArgumentError('Allowed choices are full, types, off.')
-    return mode
-  })
+  const names = [...MODES.keys()]
+  return new Option(flags, what)
+    .choices(names)
+    .preset('full')
+    .argParser(value => {
+      const mode = MODES.get(value)
+      if (mode === undefined) throw new InvalidArgumentError(`Allowed choices are ${names.join(', ')}.`)
+      return mode
+    })
 }
 
 function number(value: string): number {

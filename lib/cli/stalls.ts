@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { StallRow } from '../store/queries/statements.js'
+import { parseRecorded } from '../store/recorded-json.js'
 import { counted, formatDuration } from '../wording/format.js'
 import { instantColumn } from './instant.js'
 import { command, limitNote, type ScopeOptions, scopeOf, withLimit, withScope } from './options.js'
@@ -112,7 +113,7 @@ function stackText({ calls }: StallRow): string {
 
 function stackOf(json: string): StallCall[] {
   try {
-    const parsed: unknown = JSON.parse(json)
+    const parsed: unknown = parseRecorded(json)
     return Array.isArray(parsed) ? (parsed as StallCall[]) : []
   } catch {
     return []

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { codeOf } from '../store/errors.js'
-import type { TailOptions } from '../store/queries/filter.js'
+import { type TailOptions, toBounds } from '../store/queries/filter.js'
 import type { TailCall } from '../store/queries/tail.js'
 import { openStore, type Store } from '../store/read.js'
 import { formatCount, formatDuration } from '../wording/format.js'
@@ -11,15 +11,16 @@ import { displayWidth, truncate, visible } from '../wording/text.js'
 import { renderFooter } from './footer.js'
 import {
   command,
-  duration,
   limitNote,
   type RecordOptions,
+  recordsOf,
   storePath,
   toJson,
   withFunction,
   withLimit,
   withOutcome,
   withRecords,
+  withSince,
   withStore,
 } from './options.js'
 import type { EndWith } from './program.js'
@@ -28,7 +29,7 @@ import { stopSignal } from './stop-signal.js'
 import { HINDSIGHT_NOTE } from './trace-tree.js'
 import { show } from './view.js'
 
-interface Options extends Omit<RecordOptions, 'since' | 'until'> {
+interface Options extends Omit<RecordOptions, 'until'> {
   readonly follow?: boolean
   readonly limit: number
 }
@@ -49,16 +50,21 @@ export function tailCommand(screen: Screen, endWith: EndWith): Command {
     [
       'tail',
       'tail -f',
+      'tail -f --since 02:50 --limit 1000',
       "tail -f --function 'Orders.*' --outcome error",
       'tail -f --min-duration 250ms --json | jq .args     # one JSON object a line',
     ],
   )
-  withOutcome(withRecords(withLimit(withFunction(target), 20))).option('-f, --follow', 'until Ctrl-C')
+  withOutcome(withRecords(withLimit(withFunction(withSince(target)), 20))).option(
+    '-f, --follow',
+    'until Ctrl-C',
+  )
   return target.action(async (options: Options) => {
-    if (options.follow) return await follow(options, screen)
+    const filter = filterOf(options)
+    if (options.follow) return await follow(filter, options, screen)
     withStore(options, store => {
-      const { calls } = store.tail(filterOf(options))
-      const coverage = store.coverage({ function: options.function })
+      const { calls } = store.tail(filter)
+      const coverage = store.coverage({ since: filter.since, function: filter.function })
       const text = () =>
         (calls.length === 0 ? 'No calls.\n' : linesOf(calls, screen)) +
         renderFooter(screen, notShown(coverage, 'calls', limitNote(calls.length, options.limit)))
@@ -67,29 +73,26 @@ export function tailCommand(screen: Screen, endWith: EndWith): Command {
   })
 }
 
-function filterOf({ function: name, outcome, error, minDuration, limit }: Options): TailOptions {
-  return {
-    function: name,
-    outcome,
-    error,
-    minDurationMs: minDuration === undefined ? undefined : duration(minDuration),
-    limit,
-  }
+function filterOf(options: Options): TailOptions {
+  const { until: _, ...filter } = recordsOf(options)
+  // A length of time counts back from now, not from each look.
+  const since = filter.since === undefined ? undefined : new Date(toBounds(filter, Date.now()).sinceUs / 1000)
+  return { ...filter, since }
 }
 
 /** Looks again and again, whatever happens to the file meanwhile: a recorder may set it aside and begin a new one. */
-async function follow(options: Options, screen: Screen): Promise<void> {
+async function follow(filter: TailOptions, options: Options, screen: Screen): Promise<void> {
   const store = openStore(storePath(options))
   const stop = new AbortController()
   const stopped = stopSignal().then(() => stop.abort())
   try {
-    let after = look(store, options, undefined, screen)
+    let after = look(store, filter, options, screen)
     let isAway = false
     while (!stop.signal.aborted) {
       await Promise.race([sleep(LOOK_EVERY_MS), stopped])
       if (stop.signal.aborted) break
       try {
-        after = look(store, { ...options, limit: MOST_PER_LOOK }, after, screen)
+        after = look(store, { ...filter, limit: MOST_PER_LOOK, after }, options, screen)
         isAway = false
       } catch (error) {
         if (!codeOf(error).startsWith('CALLSIGHT_')) throw error
@@ -102,9 +105,9 @@ async function follow(options: Options, screen: Screen): Promise<void> {
   }
 }
 
-function look(store: Store, options: Options, after: string | undefined, screen: Screen): string {
-  const { calls, cursor, skipped } = store.tail({ ...filterOf(options), after })
-  if (options.json) for (const call of calls.toReversed()) screen.write(`${toJson(call)}\n`)
+function look(store: Store, filter: TailOptions, { json }: Options, screen: Screen): string {
+  const { calls, cursor, skipped } = store.tail(filter)
+  if (json) for (const call of calls.toReversed()) screen.write(`${toJson(call)}\n`)
   else screen.write(linesOf(calls, screen))
   if (skipped > 0) {
     const note = `… ${formatCount(skipped)} more came in between: ask callsight calls for them`

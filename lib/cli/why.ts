@@ -3,7 +3,7 @@ import { type Separation, type SideCounts, WHY_OF, type WhyAnswer, type WhyOf } 
 import { counted, formatCount, formatDuration, toMinute } from '../wording/format.js'
 import { formatPercent, formatProbability } from './chance.js'
 import { renderFooter } from './footer.js'
-import { type CommonOptions, command, duration, scopeOf, withStore, writeJson } from './options.js'
+import { type CommonOptions, command, duration, scopeOf, withSpan, withStore, writeJson } from './options.js'
 import { paragraph } from './paragraph.js'
 import type { ExitCode } from './program.js'
 import type { Screen } from './screen.js'
@@ -26,11 +26,9 @@ export function whyCommand(screen: Screen, exit: (code: ExitCode) => void): Comm
       'why Orders.quote --min-duration 250ms --json',
     ],
   )
-  return target
+  return withSpan(target)
     .argument('<function>', 'name of one function, exactly')
     .addOption(new Option('--of <which>', 'what to explain').choices(WHY_OF).default('slow'))
-    .option('--since <time>', 'from then on: 10m, 6h, or UTC such as 2026-11-20T10:00Z')
-    .option('--until <time>', 'before then, in the same forms')
     .option(
       '--min-duration <time>',
       'slow is what took at least this long (default: the p95 of the function)',

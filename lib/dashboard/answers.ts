@@ -1,3 +1,4 @@
+import { surroundingsOf } from '../store/queries/calls-before.js'
 import { readCoverage } from '../store/queries/coverage.js'
 import { oneOf, toBounds } from '../store/queries/filter.js'
 import { readFunctionDetail } from '../store/queries/function-detail.js'
@@ -7,6 +8,7 @@ import { readRecorder } from '../store/queries/recorder.js'
 import { readTail } from '../store/queries/tail.js'
 import { WHY_OF, type WhyOf } from '../store/queries/why.js'
 import { askStore, type Store, slowestCalls } from '../store/read.js'
+import { whyMissing } from '../wording/not-shown.js'
 import type { Api, ErrorAnswer, ErrorGroup, FunctionAnswer } from './api.js'
 import type { Parameters } from './parameters.js'
 
@@ -107,11 +109,10 @@ const ANSWERS: Answers = {
   '/api/error': ({ store, parameters }): ErrorAnswer => {
     const [error] = store.error(parameters.required('call'))
     if (error === undefined)
-      throw new NotFound('No error of this call in this recording; it may have expired.')
+      throw new NotFound(`No error of this call in this recording. ${whyMissing(store.coverage(), 'errors')}`)
     return {
       error,
-      trace: store.trace(error.trace_id, { limit: TRACE_CALLS }),
-      before: store.callsBefore(error, { limit: CALLS_BEFORE_ERROR }),
+      ...surroundingsOf(store, error, { trace: TRACE_CALLS, before: CALLS_BEFORE_ERROR }),
       coverage: store.coverage(),
     }
   },
@@ -135,9 +136,13 @@ const ANSWERS: Answers = {
 
   '/api/tail': ({ store, parameters }) =>
     askStore(store, (read, nowMs) => {
-      const { pattern } = toBounds({ function: parameters.optional('function') }, nowMs)
-      const filter = { pattern, outcome: parameters.outcome() ?? null, limit: parameters.limit(100) }
-      return read.snapshot(() => readTail(read, filter, parameters.optional('after') ?? null))
+      const options = {
+        function: parameters.optional('function'),
+        outcome: parameters.outcome(),
+        limit: parameters.limit(100),
+        after: parameters.optional('after'),
+      }
+      return read.snapshot(() => readTail(read, options, nowMs))
     }),
 
   '/api/health': ({ store, parameters }) =>

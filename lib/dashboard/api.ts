@@ -110,7 +110,7 @@ export interface ErrorAnswer {
   readonly error: ErrorDetail
   /** The calls of its trace, in the order they began. */
   readonly trace: readonly TraceRow[]
-  /** Recorded calls of the same process that ended before it, newest first. */
+  /** Recorded calls of the same process that ended before it and are not among `trace`, newest first. */
   readonly before: readonly CallRow[]
   /** Of the whole recording. */
   readonly coverage: Coverage

@@ -3,6 +3,7 @@ import { type ScopeFilter, toBounds } from '../store/queries/filter.js'
 import type { Store } from '../store/read.js'
 import { StoreQueryError } from '../store/read-errors.js'
 import { REMOTE_JOIN, TRACE_ID } from '../store/record-sql.js'
+import { whyMissing } from '../wording/not-shown.js'
 
 /** Which records a cut-out is about. */
 export interface Choice {
@@ -64,7 +65,7 @@ export function choose(store: Store, id: string | undefined, scope: ScopeFilter)
   const traceIds = [...new Set(store.trace(id, { limit: 1 }).map(row => row.trace_id))]
   if (traceIds.length === 0) {
     throw new StoreQueryError(
-      `Nothing of trace, call or fingerprint ${id} is in ${store.path}. It may have expired or been sampled out.`,
+      `Nothing of trace, call or fingerprint ${id} is in ${store.path}. ${whyMissing(store.coverage(), 'calls')}`,
     )
   }
   return {

@@ -32,8 +32,8 @@ const FILE_MODE = 0o600
 
 /**
  * Makes a store of its own of some records of another one, with all that belongs to them: their processes, functions and
- * accounts, and of their time the exact totals, losses, stalls and incidents. It says of itself that it is a part: what
- * was left out counts as expired, and an incident `cut_out` tells the rest.
+ * accounts, and of their time the exact totals, losses, stalls and incidents. It says of itself that it is a part: how
+ * much was left out, and why, and an incident `cut_out` tells the rest.
  *
  * No step holds the other store open for longer than one short read.
  */

@@ -2,6 +2,7 @@ import { type Database, prepared } from '../store/driver.js'
 import { isoOf } from '../store/queries/coverage.js'
 import type { Store } from '../store/read.js'
 import { ID_SALT_BITS } from '../store/record-sql.js'
+import { GONE, type GoneKind } from '../store/schema.js'
 import type { SqlParams, SqlRow } from '../store/sql.js'
 import { counted } from '../wording/format.js'
 import type { Choice } from './choice.js'
@@ -10,6 +11,7 @@ import type { Chosen, RecordTable } from './record-choice.js'
 import { withoutContent } from './without-content.js'
 
 const US_PER_MINUTE = 60_000_000
+const MAX_ID = 2n ** 63n - 1n
 const US_PER_SECOND = 1_000_000
 const ROWS_PER_STEP = 500
 /** Bytes of a row beside its texts, numbers in a page that stay free among them. */
@@ -115,6 +117,7 @@ export class Cutting {
 
   /** Says in the file that it is a part, and of what. */
   sign(): CutOut {
+    this.#copy('expired', 'TRUE', [])
     const { recording, nowUs, content } = this.#options
     const { isCut, from } = this.#chosen
     const records = { calls: this.#count('calls'), errors: this.#count('errors') }
@@ -122,7 +125,7 @@ export class Cutting {
     for (const table of ['calls', 'errors'] as const) {
       const [all] = this.#store.sql(`SELECT count(*) AS rows, CAST(max(id) AS TEXT) AS newest FROM ${table}`)
       leftOut[table] = Math.max(0, Number(all?.['rows'] ?? 0) - records[table])
-      this.#expire(table, leftOut[table])
+      this.#noteLeftOut(table, leftOut[table], records[table])
     }
     const gone: string[] = []
     if (leftOut.calls + leftOut.errors > 0) {
@@ -208,17 +211,26 @@ export class Cutting {
     this.#copy('functions', 'function_id IN (SELECT value FROM json_each($functions))', { functions })
   }
 
-  /** What is not here counts as expired: that is what every answer says of it. */
-  #expire(table: RecordTable, rows: number): void {
-    const [before] = this.#store.sql('SELECT rows, up_to_us AS upTo FROM expired WHERE kind = ?', [table])
+  /** What is not here, and of that what was asked for: every answer says it. */
+  #noteLeftOut(table: RecordTable, rows: number, copied: number): void {
+    if (rows === 0) return
     const [youngest] = this.#store.sql(
       `SELECT ${END_US} AS us FROM ${table} WHERE $from IS NULL OR id < $from ORDER BY id DESC LIMIT 1`,
       { from: this.#isWholeFrom(table) ? this.#chosen.from[table] : null },
     )
-    const total = rows + Number(before?.['rows'] ?? 0)
-    if (total === 0) return
-    const upTo = Math.max(Number(before?.['upTo'] ?? 0), rows === 0 ? 0 : Number(youngest?.['us'] ?? 0))
-    prepared(this.#db, 'INSERT INTO expired VALUES (?, ?, ?)').run(table, total, upTo)
+    const note = (kind: GoneKind, count: number) =>
+      prepared(
+        this.#db,
+        `INSERT INTO expired VALUES (?, ?, ?) ON CONFLICT DO UPDATE
+         SET rows = rows + excluded.rows, up_to_us = max(up_to_us, excluded.up_to_us)`,
+      ).run(kind, count, Number(youngest?.['us'] ?? 0))
+    note(GONE[`${table}LeftOut`], rows)
+    if (!this.#chosen.isCut[table]) return
+    const [wanted] = this.#store.sql(
+      `SELECT count(*) AS rows FROM ${table} WHERE (${this.#choice.where(table)}) AND id <= $to`,
+      { ...this.#choice.params, to: this.#chosen.to[table] || MAX_ID },
+    )
+    note(GONE[`${table}NoRoom`], Math.min(rows, Math.max(0, Number(wanted?.['rows'] ?? 0) - copied)))
   }
 
   /** Nothing is missing from the oldest record here to the newest of the recording. */

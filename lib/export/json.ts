@@ -1,3 +1,4 @@
+import { parseRecorded } from '../store/recorded-json.js'
 import { visibleJson } from '../wording/text.js'
 
 /** Columns that hold JSON as text. */
@@ -21,7 +22,7 @@ export function jsonObject<Row extends object>(row: Row, columns: readonly (keyo
 
 function isJson(text: string): boolean {
   try {
-    JSON.parse(text)
+    parseRecorded(text)
     return true
   } catch {
     return false

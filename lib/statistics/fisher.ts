@@ -12,6 +12,8 @@ const SAME = 1 + 1e-7
 const NEGLIGIBLE = 1e-300
 /** Beyond some ten billion calls the normal distribution is as good, and the walk would be long. */
 const MOST_VARIANCE = 1e9
+/** Counts that no recorder makes: a walk from one whole number to the next would never leave the first. */
+const MOST_CALLS = Number.MAX_SAFE_INTEGER
 
 /**
  * Fisher's exact test, both sides: the probability, when the marks are dealt out among all calls by chance, of a table
@@ -25,7 +27,8 @@ export function fisherExact({ a, b }: TwoByTwo): number {
   const hits = a.hits + b.hits
   const calls = a.calls + b.calls
   const variance = ((a.calls / calls) * (b.calls / calls) * hits * (calls - hits)) / (calls - 1)
-  if (variance > MOST_VARIANCE) {
+  if (variance > MOST_VARIANCE || calls > MOST_CALLS) {
+    if (!(variance > 0)) return 1
     return Math.max(NEGLIGIBLE, normalTails((a.hits - hits * (a.calls / calls)) / Math.sqrt(variance)))
   }
   const least = Math.max(0, hits - b.calls)

@@ -1,5 +1,6 @@
 import { REDACTED_TEXT } from '../serialize/markers.js'
 import { KeyTrait, PAIR_NAMES, Redaction } from '../serialize/redaction.js'
+import { parseRecorded } from './recorded-json.js'
 
 /** Something that capture has hidden, named by where it stood; its value is not known any more. */
 export interface HiddenValue {
@@ -32,7 +33,7 @@ export function hiddenInJson(json: string | null, isArguments = false): HiddenVa
   if (json?.includes(REDACTED_TEXT) !== true) return []
   let value: unknown
   try {
-    value = JSON.parse(json)
+    value = parseRecorded(json)
   } catch {
     return hiddenInText(json)
   }

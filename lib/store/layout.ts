@@ -14,6 +14,11 @@ function ours(): ReadonlyMap<string, string> {
   return known
 }
 
+/** Whether a store has a table of this name unless somebody took it away. */
+export function isOurTable(name: string): boolean {
+  return ours().has(name)
+}
+
 /** A trigger hangs on the table it watches; views and tables of others are only read by those who name them. */
 const DECLARED_SQL = `SELECT type, name, lower(tbl_name) AS "table", sql FROM sqlite_schema
   WHERE type IN ('table', 'view', 'trigger') AND lower(tbl_name) IN (SELECT value FROM json_each(?))`

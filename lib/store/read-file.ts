@@ -291,6 +291,10 @@ function copyUnchanged(real: string, copy: string, given: string): void {
   )
 }
 
+/** What SQLite and its driver say of values that a sum, a JSON function or a number of ours cannot hold. */
+const IMPOSSIBLE_VALUE =
+  /integer overflow|malformed JSON|bad JSON path|JSON cannot hold|string or blob too big|out of range|too big/i
+
 /** An error of SQLite or the file system in our words; ours pass unchanged. */
 export function translate(error: unknown, path: string): unknown {
   if (codeOf(error).startsWith('CALLSIGHT_')) return error
@@ -302,6 +306,13 @@ export function translate(error: unknown, path: string): unknown {
     return new StoreReadError(
       'CALLSIGHT_STORE_DAMAGED',
       `${path} is damaged (${why}). Run "callsight doctor"; the recorder sets a damaged file aside at its next start.`,
+      { cause: error },
+    )
+  }
+  if (IMPOSSIBLE_VALUE.test(why)) {
+    return new StoreReadError(
+      'CALLSIGHT_STORE_DAMAGED',
+      `${path} holds values that no recorder writes (${why}), and this answer needs them. Do not trust the file; "callsight sql" reads what is left of it.`,
       { cause: error },
     )
   }

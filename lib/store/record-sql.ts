@@ -27,6 +27,13 @@ export const REMOTE_JOIN = (row: string) =>
 /** An error record that is lost before it reaches the writer is known to the account of its lane only. */
 const ALSO_IN_DROPS = [Drop.poison, Drop.writerLost].map(reason => `'${DROP_REASONS[reason]}'`).join(', ')
 
+/** The drops of a lane as rows; none where its text is no account. See {@link IS_UNREADABLE}. */
+export const DROPS_OF = (lane: string) =>
+  `json_each(CASE WHEN ${IS_UNREADABLE(lane)} THEN '{}' ELSE ${lane}.dropped END)`
+/** Whether somebody wrote something else than an account into the row of a lane. */
+export const IS_UNREADABLE = (lane: string) =>
+  `CASE WHEN json_valid(${lane}.dropped) THEN json_type(${lane}.dropped) <> 'object' ELSE TRUE END`
+
 /**
  * Everything that was lost, each record once: what is counted by minute, then what only the lanes tell. Of that no more
  * is known than that it was between the start of the process and its last sign of life.
@@ -34,5 +41,5 @@ const ALSO_IN_DROPS = [Drop.poison, Drop.writerLost].map(reason => `'${DROP_REAS
 export const LOSSES = `SELECT process_id, minute, function_id, lane, reason, count, first_us, last_us FROM drops
   UNION ALL
   SELECT l.process_id, p.last_seen_us / ${US_PER_MINUTE}, 0, l.lane, j.key, j.value, p.started_us, p.last_seen_us
-  FROM lanes l JOIN processes p ON p.process_id = l.process_id JOIN json_each(l.dropped) j
+  FROM lanes l JOIN processes p ON p.process_id = l.process_id JOIN ${DROPS_OF('l')} j
   WHERE l.lane = ${Lane.errors} AND j.key NOT IN (${ALSO_IN_DROPS})`

@@ -155,13 +155,25 @@ CREATE TABLE drops (
   PRIMARY KEY (minute, function_id, process_id, lane, reason)
 ) STRICT, WITHOUT ROWID;
 
--- Rows deleted by retention, so that every answer can say what has expired.
+-- Rows deleted by retention or left out of a bundle, so that every answer can say what is not there.
 CREATE TABLE expired (
-  kind  TEXT PRIMARY KEY,                   -- 'calls', 'errors'
+  kind  TEXT PRIMARY KEY,                   -- GoneKind
   rows  INTEGER NOT NULL,
-  up_to_us INTEGER NOT NULL                 -- end of the youngest call deleted
+  up_to_us INTEGER NOT NULL                 -- end of the youngest of these calls
 ) STRICT, WITHOUT ROWID;
 `
+
+/** Why records are not there any more: they were deleted by retention, or are not in the bundle that this file is. */
+export const GONE = {
+  calls: 'calls',
+  errors: 'errors',
+  callsLeftOut: 'calls_left_out',
+  errorsLeftOut: 'errors_left_out',
+  /** Of what was left out, that for which the bundle had no room. */
+  callsNoRoom: 'calls_no_room',
+  errorsNoRoom: 'errors_no_room',
+} as const
+export type GoneKind = (typeof GONE)[keyof typeof GONE]
 
 const JOINED = (row: string) =>
   `LEFT JOIN functions f ON f.function_id = ${row}.function_id

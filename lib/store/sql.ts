@@ -1,3 +1,4 @@
+import { isOurTable } from './layout.js'
 import { StoreQueryError } from './read-errors.js'
 import { type ReadFile, type ReadStatement, tooLongIn, translate } from './read-file.js'
 
@@ -63,7 +64,7 @@ function readRows(statement: ReadStatement, params: SqlParams, limit: number): S
     const tooLong = tooLongIn(values as SqlResult[])
     if (tooLong !== null)
       throw new StoreQueryError(
-        `The answer has a text of ${tooLong} characters. Take a part of it with substr().`,
+        `The answer has a text of ${tooLong} characters, which no recorder writes. In a query, take a part of it with substr().`,
       )
     rows.push(Object.fromEntries((values as SqlResult[]).map((value, i) => [names[i], exact(value)])))
   }
@@ -93,6 +94,8 @@ function queryError(error: unknown, path: string): unknown {
     return translate(error, path)
   }
   const why = error instanceof Error ? error.message : String(error)
+  const missing = /^no such table: (?:main\.)?(\w+)$/.exec(why)?.[1]
+  if (missing !== undefined && isOurTable(missing)) return translate(error, path)
   const views = why.startsWith('no such table') ? ` The views are ${VIEW_NAMES.join(', ')}.` : ''
   return new StoreQueryError(`The query was refused: ${why}.${views}`, { cause: error })
 }

@@ -1,4 +1,4 @@
-import type { Coverage, Expired } from '../store/queries/coverage.js'
+import type { Coverage, Expired, LeftOut } from '../store/queries/coverage.js'
 import { counted, formatCount, toMinute } from './format.js'
 
 /** What an answer is about; it decides which gaps of the store are gaps of the answer. */
@@ -20,7 +20,8 @@ export function notShown(coverage: Coverage, kind: AnswerKind, more: string | nu
   if (kind !== 'totals') {
     parts.push(...dropped(coverage.dropped.errors, kind === 'calls' ? 'errors ' : ''))
     parts.push(...expired(coverage, kind))
-  }
+    parts.push(...leftOut(coverage, kind))
+  } else if (isPart(coverage)) parts.push('totals beyond the time and the processes of this bundle')
   const { endedUncleanly } = coverage.processes
   if (endedUncleanly > 0) parts.push(uncleanText(endedUncleanly, coverage.unaccounted, kind))
   if (coverage.neverEnded > 0) {
@@ -33,6 +34,8 @@ export function notShown(coverage: Coverage, kind: AnswerKind, more: string | nu
       `what was in ${files} that ${coverage.lostFiles === 1 ? 'is' : 'are'} gone or set aside (callsight losses)`,
     )
   }
+  if (coverage.unreadable > 0)
+    parts.push(`what ${counted(coverage.unreadable, 'unreadable account')} would tell was lost`)
   if (parts.length > 0) return `Not shown: ${parts.join(' · ')}`
   const since = coverage.totalsSince
   return kind === 'totals' && since !== null ? `${COMPLETE[kind]}, since ${toMinute(since)}` : COMPLETE[kind]
@@ -56,6 +59,33 @@ function expired(coverage: Coverage, kind: AnswerKind): string[] {
     ...(kind === 'calls' ? text(coverage.expired.calls, '') : []),
     ...text(coverage.expired.errors, kind === 'calls' ? 'errors ' : ''),
   ]
+}
+
+function leftOut({ leftOut: { calls, errors } }: Coverage, kind: AnswerKind): string[] {
+  const text = (gone: LeftOut | null, what: string) => {
+    if (gone === null) return []
+    const reasons = [
+      gone.rows > gone.noRoom ? `${formatCount(gone.rows - gone.noRoom)} not asked for` : '',
+      gone.noRoom > 0 ? `${formatCount(gone.noRoom)} without room` : '',
+    ]
+    return [
+      `${formatCount(gone.rows)} ${what}left out of this bundle (${reasons.filter(Boolean).join(', ')})`,
+    ]
+  }
+  return [...(kind === 'calls' ? text(calls, '') : []), ...text(errors, kind === 'calls' ? 'errors ' : '')]
+}
+
+/** The file is a bundle that has not all of its recording. */
+function isPart({ leftOut: { calls, errors } }: Coverage): boolean {
+  return calls !== null || errors !== null
+}
+
+/** Why something that was asked for by its id may not be there, as the end of a message. */
+export function whyMissing(coverage: Coverage, kind: 'calls' | 'errors'): string {
+  const reasons = ['expired', ...(kind === 'calls' ? ['been sampled out'] : [])]
+  if (isPart(coverage)) reasons.push('been left out of this bundle')
+  const last = reasons.pop()
+  return `It may have ${reasons.length === 0 ? last : `${reasons.join(', ')} or ${last}`}.`
 }
 
 function uncleanText(processes: number, unaccounted: number, kind: AnswerKind): string {

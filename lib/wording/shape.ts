@@ -1,7 +1,8 @@
+import { parseRecorded } from '../store/recorded-json.js'
 /** `[["array",500],["Order",5],"number"]` reads `array 500, Order 5, number`; any other text is shown as it stands. */
 export function formatShape(shape: string): string {
   try {
-    const parsed: unknown = JSON.parse(shape)
+    const parsed: unknown = parseRecorded(shape)
     if (Array.isArray(parsed)) return parsed.map(argument => partsOf(argument).join(' ')).join(', ')
   } catch {
     // Shown as it stands.

@@ -1,6 +1,5 @@
-import { ConfigError } from '../config/errors.js'
 import type { TuneOptions } from '../config/options.js'
-import { validateTuneOptions } from '../config/validate.js'
+import { tuneOptionsFromJson, tuneOptionsToJson } from '../config/tune-json.js'
 import { monotonicMs } from '../queue/clock.js'
 import { compilePattern } from '../sampling/patterns.js'
 import type { ImposedRule } from '../sampling/tuning.js'
@@ -112,7 +111,7 @@ export class Tunings {
       const pattern = String(row.pattern)
       return {
         rule: { pattern, options, endMs: this.#options.nowMs() + forMs },
-        detail: `#${id} ${pattern} ${JSON.stringify(options)} for ${lengthOf((expiresUs - createdUs) / 1_000)}, by ${row.createdBy}`,
+        detail: `#${id} ${pattern} ${tuneOptionsToJson(options)} for ${lengthOf((expiresUs - createdUs) / 1_000)}, by ${row.createdBy}`,
         endUs: nowUs + Math.floor(forMs * 1_000),
       }
     } catch (error) {
@@ -136,13 +135,7 @@ export class Tunings {
 /** @throws {ConfigError} for what `tune()` would not take */
 function optionsOf({ pattern, options }: StoredTuning): TuneOptions {
   compilePattern(pattern ?? '')
-  let given: unknown
-  try {
-    given = JSON.parse(options ?? '')
-  } catch (cause) {
-    throw new ConfigError('Callsight: the options of a change must be a JSON text', { cause })
-  }
-  return validateTuneOptions(given)
+  return tuneOptionsFromJson(options)
 }
 
 function lengthOf(ms: number): string {

@@ -236,7 +236,7 @@ describe('filters of the command line', () => {
     ['--since', 'yesterday'],
     ['--since', ''],
     ['--since', '1e999m'],
-    ['--since', '-5m'],
+    ['--since', '--5m'],
     ['--until', '2026-02-30T25:00Z'],
     ['--min-duration', 'fast'],
     ['--outcome', 'maybe'],
@@ -535,7 +535,7 @@ describe('calls of which the arguments are not there', () => {
     expect(without).toContain('Arguments, by type and size only\n  array 500, Order 5, number\n')
     const having = (await onTerminal(['errors', hex16(4), '--db', path], 140)).out
     expect(having).toContain('"x"')
-    expect(having.split('\nBefore it')[0]).not.toContain('array 500')
+    expect(having.split('\nAlso before it')[0]).not.toContain('array 500')
     const trace = (await onTerminal(['trace', hex16(1), '--db', path], 140, true)).out
     expect(trace).toMatch(/<dim> {2}Db\.q {2}\(hindsight: arguments not captured\)<\/dim>/)
     expect(trace).not.toContain('PROCESS')

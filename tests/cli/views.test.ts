@@ -81,12 +81,31 @@ describe('errors', () => {
     expect(row.occurrences.map((error: { call_id: string }) => error.call_id)).toEqual([15, 14].map(hex16))
 
     const whole = (await on(140, 'errors', hex16(11))).out
-    const [, before = ''] = whole.split('\nBefore it in app.ts[101], newest first\n')
+    const [, before = ''] = whole.split('\nAlso before it in app.ts[101], newest first\n')
     expect(before).toMatch(new RegExp(`${hex16(10)}[^]*${hex16(1)} .*\\["tea"\\] → 7`))
     expect(before).not.toContain(hex16(12))
     const [error] = await rowsOf('errors', hex16(11))
     expect(error).toMatchObject({ call_id: hex16(11), trace: [{ call_id: hex16(11) }] })
     expect(error.before.map((call: { call_id: string }) => call.call_id)).toEqual([10, 1].map(hex16))
+  })
+
+  it('show each call once: what the trace of an error has is not among the calls before it', async () => {
+    const path = join(home, 'once.db')
+    const made = new TestStore(path)
+    for (let i = 0; i < 30; i++) {
+      made.call({ atMs: T0_MS + i * 10, fn: 'Before.it', call: 100 + i })
+      made.call({ atMs: T0_MS + i * 10 + 1, fn: 'Same.trace', call: 1_000 + i, trace: 999, parent: 999 })
+    }
+    made.error({ atMs: T0_MS + 1_000, call: 999, trace: 999 })
+    made.close()
+    const { out } = await onTerminal(['errors', hex16(999), '--db', path], 140)
+    for (let i = 0; i < 30; i++) expect(out.split(hex16(1_000 + i)), out).toHaveLength(2)
+    // As many as without them.
+    const before = Array.from({ length: 10 }, (_, i) => hex16(129 - i))
+    const [, listed = ''] = out.split('\nAlso before it in ')
+    expect(before.filter(id => listed.includes(id))).toEqual(before)
+    const { out: json } = await onTerminal(['errors', hex16(999), '--json', '--db', path], 140)
+    expect(JSON.parse(json).rows[0].before.map((row: { call_id: string }) => row.call_id)).toEqual(before)
   })
 
   it('have the chain of their causes told line by line, whatever it holds', async () => {

@@ -140,10 +140,18 @@ describe('the recording of a bundle', () => {
     expect(store.losses().map(row => row.reason)).toEqual(['oversize', 'queue_full'])
     expect(store.stalls()).toHaveLength(1)
     expect(store.incidents().map(row => row.kind)).toEqual(['cut_out', 'breaker_open'])
-    const { expired, sampledOut } = store.coverage()
+    const { expired, leftOut, sampledOut } = store.coverage()
     expect(sampledOut).toBe(43)
-    expect(expired.calls).toEqual({ rows: 1_010, upTo: new Date(T0_MS + 9 * MINUTE_MS).toISOString() })
-    expect(expired.errors).toEqual({ rows: 1, upTo: new Date(T0_MS + 2 * MINUTE_MS).toISOString() })
+    expect(expired).toEqual({
+      calls: { rows: 1_000, upTo: new Date(T0_MS - MINUTE_MS).toISOString() },
+      errors: null,
+    })
+    expect(leftOut).toEqual({
+      calls: { rows: 10, noRoom: 0, upTo: new Date(T0_MS + 9 * MINUTE_MS).toISOString() },
+      errors: { rows: 1, noRoom: 0, upTo: new Date(T0_MS + 2 * MINUTE_MS).toISOString() },
+    })
+    // Nothing of that is missing from the span that was asked for.
+    expect(store.coverage({ since: late }).leftOut).toEqual({ calls: null, errors: null })
     expect(store.sql('SELECT name FROM functions ORDER BY 1').map(row => row['name'])).toEqual([
       'Api.answer',
       'Api.open',
@@ -171,7 +179,10 @@ describe('the recording of a bundle', () => {
     ])
     expect(ids(store)).toHaveLength(3)
     expect(store.processes()).toHaveLength(2)
-    expect(store.coverage().expired.calls?.rows).toBe(1_011)
+    expect(store.coverage()).toMatchObject({
+      expired: { calls: { rows: 1_000 } },
+      leftOut: { calls: { rows: 11, noRoom: 0 } },
+    })
     expect(store.openCalls()).toHaveLength(1)
   })
 
@@ -183,7 +194,31 @@ describe('the recording of a bundle', () => {
     const { store, page } = await bundled(db, '00000000000000FE')
     expect(store.calls().map(row => row.function)).toEqual(['Client.ask', 'Api.answer', 'Db.query'])
     expect(page).toContain(traceIdOf(500))
-    expect(store.coverage().expired.errors?.rows).toBe(1)
+    expect(store.coverage().leftOut.errors).toMatchObject({ rows: 1, noRoom: 0 })
+  })
+
+  it('says of what it left out that it did, and only of what had expired that it expired', async () => {
+    const { path, page } = await bundled(stored(scene), '--since', late)
+    const left =
+      '10 left out of this bundle (10 not asked for) · 1 errors left out of this bundle (1 not asked for)'
+    const gone = `1,000 expired before 2026-11-20T09:59Z · ${left}`
+    for (const command of ['calls', 'losses', 'slow', 'tail']) {
+      const { out } = await onTerminal([command, '--db', path], 1_000)
+      expect(out, command).toContain(gone)
+    }
+    expect(page).toContain(gone)
+    expect((await onTerminal(['errors', '--db', path], 1_000)).out).toContain(
+      ' · 1 left out of this bundle (1 not asked for) · ',
+    )
+    expect((await onTerminal(['top', '--db', path], 1_000)).out).toMatch(
+      /\nNot shown: totals beyond the time and the processes of this bundle/,
+    )
+    for (const args of [
+      ['trace', 'ffff'],
+      ['errors', 'ffff'],
+      ['export', 'ffff', '--bundle', `${path}-2`],
+    ])
+      expect((await onTerminal([...args, '--db', path], 80)).err).toContain('been left out of this bundle.')
   })
 
   it('holds nothing the program worked on with --no-args', async () => {
@@ -236,9 +271,13 @@ describe('the recording of a bundle', () => {
     expect(errors).toEqual(whole.errors({ limit: errors.length }))
     expect(calls).toEqual(whole.calls({ limit: calls.length || 1, outcome: 'ok' }).slice(0, calls.length))
     if (calls.length > 0) expect(errors).toHaveLength(120)
-    const { expired } = store.coverage()
-    expect((expired.calls?.rows ?? 0) + calls.length).toBe(11_880)
-    expect((expired.errors?.rows ?? 0) + errors.length).toBe(120)
+    const { expired, leftOut } = store.coverage()
+    expect(expired).toEqual({ calls: null, errors: null })
+    for (const [left, kept, all] of [
+      [leftOut.calls, calls.length, 11_880],
+      [leftOut.errors, errors.length, 120],
+    ] as const)
+      expect([left?.rows ?? 0, left?.noRoom ?? 0]).toEqual([all - kept, all - kept])
     expect(out).toMatch(/for lack of room (ordinary calls|all calls and errors) before 2026/)
   })
 })

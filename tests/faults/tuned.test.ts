@@ -270,8 +270,12 @@ describe('what is not allowed is refused in one line, with 2', () => {
     expect(refused.err).toContain('is a SQLite database of another program')
     expect(scene.set('--list').out).toBe('Nothing was changed.\n')
     const full = scene.set('*', '--slow', 'off', '--max-per-second', 'off', '--result', 'off', '--json')
-    expect(JSON.parse(full.out).rows).toMatchObject([
-      { id: 1, options: { slow: false, capture: { result: false } }, running: 0 },
-    ])
+    const options = { maxPerSecond: null, slow: false, capture: { result: false } }
+    const { rows } = JSON.parse(full.out)
+    expect(rows).toMatchObject([{ id: 1, running: 0 }])
+    expect(rows[0].options).toEqual(options)
+    const [listed] = JSON.parse(scene.set('--list', '--json').out).rows
+    expect(JSON.parse(listed.options)).toEqual(options)
+    expect(scene.set('--list').out).toContain('max per second off, slow off, result off')
   })
 })

@@ -15,10 +15,12 @@ describe('coverage', () => {
       totalsSince: null,
       dropped: { calls: {}, errors: {} },
       expired: { calls: null, errors: null },
+      leftOut: { calls: null, errors: null },
       processes: { writing: 0, ended: 1, endedUncleanly: 0 },
       neverEnded: 0,
       lostFiles: 0,
       unaccounted: 0,
+      unreadable: 0,
     })
   })
 

@@ -140,17 +140,17 @@ describe('a trace', () => {
       const plan = (
         db
           .prepare(`EXPLAIN QUERY PLAN ${TRACE_SQL}`)
-          .all({ process: 1, trace: 1, traceId: REMOTE, limit: 10 }) as {
+          .all({ process: 1, trace: 1, traceId: REMOTE, limit: 10, sinceId: 0, untilId: 1 }) as {
           detail: string
         }[]
       )
         .map(row => row.detail)
         .join('\n')
-      expect(plan).toContain('SEARCH calls USING INDEX calls_trace (trace=?)')
-      expect(plan).toContain('SEARCH errors USING INDEX errors_trace (trace=?)')
+      expect(plan).toContain('SEARCH calls USING INDEX calls_trace (trace=? AND rowid>? AND rowid<?)')
+      expect(plan).toContain('SEARCH errors USING INDEX errors_trace (trace=? AND rowid>? AND rowid<?)')
       expect(plan.match(/SEARCH t USING COVERING INDEX remote_traces_id \(trace_id=\?\)/g)?.length).toBe(2)
-      expect(plan).toContain('SEARCH o USING INDEX calls_trace (trace=?)')
-      expect(plan).toContain('SEARCH o USING INDEX errors_trace (trace=?)')
+      expect(plan).toContain('SEARCH o USING INDEX calls_trace (trace=? AND rowid>? AND rowid<?)')
+      expect(plan).toContain('SEARCH o USING INDEX errors_trace (trace=? AND rowid>? AND rowid<?)')
       expect(plan).not.toMatch(/SCAN (calls|errors|o|t)\b/)
     }
     check()

@@ -88,6 +88,14 @@ describe('changes asked for by the store', () => {
     expect(on.told).toHaveLength(3)
   })
 
+  it('lift the limit per second by null, which is how JSON has it', () => {
+    const on = scene()
+    on.set({ options: '{"maxPerSecond":null}' })
+    on.look()
+    expect(on.told.at(-1)?.[0]?.options).toEqual({ maxPerSecond: Number.POSITIVE_INFINITY })
+    expect(on.written()[0]?.slice(0, 2)).toEqual(['tuned', '#1 a {"maxPerSecond":null} for 1m, by me'])
+  })
+
   it('end when their row goes, and are not told to a thread that comes then', () => {
     const on = scene()
     on.set()

@@ -1,6 +1,8 @@
 import type { RowReader } from '../read-file.js'
+import type { Store } from '../readable-store.js'
+import { MAX_LIMIT } from './filter.js'
 import { findCalls } from './find-traces.js'
-import type { CallRow } from './rows.js'
+import type { CallRow, TraceRow } from './rows.js'
 import { CALL_COLUMNS, ERROR_LEG, NAMES, OK_LEG } from './statements.js'
 
 /** An error as an answer names it. */
@@ -24,6 +26,29 @@ const within = (table: string) => `process_id = $process AND id IN (
 const CALLS_BEFORE_SQL = `SELECT ${CALL_COLUMNS}
   FROM (${OK_LEG(within('calls'))} UNION ALL ${ERROR_LEG(within('errors'))} ORDER BY id DESC LIMIT $limit) r ${NAMES('r')}
   ORDER BY r.id DESC`
+
+/** What surrounds an error: its trace, and of the calls before it those that the trace does not show. */
+export interface Surroundings {
+  readonly trace: readonly TraceRow[]
+  /** Recorded calls of its process that ended before it, newest first. */
+  readonly before: readonly CallRow[]
+}
+
+export function surroundingsOf(
+  store: Pick<Store, 'trace' | 'callsBefore'>,
+  error: ErrorName,
+  most: { readonly trace: number; readonly before: number },
+): Surroundings {
+  const trace = store.trace(error.trace_id, { limit: most.trace })
+  const shown = new Set(trace.map(keyOf))
+  const before = store.callsBefore(error, { limit: Math.min(MAX_LIMIT, most.before + trace.length) })
+  return { trace, before: before.filter(row => !shown.has(keyOf(row))).slice(0, most.before) }
+}
+
+/** A call id is unique within its process. */
+function keyOf(row: CallRow): string {
+  return `${row.trace_id} ${row.call_id} ${row.process}`
+}
 
 export function readCallsBefore(read: RowReader, error: ErrorName, limit: number): CallRow[] {
   const found = findCalls(read, error.call_id).find(({ traceId }) => traceId === error.trace_id)

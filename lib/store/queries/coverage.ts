@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { isAlive, startedUnixUs } from '../../queue/process-identity.js'
 import type { RowReader } from '../read-file.js'
+import { GONE, type GoneKind } from '../schema.js'
 import type { Bounds } from './filter.js'
 import { LOST_FILES_SQL, unendedSql } from './incident-statements.js'
 import {
@@ -9,6 +10,7 @@ import {
   EXPIRED_SQL,
   firstMinuteSql,
   PROCESSES_SQL,
+  UNREADABLE_SQL,
 } from './statements.js'
 import { spansAsParams, totalSpans } from './total-spans.js'
 
@@ -17,6 +19,12 @@ export interface Expired {
   readonly rows: number
   /** Start of the youngest one, ISO-8601 UTC. */
   readonly upTo: string
+}
+
+/** Records of a recording that a bundle cut out of it does not have. */
+export interface LeftOut extends Expired {
+  /** Of the rows, those that were asked for and found no room. */
+  readonly noRoom: number
 }
 
 /** What the store does not contain. Counts by minute cover whole minutes of the span asked for. */
@@ -35,6 +43,8 @@ export interface Coverage {
     readonly errors: Readonly<Record<string, number>>
   }
   readonly expired: { readonly calls: Expired | null; readonly errors: Expired | null }
+  /** Of a bundle: what it left out of the recording it was cut out of. */
+  readonly leftOut: { readonly calls: LeftOut | null; readonly errors: LeftOut | null }
   readonly processes: {
     readonly writing: number
     readonly ended: number
@@ -47,6 +57,8 @@ export interface Coverage {
   readonly lostFiles: number
   /** Records of uncleanly ended processes that are neither stored nor counted; errors among them may still be in a journal file. */
   readonly unaccounted: number
+  /** Accounts of lanes that hold something else: what they dropped is not known. */
+  readonly unreadable: number
 }
 
 export type ProcessState = 'writing' | 'ended' | 'ended uncleanly'
@@ -119,7 +131,7 @@ export function readCoverage(read: RowReader, bounds: Bounds, nowMs: number): Co
   })
   const [first] = read.all<{ minute: number }>(firstMinuteSql(filtered), scope)
   const drops = read.all<{ lane: number; reason: string; count: number }>(coverageDropsSql(filtered), scope)
-  const expired = read.all<{ kind: string; rows: number; upToUs: number }>(EXPIRED_SQL, {})
+  const gone = read.all<GoneRow>(EXPIRED_SQL, {})
   const processes = findProcesses(read, nowMs)
   const inState = (state: ProcessState) => processes.filter(process => process.state === state)
   const calls = totals?.calls ?? 0
@@ -129,7 +141,11 @@ export function readCoverage(read: RowReader, bounds: Bounds, nowMs: number): Co
     sampledOut: Math.max(0, calls - (totals?.kept ?? 0)),
     totalsSince: first === undefined ? null : isoOf(first.minute * 60_000),
     dropped: { calls: byReason(drops, 0), errors: byReason(drops, 1) },
-    expired: { calls: expiredOf(expired, 'calls', bounds), errors: expiredOf(expired, 'errors', bounds) },
+    expired: { calls: goneOf(gone, GONE.calls, bounds), errors: goneOf(gone, GONE.errors, bounds) },
+    leftOut: {
+      calls: leftOutOf(gone, GONE.callsLeftOut, GONE.callsNoRoom, bounds),
+      errors: leftOutOf(gone, GONE.errorsLeftOut, GONE.errorsNoRoom, bounds),
+    },
     processes: {
       writing: inState('writing').length,
       ended: inState('ended').length,
@@ -138,6 +154,7 @@ export function readCoverage(read: RowReader, bounds: Bounds, nowMs: number): Co
     neverEnded: neverEnded(read, processes, bounds),
     lostFiles: lostFiles(read, bounds),
     unaccounted: inState('ended uncleanly').reduce((sum, process) => sum + process.unaccounted, 0),
+    unreadable: read.all<{ count: number }>(UNREADABLE_SQL, {})[0]?.count ?? 0,
   }
 }
 
@@ -145,15 +162,27 @@ function byReason(drops: readonly { lane: number; reason: string; count: number 
   return Object.fromEntries(drops.filter(drop => drop.lane === lane).map(drop => [drop.reason, drop.count]))
 }
 
-/** Rows that expired before the span begins are not missing from it. */
-function expiredOf(
-  rows: readonly { kind: string; rows: number; upToUs: number }[],
-  kind: string,
-  bounds: Bounds,
-): Expired | null {
+interface GoneRow {
+  readonly kind: string
+  readonly rows: number
+  readonly upToUs: number
+}
+
+/** Rows that ended before the span begins are not missing from it. */
+function goneOf(rows: readonly GoneRow[], kind: GoneKind, bounds: Bounds): Expired | null {
   const row = rows.find(candidate => candidate.kind === kind)
   if (row === undefined || (BigInt(Math.trunc(row.upToUs)) + 1n) * 2048n <= bounds.sinceId) return null
   return { rows: row.rows, upTo: isoOf(row.upToUs / 1000) }
+}
+
+function leftOutOf(
+  rows: readonly GoneRow[],
+  kind: GoneKind,
+  noRoom: GoneKind,
+  bounds: Bounds,
+): LeftOut | null {
+  const gone = goneOf(rows, kind, bounds)
+  return gone === null ? null : { ...gone, noRoom: goneOf(rows, noRoom, bounds)?.rows ?? 0 }
 }
 
 function neverEnded(read: RowReader, processes: readonly KnownProcess[], bounds: Bounds): number {

@@ -35,7 +35,6 @@ interface ProcessRow {
 const PROCESSES_SQL = `SELECT process_id AS processId, boot, pid, script, node_version AS nodeVersion
   FROM processes ORDER BY started_us DESC, process_id DESC`
 const US_PER_MINUTE = 60_000_000
-const CLOCK = /^(\d{1,2}):(\d{2})$/
 const NODE = /^node@v?(\S+)$/
 const FORMS =
   "Use a process (its pid, 'script[pid]', boot id, script, last or previous), node@22.1.0, all, or a time such as 10:00..10:30, -2h..-1h or 2026-11-20T10:00Z..2026-11-20T11:00Z."
@@ -51,7 +50,7 @@ export function findSide(
   side: DiffSide | string | undefined,
   nowMs: number,
 ): FoundSide {
-  const given = typeof side === 'string' ? parseSide(name, side, nowMs) : (side ?? {})
+  const given = typeof side === 'string' ? parseSide(name, side) : (side ?? {})
   if (typeof given !== 'object' || given === null)
     throw new StoreQueryError(`Side ${name} is no side. ${FORMS}`)
   const { sinceUs, untilUs } = toBounds({ since: given.since, until: given.until }, nowMs)
@@ -71,7 +70,7 @@ export function shareCalls(a: FoundSide, b: FoundSide): boolean {
   return !isApart && !others
 }
 
-function parseSide(name: string, side: string, nowMs: number): DiffSide {
+function parseSide(name: string, side: string): DiffSide {
   const word = side.trim()
   if (word === '' || word.length > 1_000) throw new StoreQueryError(`Side ${name} is empty. ${FORMS}`)
   if (word === 'all') return {}
@@ -80,20 +79,14 @@ function parseSide(name: string, side: string, nowMs: number): DiffSide {
   const dots = word.indexOf('..')
   if (dots === -1) return { process: word }
   return {
-    since: toMoment(word.slice(0, dots), nowMs),
-    until: toMoment(word.slice(dots + 2), nowMs),
+    since: toMoment(word.slice(0, dots)),
+    until: toMoment(word.slice(dots + 2)),
   }
 }
 
-/** `-2h` and `2h` are before now, `10:00` is the last time it was ten in UTC, an empty one leaves the side open. */
-function toMoment(word: string, nowMs: number): Moment | undefined {
-  if (word === '' || word === 'now') return undefined
-  const clock = CLOCK.exec(word)
-  if (clock === null) return word.replace(/^-(?=\d)/, '')
-  const moment = new Date(nowMs)
-  moment.setUTCHours(Number(clock[1]), Number(clock[2]), 0, 0)
-  if (moment.getTime() > nowMs) moment.setUTCDate(moment.getUTCDate() - 1)
-  return moment
+/** An empty one leaves the side open. */
+function toMoment(word: string): Moment | undefined {
+  return word === '' || word === 'now' ? undefined : word
 }
 
 function labelOf({ process, nodeVersion, since, until }: DiffSide): string {

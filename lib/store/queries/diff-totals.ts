@@ -43,7 +43,7 @@ const where = (side: FoundSide) =>
 const minutesSql = (
   side: FoundSide,
 ) => `SELECT t.minute AS minute, t.function_id AS functionId, f.name AS name,
-    sum(max(0, t.calls)) AS calls, sum(max(0, min(t.calls, t.errors))) AS errors, max(t.duration_max_ns) AS maxNs
+    total(max(0, t.calls)) AS calls, total(max(0, min(t.calls, t.errors))) AS errors, max(t.duration_max_ns) AS maxNs
   FROM totals t JOIN functions f ON f.function_id = t.function_id
   WHERE ${where(side)} AND f.name GLOB $pattern GROUP BY t.minute, t.function_id ORDER BY t.minute`
 // As bytes and in the order of the file, as the totals of `top` are read.

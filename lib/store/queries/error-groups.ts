@@ -1,6 +1,7 @@
 import type { RowReader } from '../read-file.js'
 import { AT, HEX, ID_SALT_BITS, ID_SALT_SPAN } from '../record-sql.js'
-import type { Bounds, GroupOrder } from './filter.js'
+import { type ErrorGroupFilter, GROUP_ORDERS, type GroupOrder, oneOf, toSteps } from './filter.js'
+import { hasFunction, type RecordQuery, toRecordQuery } from './record-query.js'
 import { type Conditions, FUNCTION_IDS } from './statements.js'
 
 /** Errors of one function and class whose messages differ in numbers only. */
@@ -91,23 +92,28 @@ function seriesSql(conditions: Conditions): string {
 const RECORDED_SPAN_SQL = `SELECT (SELECT min(id) FROM errors) >> ${ID_SALT_BITS} AS oldestErrorUs,
   max((SELECT max(id) FROM errors), coalesce((SELECT max(id) FROM calls), 0)) >> ${ID_SALT_BITS} AS newestUs`
 
-/**
- * @param params what the conditions ask for, `limit` among it
- * @param hasSince whether the filter says where the range begins, and `hasUntil` where it ends
- */
-export function readErrorGroups(
-  read: RowReader,
-  request: {
-    readonly conditions: Conditions
-    readonly params: Readonly<Record<string, unknown>>
-    readonly bounds: Bounds
-    readonly hasSince: boolean
-    readonly hasUntil: boolean
-    readonly order: GroupOrder
-    readonly steps: number
-  },
-): ErrorGroup[] {
-  const { conditions, params, order, steps } = request
+interface Request extends RecordQuery {
+  /** Whether the filter says where the range begins, and where it ends. */
+  readonly hasSince: boolean
+  readonly hasUntil: boolean
+  readonly order: GroupOrder
+  readonly steps: number
+}
+
+function toRequest(filter: ErrorGroupFilter, nowMs: number): Request {
+  return {
+    ...toRecordQuery(filter, nowMs, filter.fingerprint),
+    hasSince: filter.since !== undefined,
+    hasUntil: filter.until !== undefined,
+    order: oneOf('sort', filter.sort, GROUP_ORDERS) ?? 'newest',
+    steps: toSteps(filter.steps),
+  }
+}
+
+export function readErrorGroups(read: RowReader, filter: ErrorGroupFilter, nowMs: number): ErrorGroup[] {
+  const request = toRequest(filter, nowMs)
+  const { conditions, params, bounds, order, steps } = request
+  if (!hasFunction(read, bounds)) return []
   const chosen = read.all<Chosen>(groupsSql(conditions, order, canLeap(read, conditions)), params)
   if (chosen.length === 0) return []
   const { pattern: _, error: __, fingerprint: ___, limit: ____, ...range } = params
@@ -145,7 +151,7 @@ function canLeap(read: RowReader, { minDuration, fingerprint }: Conditions): boo
 
 function stepsOf(
   read: RowReader,
-  { bounds, hasSince, hasUntil, steps }: Parameters<typeof readErrorGroups>[1],
+  { bounds, hasSince, hasUntil, steps }: Request,
 ): { startUs: number; stepUs: number } {
   const [span] = read.all<{ oldestErrorUs: number; newestUs: number }>(RECORDED_SPAN_SQL, {})
   const startUs = hasSince ? bounds.sinceUs : (span?.oldestErrorUs ?? 0)

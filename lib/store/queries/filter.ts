@@ -1,9 +1,9 @@
 import type { Duration } from '../../config/options.js'
 import { StoreQueryError } from '../read-errors.js'
 import { ID_SALT_SPAN } from '../schema.js'
+import { MOMENT_FORMS, type Moment, parseDurationMs, parseMoment } from './moment.js'
 
-/** A moment: a length of time before now (`'10m'`, or milliseconds), a `Date`, or ISO-8601 text (UTC unless it names a zone). */
-export type Moment = Duration | Date | string
+export type { Moment }
 
 /** A span of time and the functions it is about. */
 export interface ScopeFilter {
@@ -43,16 +43,20 @@ export interface ErrorGroupFilter extends ErrorFilter {
   readonly steps?: number | undefined
 }
 
-export type Outcome = 'ok' | 'error'
+const OUTCOMES = ['ok', 'error'] as const
+export type Outcome = (typeof OUTCOMES)[number]
 
 export interface CallFilter extends RecordFilter {
   /** Only calls that returned (`'ok'`) or failed (`'error'`). Default both. */
   readonly outcome?: Outcome | undefined
 }
 
+/** Of the calls of a trace those that ended in a span of time. */
+export type TraceFilter = Pick<ScopeFilter, 'since' | 'until'> & LimitFilter
+
 /** Calls that came into the store since an earlier look. */
 export interface TailOptions
-  extends Pick<CallFilter, 'function' | 'outcome' | 'error' | 'minDurationMs' | 'limit'> {
+  extends Pick<CallFilter, 'since' | 'function' | 'outcome' | 'error' | 'minDurationMs' | 'limit'> {
   /** The `cursor` of the last answer. Default: the newest calls. */
   readonly after?: string | undefined
 }
@@ -64,6 +68,11 @@ export type TotalOrder = (typeof TOTAL_ORDERS)[number]
 export interface TotalFilter extends ScopeFilter, LimitFilter {
   /** Largest first by: all time spent (`'total'`, default), calls, errors, mean or longest duration. */
   readonly sort?: TotalOrder | undefined
+}
+
+export interface TrendFilter extends ScopeFilter {
+  /** Most steps of a series, 1 to 1,000. Default 24. */
+  readonly steps?: number | undefined
 }
 
 export type LossFilter = ScopeFilter & LimitFilter
@@ -110,18 +119,18 @@ export const MAX_LIMIT = 1_000_000
 const DEFAULT_STEPS = 24
 const MAX_STEPS = 1_000
 const MAX_ID = 2n ** 63n - 1n
-const LAST_MS = Number(MAX_ID / BigInt(ID_SALT_SPAN) / 1000n)
+/** A file that was tampered with may have records from before 1970: without a span they are part of the answer. */
+const MIN_ID = -(2n ** 63n)
+/** The last moment that a key of a record can have. */
+export const LAST_MS = Number(MAX_ID / BigInt(ID_SALT_SPAN) / 1000n)
 const LAST_MINUTE = Math.floor(LAST_MS / 60_000)
-const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
-const DURATION = /^(\d{1,15}(?:\.\d{1,9})?)(ms|s|m|h|d)$/
-const ISO_TIME = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})?)?$/
 
 /** @throws StoreQueryError when a value of the filter is not acceptable. */
 export function toBounds(filter: ScopeFilter & LimitFilter, nowMs: number): Bounds {
   const sinceMs = filter.since === undefined ? 0 : momentMs('since', filter.since, nowMs)
   const untilMs = filter.until === undefined ? null : momentMs('until', filter.until, nowMs)
   return {
-    sinceId: idAt(sinceMs),
+    sinceId: filter.since === undefined ? MIN_ID : idAt(sinceMs),
     untilId: untilMs === null ? MAX_ID : idAt(untilMs),
     sinceUs: Math.round(sinceMs * 1000),
     untilUs: untilMs === null ? LAST_MS * 1000 : Math.round(untilMs * 1000),
@@ -138,30 +147,11 @@ function idAt(unixMs: number): bigint {
 }
 
 function momentMs(name: string, value: Moment, nowMs: number): number {
-  const ms = value instanceof Date ? value.getTime() : parseMoment(value, nowMs)
+  const ms = parseMoment(value, nowMs)
   if (!Number.isFinite(ms)) {
-    throw new StoreQueryError(
-      `${name} ${shown(value)} is not a time. Use a length of time before now such as 10m or 6h, or UTC such as 2026-11-20T10:00Z.`,
-    )
+    throw new StoreQueryError(`${name} ${shown(value)} is not a time. Use ${MOMENT_FORMS}.`)
   }
   return Math.min(Math.max(ms, 0), LAST_MS)
-}
-
-function parseMoment(value: unknown, nowMs: number): number {
-  const duration = parseDurationMs(value)
-  if (duration !== null) return nowMs - duration
-  if (typeof value !== 'string') return Number.NaN
-  const iso = ISO_TIME.exec(value)
-  if (iso === null) return Number.NaN
-  return Date.parse(value.includes('T') && iso[1] === undefined ? `${value}Z` : value)
-}
-
-/** Milliseconds of a {@link Duration}, or `null` when it is none. */
-function parseDurationMs(value: unknown): number | null {
-  if (typeof value === 'number') return Number.isFinite(value) && value >= 0 ? value : null
-  if (typeof value !== 'string') return null
-  const match = DURATION.exec(value)
-  return match === null ? null : Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS]
 }
 
 /** Least duration in nanoseconds, or `null` for none. */
@@ -186,6 +176,11 @@ export function toSteps(steps: number | undefined): number {
   if (steps === undefined) return DEFAULT_STEPS
   if (Number.isInteger(steps) && steps >= 1 && steps <= MAX_STEPS) return steps
   throw new StoreQueryError(`steps ${shown(steps)} is not a whole number from 1 to 1,000.`)
+}
+
+/** `null`: both. */
+export function toOutcome({ outcome }: { readonly outcome?: Outcome | undefined }): Outcome | null {
+  return oneOf('outcome', outcome, OUTCOMES)
 }
 
 export function oneOf<T extends string>(name: string, value: T | undefined, allowed: readonly T[]): T | null {

@@ -51,7 +51,7 @@ export function unendedSql(pattern: boolean): string {
   return pattern
     ? `SELECT process_id AS processId, count(*) AS calls FROM in_flight
        WHERE ${FUNCTION_IDS} AND started_us < $untilUs GROUP BY process_id`
-    : 'SELECT process_id AS processId, sum(max(open, 0)) AS calls FROM in_flight_looks GROUP BY process_id'
+    : 'SELECT process_id AS processId, total(max(open, 0)) AS calls FROM in_flight_looks GROUP BY process_id'
 }
 
 export const LOST_FILES_SQL = `SELECT count(*) AS files FROM incidents
@@ -70,8 +70,8 @@ export const HAS_ERRORS_SQL = 'SELECT 1 FROM errors WHERE process_id = $processI
 
 export const INCIDENTS_OF_PROCESS_SQL = `${INCIDENTS} WHERE n.process_id = $processId ${INCIDENT_ORDER} LIMIT $limit`
 
-export const SECONDS_SQL = `SELECT second, sum(calls) AS calls, sum(errors) AS errors,
-    CASE WHEN sum(timed) > 0 THEN sum(duration_sum_ns) / 1e6 / sum(timed) END AS meanMs
+export const SECONDS_SQL = `SELECT second, total(calls) AS calls, total(errors) AS errors,
+    CASE WHEN total(timed) > 0 THEN total(duration_sum_ns) / 1e6 / total(timed) END AS meanMs
   FROM seconds WHERE process_id = $processId AND second BETWEEN $first AND $last GROUP BY second`
 
 /** Of each second the functions that are listed by themselves, the one with most calls first. */
@@ -83,6 +83,6 @@ export const SECOND_FUNCTIONS_SQL = `SELECT s.second AS second, coalesce(f.name,
 export const LAST_SECOND_SQL = 'SELECT max(second) AS second FROM seconds WHERE process_id = $processId'
 
 export const LOSSES_OF_PROCESS_SQL = `SELECT coalesce(f.name, '(unknown)') AS function, d.reason AS reason,
-    sum(d.count) AS count, ${ISO('min(d.first_us)')} AS first_at, ${ISO('max(d.last_us)')} AS last_at
+    total(d.count) AS count, ${ISO('min(d.first_us)')} AS first_at, ${ISO('max(d.last_us)')} AS last_at
   FROM (${LOSSES}) d LEFT JOIN functions f USING (function_id) WHERE d.process_id = $processId
   GROUP BY d.function_id, d.reason ORDER BY count DESC LIMIT $limit`

@@ -1,25 +1,28 @@
 import type { RowReader } from '../read-file.js'
-import type { Bounds, Outcome } from './filter.js'
-import type { CallRow } from './rows.js'
+import { type CallFilter, type ErrorFilter, type Outcome, toMinDurationNs, toOutcome } from './filter.js'
+import { hasFunction, toRecordQuery } from './record-query.js'
+import type { CallRow, ErrorRow } from './rows.js'
 import { keysOf, type Slice, slicesOf } from './slices.js'
-import { type Conditions, callsSql } from './statements.js'
+import { callsSql, errorsSql } from './statements.js'
+
+/** Calls that failed, newest first. */
+export function readErrors(read: RowReader, filter: ErrorFilter, nowMs: number): ErrorRow[] {
+  const { conditions, params, bounds } = toRecordQuery(filter, nowMs, filter.fingerprint)
+  return hasFunction(read, bounds) ? read.all<ErrorRow>(errorsSql(conditions), params) : []
+}
 
 /**
  * Calls, newest first. A limit ends the walk early unless few records fit; then the exact totals say which minutes need
  * not be looked at, because the functions had no call in them, or none that took so long. Errors are few and may be stored
  * without being counted: those of every minute are looked at.
  */
-export function readNewest(
-  read: RowReader,
-  request: {
-    readonly conditions: Conditions
-    readonly params: Readonly<Record<string, unknown>>
-    readonly bounds: Bounds
-    readonly outcome: Outcome | null
-    readonly leastNs: number
-  },
-): CallRow[] {
-  const { conditions, params, bounds, outcome, leastNs } = request
+export function readNewest(read: RowReader, filter: CallFilter, nowMs: number): CallRow[] {
+  const outcome = toOutcome(filter)
+  const { conditions, params, bounds } = toRecordQuery(filter, nowMs)
+  const leastNs = toMinDurationNs(filter.minDurationMs) ?? 0
+  // What returned has no class of error.
+  if (outcome === 'ok' && conditions.error) return []
+  if (!hasFunction(read, bounds)) return []
   const isPlain = !conditions.pattern && !conditions.minDuration
   if (isPlain || conditions.error || outcome === 'error')
     return read.all<CallRow>(callsSql(conditions, outcome), params)

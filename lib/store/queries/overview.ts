@@ -119,7 +119,7 @@ export function sumOfAll(
   read: Pick<ReadFile, 'all'>,
   { sinceMinute, untilMinute }: { readonly sinceMinute: number; readonly untilMinute: number },
 ): number {
-  const sql = `SELECT coalesce(sum(duration_sum_ns), 0) AS sumNs FROM totals
+  const sql = `SELECT total(duration_sum_ns) AS sumNs FROM totals
     WHERE minute >= $sinceMinute AND minute < $untilMinute`
   return read.all<{ sumNs: number }>(sql, { sinceMinute, untilMinute })[0]?.sumNs ?? 0
 }

@@ -1,6 +1,6 @@
 import type { RowReader } from '../read-file.js'
 import { findProcesses } from './coverage.js'
-import { type Moment, toBounds } from './filter.js'
+import { LAST_MS, type Moment, toBounds } from './filter.js'
 
 /** A span of time, Unix milliseconds, `sinceMs <= moment < untilMs`. */
 export interface Range {
@@ -36,8 +36,8 @@ export function readRecorded(read: RowReader, nowMs: number): Recorded {
     startedUs: number | null
   }>(RECORDED_SQL, {})
   if (row === undefined || row.first === null || row.last === null) return { range: null, isLive }
-  const firstMs = row.first * MS_PER_MINUTE
-  const lastMs = row.last * MS_PER_MINUTE
+  const firstMs = withinTime(row.first * MS_PER_MINUTE)
+  const lastMs = withinTime(row.last * MS_PER_MINUTE)
   // Of the first and the last minute so much is covered as somebody was there to count.
   const startedMs = Math.floor((row.startedUs ?? 0) / 1000)
   const sinceMs = Math.max(firstMs, Math.min(startedMs, firstMs + MS_PER_MINUTE - 1))
@@ -48,6 +48,11 @@ export function readRecorded(read: RowReader, nowMs: number): Recorded {
     Math.min(seenMs, lastMs + (isLive ? Number.MAX_VALUE : MS_PER_MINUTE)),
   )
   return { range: { sinceMs, untilMs }, isLive }
+}
+
+/** Of a file that was tampered with, minutes can lie beyond any date. */
+function withinTime(ms: number): number {
+  return Math.min(Math.max(ms, 0), LAST_MS)
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { RowReader } from '../read-file.js'
 import { ID_SALT_BITS } from '../record-sql.js'
-import type { Outcome } from './filter.js'
+import { type CallFilter, type ErrorFilter, type LimitFilter, toOutcome } from './filter.js'
+import { type RecordQuery, toRecordQuery } from './record-query.js'
 import {
   CALL_COLUMNS,
   type Conditions,
@@ -20,7 +21,7 @@ export interface RecordedCall extends TraceRow {
   readonly duration_ns: number
 }
 
-export interface SliceRequest {
+interface SliceRequest {
   readonly conditions: Conditions
   /** What the conditions compare with. */
   readonly values: Readonly<Record<string, unknown>>
@@ -29,7 +30,6 @@ export interface SliceRequest {
   readonly until: bigint
   /** The newest that many; `null`: all. */
   readonly limit: number | null
-  /** The open file; throws when it is another one by now. */
   readonly read: () => RowReader
 }
 
@@ -54,10 +54,14 @@ const errorsOf = (where: string) =>
   `SELECT ${ERROR_COLUMNS}, e.details AS details FROM errors e ${NAMES('e')}
    WHERE e.id IN (SELECT id FROM errors WHERE ${where}) ORDER BY e.id`
 
+/** @param read the open file; throws when it is another one by now */
 export function callSlices(
-  request: SliceRequest,
-  outcome: Outcome | null,
+  read: () => RowReader,
+  filter: CallFilter,
+  nowMs: number,
 ): Generator<readonly RecordedCall[], void, undefined> {
+  const outcome = toOutcome(filter)
+  const request = toRequest(read, toRecordQuery(filter, nowMs), filter)
   const { conditions } = request
   const tables: Table[] = []
   // What returned has no class of error.
@@ -68,8 +72,30 @@ export function callSlices(
   return walk<RecordedCall>(request, tables, callsOf(legs))
 }
 
-export function errorSlices(request: SliceRequest): Generator<readonly ErrorDetail[], void, undefined> {
+/** @param read as of {@link callSlices} */
+export function errorSlices(
+  read: () => RowReader,
+  filter: ErrorFilter,
+  nowMs: number,
+): Generator<readonly ErrorDetail[], void, undefined> {
+  const request = toRequest(read, toRecordQuery(filter, nowMs, filter.fingerprint), filter)
   return walk<ErrorDetail>(request, ['errors'], errorsOf(recordRange(request.conditions)))
+}
+
+function toRequest(
+  read: () => RowReader,
+  { conditions, params, bounds }: RecordQuery,
+  filter: LimitFilter,
+): SliceRequest {
+  const { limit: _, sinceId: __, untilId: ___, ...values } = params
+  return {
+    conditions,
+    values,
+    since: bounds.sinceId,
+    until: bounds.untilId,
+    limit: filter.limit === undefined ? null : bounds.limit,
+    read,
+  }
 }
 
 /** Along the key, so that no record comes twice, up to what was the newest one at the first step. */

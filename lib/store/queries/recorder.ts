@@ -3,7 +3,7 @@ import { Lane } from '../../queue/layout.js'
 import { ISO } from '../incident-sql.js'
 import { journalsOf } from '../journals.js'
 import type { ReadFile, RowReader } from '../read-file.js'
-import { ID_SALT_BITS, LOSSES } from '../record-sql.js'
+import { DROPS_OF, ID_SALT_BITS, LOSSES } from '../record-sql.js'
 import { findProcesses, isoOf, type KnownProcess, type ProcessState, seenLastFirst } from './coverage.js'
 import type { Steps } from './range.js'
 import { type BreakerName, type RecorderFigures, readFigures } from './recorder-figures.js'
@@ -64,12 +64,12 @@ const MAX_PROCESSES = 100
 /** Twice as long as an idle recorder takes to say that it lives. */
 const SILENT_AFTER_US = 60_000_000
 
-const LANES_SQL = `SELECT process_id AS processId, lane, sum(produced) AS produced, sum(stored) AS stored
+const LANES_SQL = `SELECT process_id AS processId, lane, total(produced) AS produced, total(stored) AS stored
   FROM lanes WHERE process_id IN (SELECT value FROM json_each($processIds)) GROUP BY process_id, lane`
-const DROPPED_SQL = `SELECT l.process_id AS processId, l.lane AS lane, j.key AS reason, sum(j.value) AS count
-  FROM lanes l CROSS JOIN json_each(l.dropped) j
-  WHERE l.process_id IN (SELECT value FROM json_each($processIds)) GROUP BY 1, 2, 3 HAVING sum(j.value) > 0`
-const DROPS_SQL = `SELECT reason, CAST((minute - $startMinute) / $stepMinutes AS INTEGER) AS step, sum(count) AS count FROM (${LOSSES})
+const DROPPED_SQL = `SELECT l.process_id AS processId, l.lane AS lane, j.key AS reason, total(j.value) AS count
+  FROM lanes l CROSS JOIN ${DROPS_OF('l')} j
+  WHERE l.process_id IN (SELECT value FROM json_each($processIds)) GROUP BY 1, 2, 3 HAVING total(j.value) > 0`
+const DROPS_SQL = `SELECT reason, CAST((minute - $startMinute) / $stepMinutes AS INTEGER) AS step, total(count) AS count FROM (${LOSSES})
   WHERE minute >= $startMinute AND minute < $untilMinute GROUP BY 1, 2 ORDER BY reason`
 /** What goes on while the store cannot be written is what holds the breaker open. */
 const TROUBLED_SQL = `SELECT DISTINCT process_id AS processId FROM incidents

@@ -26,6 +26,7 @@ interface Life {
 
 const US_PER_MINUTE = 60_000_000
 const LAST_ID = 2n ** 63n - 1n
+const FIRST_ID = -(2n ** 63n)
 /** The writer counts about once a second. */
 const MINUTES_UNTIL_COUNTED = 2
 
@@ -102,6 +103,9 @@ export function keysOf(
 }
 
 function keyOf(minute: number): bigint {
-  if (minute === Number.NEGATIVE_INFINITY) return 0n
-  return minute === Number.POSITIVE_INFINITY ? LAST_ID : BigInt(minute) * BigInt(US_PER_MINUTE * ID_SALT_SPAN)
+  if (minute === Number.NEGATIVE_INFINITY) return FIRST_ID
+  if (minute === Number.POSITIVE_INFINITY) return LAST_ID
+  const key = BigInt(minute) * BigInt(US_PER_MINUTE * ID_SALT_SPAN)
+  // A minute that no recorder writes has no key.
+  return key < FIRST_ID ? FIRST_ID : key > LAST_ID ? LAST_ID : key
 }

@@ -1,5 +1,6 @@
 import type { RowReader } from '../read-file.js'
-import { type Bounds, MAX_LIMIT, type Outcome } from './filter.js'
+import { type Bounds, type CallFilter, MAX_LIMIT, toOutcome } from './filter.js'
+import { toRecordQuery } from './record-query.js'
 import type { CallRow } from './rows.js'
 import { keysOf, slicesOf } from './slices.js'
 import { CALL_COLUMNS, type Conditions, ERROR_LEG, NAMES, OK_LEG, recordRange } from './statements.js'
@@ -45,19 +46,12 @@ const CHOSEN_SQL = `SELECT ${CALL_COLUMNS} FROM (${OK_LEG(among('calls'))} UNION
  * The slowest first. No index knows durations, and one would cost every call that is recorded; but the exact totals know
  * the longest call of each minute. Minutes are looked at in that order, until none can hold a slower call than those found.
  * Errors are few, and those of a process that died may be stored without being counted: all of them are looked at.
+ *
+ * @param patienceMs milliseconds of work after which what was found so far is the answer
  */
-export function readSlow(
-  read: RowReader,
-  request: {
-    /** Milliseconds of work after which what was found so far is the answer. */
-    readonly patienceMs: number
-    readonly conditions: Conditions
-    readonly params: Readonly<Record<string, unknown>>
-    readonly bounds: Bounds
-    readonly outcome: Outcome | null
-  },
-): Slowest {
-  const { conditions, params, bounds, outcome, patienceMs } = request
+export function readSlow(read: RowReader, filter: CallFilter, nowMs: number, patienceMs: number): Slowest {
+  const outcome = toOutcome(filter)
+  const { conditions, params, bounds } = toRecordQuery(filter, nowMs)
   const givenUpMs = performance.now() + patienceMs
   const records = Number.isFinite(patienceMs) ? SHORT_PAGE_RECORDS : PAGE_RECORDS
   let isComplete = true

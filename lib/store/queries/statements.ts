@@ -2,8 +2,10 @@ import { BUCKET_COUNT } from '../../totals/layout.js'
 import { losses } from '../incident-sql.js'
 import {
   AT,
+  DROPS_OF,
   HEX,
   ID_SALT_BITS,
+  IS_UNREADABLE,
   LOSSES,
   PARENT_ID,
   PROCESS,
@@ -103,10 +105,10 @@ export function countSinceSql(conditions: TailConditions): string {
 }
 
 /** `$process` and `$trace` are what the id says if the trace began here, `$traceId` is what it was called outside. */
-const BEGAN_HERE = 'trace = $trace AND process_id = $process'
+const BEGAN_HERE = 'trace = $trace AND process_id = $process AND id >= $sinceId AND id < $untilId'
 const cameFromOutside = (table: string) => `id IN (
     SELECT o.id FROM remote_traces t CROSS JOIN ${table} o ON o.trace = t.trace AND o.process_id = t.process_id
-    WHERE t.trace_id = $traceId ORDER BY o.id LIMIT $limit)`
+    WHERE t.trace_id = $traceId AND o.id >= $sinceId AND o.id < $untilId ORDER BY o.id LIMIT $limit)`
 const TRACE_LEGS = [
   OK_LEG(BEGAN_HERE),
   ERROR_LEG(BEGAN_HERE),
@@ -166,8 +168,8 @@ export function sumsSql(pattern: boolean, order: TotalOrder): string {
   return `SELECT s.function_id AS functionId, f.name AS function, s.calls AS calls, s.errors AS errors,
       CASE WHEN s.timed > 0 THEN s.sum_ns / 1e6 / s.timed END AS meanMs, s.max_ns AS maxNs
     FROM (
-      SELECT function_id, sum(calls) AS calls, sum(errors) AS errors, sum(timed) AS timed,
-             sum(duration_sum_ns) AS sum_ns, max(duration_max_ns) AS max_ns
+      SELECT function_id, total(calls) AS calls, total(errors) AS errors, total(timed) AS timed,
+             total(duration_sum_ns) AS sum_ns, max(duration_max_ns) AS max_ns
       FROM (${TOTALS_OF_SPANS}) ${pattern ? `WHERE ${FUNCTION_IDS}` : ''} GROUP BY function_id
       ORDER BY ${TOTAL_ORDER_SQL[order]} DESC, function_id LIMIT $limit
     ) s JOIN functions f USING (function_id) ORDER BY ${TOTAL_ORDER_SQL[order]} DESC, s.function_id`
@@ -213,7 +215,7 @@ export function lossesSql(pattern: boolean): string {
 export const FUNCTION_EXISTS_SQL = 'SELECT 1 FROM functions WHERE name GLOB $pattern LIMIT 1'
 
 export function coverageTotalsSql(pattern: boolean): string {
-  return `SELECT coalesce(sum(calls), 0) AS calls, coalesce(sum(errors), 0) AS errors, coalesce(sum(kept), 0) AS kept
+  return `SELECT total(calls) AS calls, total(errors) AS errors, total(kept) AS kept
     FROM (${TOTALS_OF_SPANS}) ${pattern ? `WHERE ${FUNCTION_IDS}` : ''}`
 }
 
@@ -222,16 +224,19 @@ export function firstMinuteSql(pattern: boolean): string {
 }
 
 export function coverageDropsSql(pattern: boolean): string {
-  return `SELECT lane, reason, sum(count) AS count FROM (${LOSSES}) WHERE ${minuteRange(pattern)}
+  return `SELECT lane, reason, total(count) AS count FROM (${LOSSES}) WHERE ${minuteRange(pattern)}
     GROUP BY lane, reason ORDER BY count DESC, reason`
 }
 
 export const EXPIRED_SQL = 'SELECT kind, rows, up_to_us AS upToUs FROM expired WHERE rows > 0'
 
+/** Accounts of lanes that are none. */
+export const UNREADABLE_SQL = `SELECT count(*) AS count FROM lanes l WHERE ${IS_UNREADABLE('l')}`
+
 /** `unaccounted`: records the process had numbered that are neither stored nor counted as dropped. */
 export const PROCESSES_SQL = `SELECT p.process_id AS processId, p.boot AS boot, p.node_version AS nodeVersion, p.pid AS pid, p.script AS script, p.host AS host, p.started_us AS startedUs,
     p.last_seen_us AS lastSeenUs, p.ended_us AS endedUs, p.ending AS ending,
-    (SELECT coalesce(sum(max(0, l.produced - l.stored
-       - (SELECT coalesce(sum(j.value), 0) FROM json_each(l.dropped) j))), 0)
+    (SELECT coalesce(total(max(0, l.produced - l.stored
+       - (SELECT total(j.value) FROM ${DROPS_OF('l')} j))), 0)
      FROM lanes l WHERE l.process_id = p.process_id) AS unaccounted
   FROM processes p ORDER BY p.process_id`

@@ -1,7 +1,7 @@
 import { Lane } from '../../queue/layout.js'
 import { ISO } from '../incident-sql.js'
 import type { ReadFile, RowReader } from '../read-file.js'
-import { ID_SALT_BITS } from '../record-sql.js'
+import { DROPS_OF, ID_SALT_BITS } from '../record-sql.js'
 import { findProcesses, type KnownProcess, type ProcessState, seenLastFirst } from './coverage.js'
 import { fileSizes } from './recorder.js'
 import { type RecorderFigures, readFigures } from './recorder-figures.js'
@@ -66,11 +66,10 @@ const SPAN_SQL = `SELECT ${end('min')} AS oldestAt, ${end('max')} AS newestAt,
   ${ISO('(SELECT min(minute) FROM totals) * 60000000')} AS totalsSince,
   ${ISO('((SELECT max(minute) FROM totals) + 1) * 60000000')} AS totalsUntil`
 const VERSIONS_SQL = 'SELECT DISTINCT version FROM processes ORDER BY version LIMIT 20'
-const KEPT_SQL = 'SELECT coalesce(sum(kept), 0) AS kept, coalesce(sum(calls), 0) AS calls FROM totals'
-const LANES_SQL =
-  'SELECT lane, coalesce(sum(produced), 0) AS produced, coalesce(sum(stored), 0) AS stored FROM lanes GROUP BY lane'
-const DROPPED_SQL = `SELECT l.lane AS lane, j.key AS reason, sum(j.value) AS count FROM lanes l CROSS JOIN json_each(l.dropped) j
-  GROUP BY 1, 2 HAVING sum(j.value) > 0 ORDER BY count DESC, reason`
+const KEPT_SQL = 'SELECT total(kept) AS kept, total(calls) AS calls FROM totals'
+const LANES_SQL = 'SELECT lane, total(produced) AS produced, total(stored) AS stored FROM lanes GROUP BY lane'
+const DROPPED_SQL = `SELECT l.lane AS lane, j.key AS reason, total(j.value) AS count FROM lanes l CROSS JOIN ${DROPS_OF('l')} j
+  GROUP BY 1, 2 HAVING total(j.value) > 0 ORDER BY count DESC, reason`
 
 export function readStats(read: ReadFile, nowMs: number): StoreStats {
   // One read after the other: counting the records of a large store takes a while, and must not hold its log back.

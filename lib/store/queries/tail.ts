@@ -1,6 +1,6 @@
 import { StoreQueryError } from '../read-errors.js'
 import type { RowReader } from '../read-file.js'
-import type { Outcome } from './filter.js'
+import { type TailOptions, text, toBounds, toMinDurationNs, toOutcome } from './filter.js'
 import type { CallRow } from './rows.js'
 import { countSinceSql, tailSql } from './statements.js'
 
@@ -8,17 +8,6 @@ import { countSinceSql, tailSql } from './statements.js'
 export interface TailCall extends CallRow {
   readonly error: string | null
   readonly message: string | null
-}
-
-/** Which calls a tail follows; what is absent or `null` is not asked for. */
-export interface TailFilter {
-  /** SQLite GLOB pattern. */
-  readonly pattern: string | null
-  readonly outcome: Outcome | null
-  readonly limit: number
-  /** Class name of the thrown error, exactly. */
-  readonly error?: string | null
-  readonly minDurationNs?: number | null
 }
 
 /** Calls that came since the last look. */
@@ -57,19 +46,17 @@ export const LONG_REACH: TailReach = { lateUs: 30_000_000n, maxTold: 2_000 }
 const ID_SALT_SPAN = 2048n
 const MAX_COUNTED = 100_000
 const MAX_ID = 2n ** 63n - 1n
+const MIN_ID = -(2n ** 63n)
 const CURSOR = /^[0-9a-z]{1,13}(?:-[0-9a-z]{1,13})*$/
 
 const NEWEST_SQL = `SELECT CAST(max(coalesce((SELECT max(id) FROM calls), 0), coalesce((SELECT max(id) FROM errors), 0)) AS TEXT) AS id`
 
-/** @param after cursor of the last look; `null`: the newest calls */
-export function readTail(
-  read: RowReader,
-  filter: TailFilter,
-  after: string | null,
-  reach = SHORT_REACH,
-): Tail {
-  const { pattern, outcome, limit, error = null, minDurationNs = null } = filter
-  const last = after === null ? null : parse(after, reach)
+export function readTail(read: RowReader, options: TailOptions, nowMs: number, reach = SHORT_REACH): Tail {
+  const { pattern, limit, sinceId } = toBounds(options, nowMs)
+  const outcome = toOutcome(options)
+  const error = options.error === undefined ? null : text('error', options.error)
+  const minDurationNs = toMinDurationNs(options.minDurationMs)
+  const last = options.after === undefined ? null : parse(options.after, reach)
   const newest = BigInt(read.all<{ id: string }>(NEWEST_SQL, {})[0]?.id ?? '0')
   const conditions = {
     pattern: pattern !== null,
@@ -79,7 +66,7 @@ export function readTail(
   }
   const told = new Set(last?.told)
   const params = {
-    after: last?.upTo ?? 0n,
+    after: larger(last?.upTo ?? MIN_ID, sinceId > MIN_ID ? sinceId - 1n : MIN_ID),
     ...(pattern === null ? {} : { pattern }),
     ...(error === null ? {} : { error }),
     ...(minDurationNs === null ? {} : { minDurationNs }),
@@ -96,12 +83,16 @@ export function readTail(
     newest - reach.lateUs * ID_SALT_SPAN,
     // What is not told now, for there was too much, is not told later either.
     skipped > 0 || (last === null && rows.length === limit) ? (rows.at(-1)?.key ?? 0n) : 0n,
-  ].reduce((a, b) => (a > b ? a : b))
+  ].reduce(larger)
   return {
     calls: rows.map(({ id: _, key: __, ...row }) => row),
     cursor: render({ upTo, told: [...told, ...rows.map(({ key }) => key)].filter(key => key > upTo) }, reach),
     skipped,
   }
+}
+
+function larger(a: bigint, b: bigint): bigint {
+  return a > b ? a : b
 }
 
 function skippedOf(

@@ -1,6 +1,6 @@
 import { ABSENT, addBuckets, NO_BUCKETS } from '../bucket-texts.js'
 import type { RowReader } from '../read-file.js'
-import type { Bounds, TotalOrder } from './filter.js'
+import { type Bounds, oneOf, TOTAL_ORDERS, type TotalFilter, type TotalOrder, toBounds } from './filter.js'
 import {
   BUCKET_BOUNDS_SQL,
   bucketsSql,
@@ -18,6 +18,12 @@ export interface BucketBound {
 /** Counts for every bucket of a file. A bucket that none of its texts names stays absent. */
 export function noCounts(bounds: readonly BucketBound[]): Float64Array {
   return new Float64Array(1 + Math.max(-1, ...bounds.map(({ bucket }) => bucket))).fill(ABSENT)
+}
+
+/** Largest first in the order the filter asks for. */
+export function readTop(read: RowReader, filter: TotalFilter, nowMs: number): FunctionTotals[] {
+  const order = oneOf('sort', filter.sort, TOTAL_ORDERS) ?? 'total'
+  return readTotals(read, toBounds(filter, nowMs), order)
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { RowReader } from '../read-file.js'
-import type { Bounds } from './filter.js'
+import { type TrendFilter, toBounds, toSteps } from './filter.js'
 import { FUNCTION_IDS } from './statements.js'
 
 /** How the calls of one function went over a span of time, and their part of all time spent; every call counted. */
@@ -22,18 +22,19 @@ interface Sums {
 
 const MS_PER_MINUTE = 60_000
 
-const SPAN_SQL = `SELECT coalesce(sum(duration_sum_ns), 0) AS sumNs, min(minute) AS first, max(minute) AS last FROM totals
+const SPAN_SQL = `SELECT total(duration_sum_ns) AS sumNs, min(minute) AS first, max(minute) AS last FROM totals
   WHERE minute >= $sinceMinute AND minute < $untilMinute`
 const sumsSql = (
   pattern: boolean,
 ) => `SELECT coalesce(f.name, '(unknown)') AS function, s.step AS step, s.calls AS calls, s.sumNs AS sumNs
-  FROM (SELECT function_id, CAST((minute - $first) / $each AS INTEGER) AS step, sum(calls) AS calls, sum(duration_sum_ns) AS sumNs
+  FROM (SELECT function_id, CAST((minute - $first) / $each AS INTEGER) AS step, total(calls) AS calls, total(duration_sum_ns) AS sumNs
     FROM totals WHERE minute >= $first AND minute <= $last ${pattern ? `AND ${FUNCTION_IDS}` : ''} GROUP BY 1, 2) s
   LEFT JOIN functions f ON f.function_id = s.function_id`
 
 /** Of every function that was called in the span, in no order. The steps cover the minutes in which any call was counted. */
-export function readTrends(read: RowReader, bounds: Bounds, steps: number): Trend[] {
-  const { sinceMinute, untilMinute, pattern } = bounds
+export function readTrends(read: RowReader, filter: TrendFilter, nowMs: number): Trend[] {
+  const { sinceMinute, untilMinute, pattern } = toBounds(filter, nowMs)
+  const steps = toSteps(filter.steps)
   const [span] = read.all<{ sumNs: number; first: number | null; last: number | null }>(SPAN_SQL, {
     sinceMinute,
     untilMinute,

@@ -6,7 +6,7 @@ import { RECENT_TUNINGS } from '../tunings.js'
 export interface TuningRow {
   readonly id: number
   readonly pattern: string | null
-  /** JSON, as `tune()` takes them. */
+  /** JSON, as `tune()` takes them; `maxPerSecond` without a limit is `null`. */
   readonly options: string | null
   /** pid, `script[pid]` or boot id of the one process it is for; `null`: every process of this store. */
   readonly process: string | null

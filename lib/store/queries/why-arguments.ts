@@ -1,4 +1,5 @@
 import { CLASS_KEY, REDACTED_TEXT, REST_KEY, WORDS, Word } from '../../serialize/markers.js'
+import { parseRecorded } from '../recorded-json.js'
 import type { Columns } from './why-columns.js'
 
 /** `args[0].order.customer.tier` is three below an argument; a recorder captures no deeper by default. */
@@ -107,7 +108,7 @@ function member(key: string): string {
 function parsed(json: string | null): unknown {
   if (json === null) return null
   try {
-    return JSON.parse(json)
+    return parseRecorded(json)
   } catch {
     return null
   }

@@ -1,3 +1,4 @@
+import { parseRecorded } from '../../../store/recorded-json.js'
 import { visibleLines } from '../../../wording/text.js'
 import { JsonTree } from './json-tree.js'
 import { Captured } from './text.js'
@@ -63,7 +64,7 @@ function ErrorLinks({ links }: { readonly links: readonly Link[] }) {
 
 function detailsOf(json: string): Details | null {
   try {
-    const parsed: unknown = JSON.parse(json)
+    const parsed: unknown = parseRecorded(json)
     if (!isFields(parsed)) return null
     const { cause, errors, ...fields } = parsed
     const causes: Link[] = []

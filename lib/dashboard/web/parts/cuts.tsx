@@ -1,4 +1,5 @@
 import type { CutReason } from '../../../serialize/markers.js'
+import { parseRecorded } from '../../../store/recorded-json.js'
 import { counted, formatCount } from '../data/figures.js'
 
 const REASONS: Readonly<Record<CutReason, string>> = {
@@ -35,7 +36,7 @@ export function Cuts({ json }: { readonly json: string | null }) {
 function entriesOf(json: string | null): [string, number][] {
   if (json === null) return []
   try {
-    const parsed: unknown = JSON.parse(json)
+    const parsed: unknown = parseRecorded(json)
     if (typeof parsed !== 'object' || parsed === null) return []
     return Object.entries(parsed).filter((entry): entry is [string, number] => typeof entry[1] === 'number')
   } catch {

@@ -1,4 +1,5 @@
 import { useMemo, useState } from 'preact/hooks'
+import { parseRecorded } from '../../../store/recorded-json.js'
 import { visible, visibleLines } from '../../../wording/text.js'
 
 /** Children of one value that are shown at first, and more at each request. */
@@ -22,7 +23,7 @@ export function JsonTree({ json, label }: { readonly json: string; readonly labe
 
 function parse(json: string): { readonly value: unknown } | null {
   try {
-    return { value: JSON.parse(json) as unknown }
+    return { value: parseRecorded(json) as unknown }
   } catch {
     return null
   }

@@ -72,7 +72,7 @@ function ErrorContent({ error, trace, before, coverage }: ErrorAnswer) {
       <Section title="Its trace" note={counted(trace.length, 'recorded call')}>
         <Waterfall rows={trace} selected={error.call_id} />
       </Section>
-      <Section title="Before it" note="recorded calls of the same process">
+      <Section title="Before it" note="other recorded calls of the same process">
         {before.length === 0 ? (
           <p class="quiet">None is recorded.</p>
         ) : (

@@ -1,5 +1,6 @@
 import { useMemo } from 'preact/hooks'
 import type { TraceRow } from '../../../store/queries/rows.js'
+import { whyMissing } from '../../../wording/not-shown.js'
 import { counted, formatDuration } from '../data/figures.js'
 import { go, linkHere, linkTo, usePlace } from '../data/place.js'
 import { useAnswer } from '../data/use-answer.js'
@@ -31,9 +32,7 @@ export function TraceView({ id }: { readonly id: string }) {
         {({ calls, coverage }) => (
           <>
             {calls.length === 0 ? (
-              <Notice title="Nothing of this trace is recorded">
-                It may have expired or been sampled out.
-              </Notice>
+              <Notice title="Nothing of this trace is recorded">{whyMissing(coverage, 'calls')}</Notice>
             ) : (
               byTrace(calls).map(rows => <OneTrace key={rows[0]?.trace_id} rows={rows} asked={id} />)
             )}
