@@ -26,6 +26,7 @@ export default defineConfig([
     chunkFileNames: 'app/[name].js',
     codeSplitting: { groups: [{ name: 'callsight', test: /./ }] },
   }),
+  program(['store/read'], { format: 'cjs', entryFileNames: '[name].cjs' }),
   program(['writer/thread'], {}),
   program(['dashboard/server'], {}),
   program(['dashboard/reader'], {}),
