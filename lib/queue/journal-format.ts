@@ -1,3 +1,5 @@
+import { crc32 } from 'node:zlib'
+
 /**
  * The error journal on disk: the unlimited error queue. One file per recording thread and segment, beside the store:
  * `<store>.errors-<boot>-<ring>-<segment>`. Append only; a frame is complete or it is not there.
@@ -78,13 +80,5 @@ export function frameSeed({ boot, ring, segment }: JournalName): number {
   bytes.write(boot, 0, 16, 'latin1')
   bytes.writeUInt32LE(ring, 16)
   bytes.writeUInt32LE(segment, 20)
-  return checksum(bytes)
-}
-
-let crc32: ((bytes: Uint8Array, seed: number) => number) | null = null
-
-/** Of bytes that follow those of `seed`. zlib is loaded with the first of them: most starts have no error. */
-export function checksum(bytes: Uint8Array, seed = 0): number {
-  crc32 ??= process.getBuiltinModule('node:zlib').crc32
-  return crc32(bytes, seed)
+  return crc32(bytes)
 }

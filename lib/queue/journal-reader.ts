@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { crc32 } from 'node:zlib'
 import {
-  checksum,
   frameSeed,
   JOURNAL_BODY_PREFIX_BYTES,
   JOURNAL_FRAME_HEADER_BYTES,
@@ -134,7 +134,7 @@ export class JournalReader {
     const at = this.#load(position, frameBytes)
     if (at === -1) return null
     const body = at + JOURNAL_FRAME_HEADER_BYTES
-    if (checksum(this.#chunk.subarray(body, body + bodyBytes), this.#seed) !== expected) return null
+    if (crc32(this.#chunk.subarray(body, body + bodyBytes), this.#seed) !== expected) return null
     const entry = this.#decode(body, bodyBytes)
     return entry === null ? null : { entry, frameBytes }
   }
@@ -232,7 +232,7 @@ function readHeader(fd: number, name: JournalName | undefined): FoundHeader | nu
   const complete = readSync(fd, bytes, 0, JOURNAL_HEADER_BYTES, 0) === JOURNAL_HEADER_BYTES
   const magic = bytes.readUInt32LE(0)
   const known = magic === JOURNAL_MAGIC || magic === JOURNAL_MAGIC_UNTIED
-  if (!complete || !known || bytes.readUInt32LE(4) !== checksum(bytes.subarray(8))) {
+  if (!complete || !known || bytes.readUInt32LE(4) !== crc32(bytes.subarray(8))) {
     return name === undefined ? null : { header: null, seed: frameSeed(name) }
   }
   const header = {

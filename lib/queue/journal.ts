@@ -1,9 +1,9 @@
 import { closeSync, openSync, statSync, unlinkSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { crc32 } from 'node:zlib'
 import { makeStoreFolder } from '../store/folder.js'
 import { giveReserve } from '../store/reserve.js'
 import {
-  checksum,
   frameSeed,
   JOURNAL_BODY_PREFIX_BYTES,
   JOURNAL_FRAME_HEADER_BYTES,
@@ -262,7 +262,7 @@ export class Journal {
     const total = JOURNAL_FRAME_HEADER_BYTES + bodyBytes
     view.setFloat64(JOURNAL_FRAME_HEADER_BYTES, callsProduced, true)
     view.setUint32(0, bodyBytes, true)
-    view.setUint32(4, checksum(bytes.subarray(JOURNAL_FRAME_HEADER_BYTES, total), this.#seed), true)
+    view.setUint32(4, crc32(bytes.subarray(JOURNAL_FRAME_HEADER_BYTES, total), this.#seed), true)
     // Written at an explicit position: what a refused or partial write left behind is overwritten by the next frame.
     if (this.#files.write(this.#fd, bytes, 0, total, this.#bytes) !== total) {
       throw writtenInPart('frame')
@@ -287,6 +287,6 @@ function encodeHeader(header: JournalHeader): Buffer {
   bytes.writeDoubleLE(header.startTicks, 40)
   bytes.writeDoubleLE(header.originUnixUs, 48)
   bytes.writeDoubleLE(header.pidSpace?.kernel ?? 0, 56)
-  bytes.writeUInt32LE(checksum(bytes.subarray(8)), 4)
+  bytes.writeUInt32LE(crc32(bytes.subarray(8)), 4)
   return bytes
 }
