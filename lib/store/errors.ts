@@ -40,6 +40,7 @@ const WRITER_ADVICE =
  */
 export abstract class PublicError extends Error {
   static override [Symbol.hasInstance](value: unknown): boolean {
+    // biome-ignore lint/complexity/noThisInStatic: it is asked of the classes that extend this one
     return super[Symbol.hasInstance](value) || (isPublicError(value) && value.name === this.name)
   }
 }
