@@ -28,6 +28,7 @@ export type { Account, LaneAccount } from './queue/account.js'
 export type { DropReason } from './queue/layout.js'
 export { configure, flush, health, shutdown, startDashboard, tune } from './recorder.js'
 export { DriverError, ForeignStoreError } from './store/errors.js'
+export { openStore } from './store/open-store.js'
 export type { ErrorName } from './store/queries/calls-before.js'
 export type { Coverage, Expired, ProcessInfo, ProcessState } from './store/queries/coverage.js'
 export type { CrashReport, InFlight, SecondTotals, ThreadLook } from './store/queries/crash.js'
@@ -76,7 +77,6 @@ export type { Trend } from './store/queries/trends.js'
 export type { TuningRow } from './store/queries/tunings.js'
 export type { Separation, SideCounts, WhyAnswer, WhyFilter } from './store/queries/why.js'
 export type { OpenStoreOptions, Store } from './store/read.js'
-export { openStore } from './store/read.js'
 export {
   StoreNotFoundError,
   StoreQueryError,

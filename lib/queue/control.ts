@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto'
 import { nowMs } from './clock.js'
 import { CONTROL_BYTES, ControlF64, ControlI32, StopCode, type StopReason, WriterState } from './layout.js'
+import { systemRandom } from './system-random.js'
 
 export type WriterStateName = keyof typeof WriterState
 const STATE_NAMES: readonly WriterStateName[] = ['booting', 'running', 'stopped', 'failed']
@@ -139,6 +139,6 @@ export class Control {
 function newControlMemory(): SharedArrayBuffer {
   const memory = new SharedArrayBuffer(CONTROL_BYTES)
   // The app may have replaced `Math.random` by something that repeats itself in every process.
-  new Int32Array(memory)[ControlI32.CALL_BLOCKS] = randomBytes(4).readInt32LE()
+  new Int32Array(memory)[ControlI32.CALL_BLOCKS] = systemRandom(4).readInt32LE()
   return memory
 }

@@ -25,7 +25,7 @@ export class PendingSlots {
   /** How many are taken. */
   taken = 0
   /** By free slot, the next one. */
-  readonly nextFree = Int32Array.from({ length: PENDING_SLOTS }, (_, slot) => slot + 1)
+  readonly nextFree = new Int32Array(PENDING_SLOTS)
   /** One word each of the lane memory: slots that were ever in use, and calls that found none. */
   readonly used: Int32Array
   readonly unslotted: Int32Array
@@ -36,6 +36,7 @@ export class PendingSlots {
   readonly argsAt: number
 
   constructor(memory: SharedArrayBuffer, ringBytes: number) {
+    for (let slot = 0; slot < PENDING_SLOTS; slot++) this.nextFree[slot] = slot + 1
     const { slots, args } = openCallsAt(ringBytes)
     this.cells = new Float64Array(memory, slots, PENDING_SLOTS * CELLS_PER_CALL)
     this.used = new Int32Array(memory, LaneI32.SLOTS_USED * 4, 1)

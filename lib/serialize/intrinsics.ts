@@ -197,10 +197,25 @@ export const unboxBoolean = uncurry(Boolean.prototype.valueOf) as (boxed: unknow
 export const unboxBigInt = uncurry(BigInt.prototype.valueOf) as (boxed: unknown) => bigint
 export const unboxSymbol = uncurry(Symbol.prototype.valueOf) as (boxed: unknown) => symbol
 
-/** From Node 21 `stack` is an accessor, and its getter is the same function for every error: the one getter that may be read. */
-export const stackGetter: (() => unknown) | undefined = descriptorOf(new Error('probe'), 'stack')?.get
-export const readStack =
-  stackGetter === undefined ? undefined : uncurry(stackGetter as (this: unknown) => unknown)
+const OwnError = Error
+let engineStack: { readonly getter: unknown; readonly read: (error: object) => unknown } | undefined
+
+/**
+ * What the getter of the engine says; `null`: `getter` is another. From Node 21 `stack` is an accessor, and its getter
+ * is the same function for every error: the one getter that may be read. Node 20 would write a whole stack out if asked
+ * for it at the import, and count the lines of this file.
+ */
+export function readStack(error: object, getter: unknown): unknown {
+  if (getter === undefined) return null
+  engineStack ??= stackOfEngine()
+  return getter === engineStack.getter ? engineStack.read(error) : null
+}
+
+function stackOfEngine() {
+  const getter = descriptorOf(new OwnError('probe'), 'stack')?.get
+  const read = getter === undefined ? () => null : uncurry(getter as (this: unknown) => unknown)
+  return { getter, read: read as (error: object) => unknown }
+}
 
 /** `AbortError` and `TimeoutError` are DOMExceptions: their fields stand behind getters of the platform. */
 export const DomExceptionPrototype: object = DOMException.prototype

@@ -7,7 +7,6 @@ import {
   isProxy,
   ownKeys,
   readStack,
-  stackGetter,
 } from './intrinsics.js'
 import { prototypeInfo } from './kinds.js'
 import { ownData } from './own-data.js'
@@ -52,9 +51,8 @@ export function stackOf(error: object): string | null | undefined {
     if (descriptor === undefined) return undefined
     if (hasOwn(descriptor, 'value'))
       return typeof descriptor.value === 'string' ? descriptor.value : undefined
-    if (readStack === undefined || descriptor.get !== stackGetter) return null
-    const stack = readStack(error)
-    return typeof stack === 'string' ? stack : undefined
+    const stack = readStack(error, descriptor.get)
+    return stack === null || typeof stack === 'string' ? stack : undefined
   } catch {
     // `Error.prepareStackTrace` of the application threw.
     return undefined

@@ -34,8 +34,23 @@ export type StoreFailure =
 const WRITER_ADVICE =
   'Choose another path with CALLSIGHT_DB or configure({ store: { path } }), or move it away.'
 
+/**
+ * An error that apps tell by its class. The readers are a program with classes of their own (open-store.ts), so one of
+ * the same name is one of the same class.
+ */
+export abstract class PublicError extends Error {
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // biome-ignore lint/complexity/noThisInStatic: it is asked of the classes that extend this one
+    return super[Symbol.hasInstance](value) || (isPublicError(value) && value.name === this.name)
+  }
+}
+
+function isPublicError(value: unknown): value is Error {
+  return value instanceof Error && codeOf(value).startsWith('CALLSIGHT_')
+}
+
 /** The path holds something that is not a Callsight store. It was left as it is. */
-export class ForeignStoreError extends Error {
+export class ForeignStoreError extends PublicError {
   override readonly name = 'ForeignStoreError'
   readonly code = 'CALLSIGHT_STORE_FOREIGN'
   readonly path: string
@@ -71,7 +86,7 @@ export class StoreSetupError extends Error {
 }
 
 /** better-sqlite3 cannot be loaded. */
-export class DriverError extends Error {
+export class DriverError extends PublicError {
   override readonly name = 'DriverError'
   readonly code = 'CALLSIGHT_DRIVER'
 }

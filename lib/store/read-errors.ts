@@ -1,4 +1,4 @@
-import { ForeignStoreError } from './errors.js'
+import { ForeignStoreError, PublicError } from './errors.js'
 
 /** Why a store cannot be read. */
 export type StoreReadCode =
@@ -9,7 +9,7 @@ export type StoreReadCode =
   | 'CALLSIGHT_STORE_CLOSED'
 
 /** There is no file at the path. */
-export class StoreNotFoundError extends Error {
+export class StoreNotFoundError extends PublicError {
   override readonly name = 'StoreNotFoundError'
   readonly code = 'CALLSIGHT_STORE_NOT_FOUND'
   readonly path: string
@@ -27,7 +27,7 @@ export class StoreNotFoundError extends Error {
 }
 
 /** The file is ours but cannot be read; `code` tells why and the message what to do. */
-export class StoreReadError extends Error {
+export class StoreReadError extends PublicError {
   override readonly name = 'StoreReadError'
   readonly code: StoreReadCode
 
@@ -38,13 +38,13 @@ export class StoreReadError extends Error {
 }
 
 /** The file is ours, and may not or cannot be changed now. */
-export class StoreWriteError extends Error {
+export class StoreWriteError extends PublicError {
   override readonly name = 'StoreWriteError'
   readonly code = 'CALLSIGHT_STORE_NOT_WRITABLE'
 }
 
 /** A filter, an id or an SQL text was refused; the message says what is accepted. */
-export class StoreQueryError extends Error {
+export class StoreQueryError extends PublicError {
   override readonly name = 'StoreQueryError'
   readonly code = 'CALLSIGHT_QUERY'
 }

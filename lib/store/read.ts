@@ -5,16 +5,7 @@ import { askStore, type OpenStoreOptions, Store } from './readable-store.js'
 
 export { askStore, type OpenStoreOptions, type ReaderOptions, Store } from './readable-store.js'
 
-/**
- * Opens a recording for reading. It works on the file of a running program as well as on a finished or copied one,
- * never changes it and never starts a recorder.
- *
- * @param path the SQLite file; default `CALLSIGHT_DB`, else `.callsight/calls.db` in the working directory
- * @throws StoreNotFoundError (`CALLSIGHT_STORE_NOT_FOUND`) when there is no file
- * @throws ForeignStoreError (`CALLSIGHT_STORE_FOREIGN`) when the file was not made by Callsight
- * @throws StoreReadError (`CALLSIGHT_STORE_NEWER`, `_OLDER`, `_DAMAGED`, `_UNREADABLE`) when it cannot be read
- * @throws DriverError when better-sqlite3 cannot be loaded
- */
+/** Opens a recording: for apps in open-store.ts, where it is described, and for the programs of Callsight here. */
 export function openStore(path?: string, options: OpenStoreOptions = {}): Store {
   return new Store(path ?? defaultStorePath(), options)
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { isMainThread } from 'node:worker_threads'
 import { readEnvironment } from '../config/environment.js'
 import { ConfigError } from '../config/errors.js'
@@ -10,6 +9,7 @@ import { onProcessEnd } from '../lifecycle/process-end.js'
 import { takeAnchor } from '../queue/clock.js'
 import { Control } from '../queue/control.js'
 import { nativeThread } from '../queue/process-identity.js'
+import { systemRandom } from '../queue/system-random.js'
 import type { WriterMessage } from '../writer/messages.js'
 import { LaneRegistry } from './lane-registry.js'
 import { OwnWriter } from './own-writer.js'
@@ -229,5 +229,5 @@ function resolveEnabled(options: CallsightOptions): Settings | null {
 
 function newOwner(): LaneOwner {
   // 16 hex digits that no other recorder start has; the app may have replaced `Math.random` by something it can repeat.
-  return { boot: randomBytes(8).toString('hex'), anchor: takeAnchor(), control: new Control() }
+  return { boot: systemRandom(8).toString('hex'), anchor: takeAnchor(), control: new Control() }
 }

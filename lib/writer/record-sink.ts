@@ -4,7 +4,7 @@ import { KnownShapes } from '../serialize/known-shapes.js'
 import { Ext } from '../serialize/markers.js'
 import type { Transcoder } from '../serialize/transcode.js'
 import type { ErrorRow } from '../store/insert.js'
-import { ID_SALT_SPAN } from '../store/schema.js'
+import { ID_SALT_SPAN } from '../store/record-sql.js'
 import { fingerprint } from './fingerprint.js'
 
 /** The part of the store a record goes into. */

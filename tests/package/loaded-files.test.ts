@@ -59,10 +59,11 @@ describe("what the app's thread loads", () => {
     expect(packages(urls)).toEqual([])
   })
 
-  it('the driver of the store only when a store is opened', () => {
+  it('the readers and the driver of the store only when a store is opened', () => {
     const urls = loaded(
       `${RECORD}\nawait callsight.flush()\ncallsight.openStore(process.env.CALLSIGHT_DB).close()`,
     )
+    expect(own(urls)).toEqual(['index.js', 'app/callsight.js', 'store/read.cjs'])
     expect(packages(urls)).toEqual(expect.arrayContaining(['piscina', 'better-sqlite3']))
   })
 })
@@ -74,9 +75,9 @@ describe("the file of the app's thread", () => {
   const sources = map.sources.map(path => path.replace(/^(?:\.\.\/)*lib\//, ''))
   const inRoom = (room: string): string[] => sources.filter(path => path.startsWith(`${room}/`)).sort()
 
-  it('is made of the rooms that record and of the readers', () => {
+  it('is made of the rooms that record', () => {
     expect(sources).toContain('monitor/function-wrapper.ts')
-    expect([...inRoom('cli'), ...inRoom('export')]).toEqual([])
+    expect(['cli', 'export', 'statistics', 'wording'].flatMap(inRoom)).toEqual([])
   })
 
   it('holds no part of the writer but what hands lanes over and starts it', () => {
@@ -100,10 +101,13 @@ describe("the file of the app's thread", () => {
     ])
   })
 
-  it('holds of the store what reads, and nothing that writes', () => {
-    const writing =
-      /insert|retention|migrate|open\.ts|set-aside|sync-log|write-ahead|written-traces|open-files/
-    expect(inRoom('store').filter(path => writing.test(path))).toEqual([])
-    expect(inRoom('store')).toContain('store/read.ts')
+  it('holds of the store where it lies, what it is called and what may be wrong with it', () => {
+    expect(inRoom('store')).toEqual([
+      'store/errors.ts',
+      'store/folder.ts',
+      'store/open-store.ts',
+      'store/read-errors.ts',
+      'store/reserve.ts',
+    ])
   })
 })
