@@ -3,9 +3,8 @@ import { defineConfig, type OutputOptions, type Plugin } from 'rolldown'
 /**
  * What is published: one file for the threads of the app, because a start pays for each file that is loaded, and one
  * for each program of its own: the writer thread, the dashboard's server and its reader threads, the command line, its
- * probe. No two of these meet in one thread, so
- * nobody sees that they share code as text and not as modules. `tsc` alone makes a `dist` that works the same, file by
- * file.
+ * probe. No two of these meet in one thread, so nobody sees that they share code as text and not as modules. The
+ * exception are the readers, which `openStore()` loads into a thread of the app: see `store/open-store.ts`.
  */
 const output: OutputOptions = {
   dir: 'dist',
