@@ -39,18 +39,27 @@ const WRITER_ADVICE =
  * the same name is one of the same class.
  */
 export abstract class PublicError extends Error {
+  /**
+   * What its errors say in `name`. The name of the class itself may be another one after the app's bundler.
+   * @internal
+   */
+  static readonly kind: string
+
   static override [Symbol.hasInstance](value: unknown): boolean {
+    // Own: a class of the app that extends one of these inherits the kind, and is another.
     // biome-ignore lint/complexity/noThisInStatic: it is asked of the classes that extend this one
-    return super[Symbol.hasInstance](value) || (isPublicError(value) && value.name === this.name)
+    return super[Symbol.hasInstance](value) || (Object.hasOwn(this, 'kind') && isOfKind(value, this.kind))
   }
 }
 
-function isPublicError(value: unknown): value is Error {
-  return value instanceof Error && codeOf(value).startsWith('CALLSIGHT_')
+function isOfKind(value: unknown, kind: string): boolean {
+  return value instanceof Error && codeOf(value).startsWith('CALLSIGHT_') && value.name === kind
 }
 
 /** The path holds something that is not a Callsight store. It was left as it is. */
 export class ForeignStoreError extends PublicError {
+  /** @internal */
+  static override readonly kind = 'ForeignStoreError'
   override readonly name = 'ForeignStoreError'
   readonly code = 'CALLSIGHT_STORE_FOREIGN'
   readonly path: string
@@ -87,6 +96,8 @@ export class StoreSetupError extends Error {
 
 /** better-sqlite3 cannot be loaded. */
 export class DriverError extends PublicError {
+  /** @internal */
+  static override readonly kind = 'DriverError'
   override readonly name = 'DriverError'
   readonly code = 'CALLSIGHT_DRIVER'
 }

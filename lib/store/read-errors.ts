@@ -10,6 +10,8 @@ export type StoreReadCode =
 
 /** There is no file at the path. */
 export class StoreNotFoundError extends PublicError {
+  /** @internal */
+  static override readonly kind = 'StoreNotFoundError'
   override readonly name = 'StoreNotFoundError'
   readonly code = 'CALLSIGHT_STORE_NOT_FOUND'
   readonly path: string
@@ -28,6 +30,8 @@ export class StoreNotFoundError extends PublicError {
 
 /** The file is ours but cannot be read; `code` tells why and the message what to do. */
 export class StoreReadError extends PublicError {
+  /** @internal */
+  static override readonly kind = 'StoreReadError'
   override readonly name = 'StoreReadError'
   readonly code: StoreReadCode
 
@@ -39,12 +43,16 @@ export class StoreReadError extends PublicError {
 
 /** The file is ours, and may not or cannot be changed now. */
 export class StoreWriteError extends PublicError {
+  /** @internal */
+  static override readonly kind = 'StoreWriteError'
   override readonly name = 'StoreWriteError'
   readonly code = 'CALLSIGHT_STORE_NOT_WRITABLE'
 }
 
 /** A filter, an id or an SQL text was refused; the message says what is accepted. */
 export class StoreQueryError extends PublicError {
+  /** @internal */
+  static override readonly kind = 'StoreQueryError'
   override readonly name = 'StoreQueryError'
   readonly code = 'CALLSIGHT_QUERY'
 }
