@@ -2,10 +2,11 @@ import { readFileSync } from 'node:fs'
 
 const MIB = 2 ** 20
 /**
- * Address space to be free before a thread is started. On Node 20 the first monitored call takes 650 MiB of it, most of
- * that for the heap and the code of the writer thread, and when V8 does not get it, it ends the whole process.
+ * Address space to be free before a thread is started. On Node 20 recording has taken up to 930 MiB of it when the first
+ * records are stored, most of that for the heap and the code of the writer thread; when V8 does not get it, it ends the
+ * whole process.
  */
-const THREAD_BYTES = 768 * MIB
+const THREAD_BYTES = 1_024 * MIB
 
 /**
  * Why there is no room for the writer thread and for `more` bytes of shared memory; `null`: there is, or the system

@@ -100,7 +100,7 @@ describe('row 24: out of processes', () => {
 
 describe('row 24: out of address space', () => {
   const MIB = 2 ** 20
-  it.skipIf(!canLimit).each([800, 1_000, 1_200, 1_400, 1_600, 1_800, 2_500, 4_000])(
+  it.skipIf(!canLimit).each([800, 1_000, 1_200, 1_400, 1_500, 1_600, 1_700, 1_800, 1_900, 2_500, 4_000])(
     'with %i MiB the app is none the wiser',
     async mebibytes => {
       const limit = (env: NodeJS.ProcessEnv) =>
