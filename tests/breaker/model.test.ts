@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Attempt, CircuitBreaker } from '../../lib/breaker/circuit-breaker.js'
+import fc from '../support/fast-check.js'
 import { injected } from '../support/figures.js'
 import { givenSeed } from '../support/seed.js'
 

@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { durationMs } from '../../lib/config/duration.js'
 import { ConfigError } from '../../lib/config/validate.js'
+import fc from '../support/fast-check.js'
 
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 

@@ -1,5 +1,4 @@
 import vm from 'node:vm'
-import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import { DURATION_ALLOWED } from '../../lib/config/duration.js'
 import {
@@ -8,6 +7,7 @@ import {
   validateMonitorOptions,
   validateTuneOptions,
 } from '../../lib/config/validate.js'
+import fc from '../support/fast-check.js'
 
 function messageOf(work: () => unknown): string {
   try {

@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openStore, type TraceRow } from '../../dist/index.js'
 import { flameRows, layOut, unfolded } from '../../lib/dashboard/web/trace/layout.js'
+import fc from '../support/fast-check.js'
 import { hasBrowser, PageScene, shown, whyNoBrowser } from './scene.js'
 
 const ITEMS = 9_999

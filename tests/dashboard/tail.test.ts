@@ -1,11 +1,11 @@
 import { join } from 'node:path'
-import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import { answerTo } from '../../lib/dashboard/answers.js'
 import { Parameters } from '../../lib/dashboard/parameters.js'
 import type { Tail } from '../../lib/store/queries/tail.js'
 import { Store } from '../../lib/store/read.js'
 import { scratch, T0_MS, TestStore } from '../store-read/fixture.js'
+import fc from '../support/fast-check.js'
 
 const cleanups: (() => void)[] = []
 afterEach(() => {

@@ -11,12 +11,12 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { JOURNAL_FRAME_OFFSET, Journal, type JournalFiles } from '../../lib/queue/journal.js'
 import { journalPath } from '../../lib/queue/journal-format.js'
 import { JournalReader } from '../../lib/queue/journal-reader.js'
 import { Frame, FrameKind } from '../../lib/queue/layout.js'
+import fc from '../support/fast-check.js'
 
 const BOOT = '0123456789abcdef'
 const identity = { boot: BOOT, ring: 3, pid: 4711, startTicks: 99, originUnixUs: 1e15 }

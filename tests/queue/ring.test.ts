@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Frame, FrameKind, LaneI32, laneMemoryBytes, RING_OFFSET } from '../../lib/queue/layout.js'
 import { BROKEN_RING, NO_FRAME, RingConsumer, RingProducer } from '../../lib/queue/ring.js'
+import fc from '../support/fast-check.js'
 import { injected } from '../support/figures.js'
 import { givenSeed } from '../support/seed.js'
 

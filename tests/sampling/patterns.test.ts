@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ConfigError } from '../../lib/config/validate.js'
 import { compilePattern } from '../../lib/sampling/patterns.js'
+import fc from '../support/fast-check.js'
 
 /** The definition, spelled out: exponential, so for short texts only. */
 function twin(pattern: string[], name: string[]): boolean {

@@ -1,9 +1,9 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { DEFAULTS } from '../../lib/config/defaults.js'
 import type { SiteSettings, TuneOptions } from '../../lib/config/options.js'
 import { ConfigError } from '../../lib/config/validate.js'
 import { Tuning } from '../../lib/sampling/tuning.js'
+import fc from '../support/fast-check.js'
 
 const BASE: SiteSettings = Object.freeze({ ...DEFAULTS.site, sample: 0.01 })
 

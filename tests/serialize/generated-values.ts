@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import fc from '../support/fast-check.js'
 import {
   BombArray,
   BombBytes,
@@ -95,7 +95,7 @@ const all = (makes: readonly Make[]): unknown[] => makes.map(make => make())
  */
 export const { make: anyValue } = fc.letrec<Record<string, Make>>(tie => ({
   make: fc.oneof(
-    { maxDepth: 6 },
+    { maxDepth: 6, depthSize: 'small' },
     leaf.map(value => () => value),
     leaf.map(value => () => value),
     trapped,
@@ -108,8 +108,8 @@ export const { make: anyValue } = fc.letrec<Record<string, Make>>(tie => ({
     tie('params'),
     tie('point'),
   ),
-  list: fc.array(tie('make'), { maxLength: 12 }).map(items => () => all(items)),
-  object: fc.array(fc.tuple(key, tie('make')), { maxLength: 25 }).map(entries => () => {
+  list: fc.array(tie('make'), { maxLength: 12, size: 'small' }).map(items => () => all(items)),
+  object: fc.array(fc.tuple(key, tie('make')), { maxLength: 25, size: 'small' }).map(entries => () => {
     const object = {}
     for (const [name, make] of entries) {
       const value = make()

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { DEFAULTS } from '../../lib/config/defaults.js'
 import { Capture } from '../../lib/serialize/capture.js'
@@ -6,6 +5,7 @@ import { ISO_DATE_BYTES, writeIsoDate } from '../../lib/serialize/iso-date.js'
 import { KeyTrait, KnownKeys, MAX_KNOWN_NAMES } from '../../lib/serialize/known-keys.js'
 import { Redaction } from '../../lib/serialize/redaction.js'
 import { screen } from '../../lib/serialize/secret-screen.js'
+import fc from '../support/fast-check.js'
 import { givenSeed } from '../support/seed.js'
 import { captureArguments, captureValue, newSite } from './harness.js'
 

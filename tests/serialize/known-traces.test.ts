@@ -1,10 +1,10 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { TRACE_BEGINS } from '../../lib/serialize/known-traces.js'
 import { Redaction } from '../../lib/serialize/redaction.js'
 import { PHRASE_PATTERNS } from '../../lib/serialize/secret-phrases.js'
 import { screen } from '../../lib/serialize/secret-screen.js'
 import { TOKEN_PATTERNS } from '../../lib/serialize/secret-tokens.js'
+import fc from '../support/fast-check.js'
 import { givenSeed } from '../support/seed.js'
 import { hostileText, matchingText } from './secret-texts.js'
 

@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { DEFAULTS } from '../../lib/config/defaults.js'
 import { Capture } from '../../lib/serialize/capture.js'
+import fc from '../support/fast-check.js'
 import { givenSeed } from '../support/seed.js'
 import { newSite } from './harness.js'
 

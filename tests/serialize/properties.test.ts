@@ -1,6 +1,6 @@
 import { types } from 'node:util'
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import fc from '../support/fast-check.js'
 import { injected } from '../support/figures.js'
 import { givenSeed } from '../support/seed.js'
 import { anyValue } from './generated-values.js'

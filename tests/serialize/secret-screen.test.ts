@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { PHRASE_PATTERNS } from '../../lib/serialize/secret-phrases.js'
 import { screen, Trait } from '../../lib/serialize/secret-screen.js'
 import { TOKEN_PATTERNS } from '../../lib/serialize/secret-tokens.js'
+import fc from '../support/fast-check.js'
 import { givenSeed } from '../support/seed.js'
 import { matchingText } from './secret-texts.js'
 

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import fc from '../support/fast-check.js'
 import { SECRET_SPELLINGS } from './secret-spellings.js'
 
 /** What secrets, their names and what stands around them are made of, in ASCII. */

@@ -1,12 +1,12 @@
 import * as namespace from 'node:path'
 import { createContext, runInContext } from 'node:vm'
 import { decodeMulti } from '@msgpack/msgpack'
-import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { DEFAULTS } from '../../lib/config/defaults.js'
 import type { Limits } from '../../lib/config/options.js'
 import { Capture } from '../../lib/serialize/capture.js'
 import type { RedactionOptions } from '../../lib/serialize/redaction.js'
+import fc from '../support/fast-check.js'
 import { givenSeed } from '../support/seed.js'
 import { newSite } from './harness.js'
 

@@ -1,9 +1,9 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { fisherExact } from '../../lib/statistics/fisher.js'
 import { holm } from '../../lib/statistics/holm.js'
 import { rankScores, rankTest, scoreSum } from '../../lib/statistics/ranks.js'
 import { erfc, normalTails, studentTails } from '../../lib/statistics/tails.js'
+import fc from '../support/fast-check.js'
 
 /** Equal in twelve digits, however small. */
 function expectDigits(actual: number, expected: number, digits = 12): void {

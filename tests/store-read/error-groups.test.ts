@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { fingerprint } from '../../lib/writer/fingerprint.js'
+import fc from '../support/fast-check.js'
 import { hex16, OTHER_BOOT, T0_MS, traceIdOf } from './fixture.js'
 import { newTestStore, opened } from './new-store.js'
 

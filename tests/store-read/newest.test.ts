@@ -1,5 +1,5 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import fc from '../support/fast-check.js'
 import { OTHER_BOOT, T0_MS } from './fixture.js'
 import { newOpenedStore, newTestStore, opened } from './new-store.js'
 

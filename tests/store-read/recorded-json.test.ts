@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { hiddenInJson } from '../../lib/store/hidden-names.js'
 import { parseRecorded } from '../../lib/store/recorded-json.js'
 import { formatShape } from '../../lib/wording/shape.js'
+import fc from '../support/fast-check.js'
 
 afterEach(() => {
   vi.restoreAllMocks()

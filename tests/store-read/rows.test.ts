@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { FrameFlag } from '../../lib/queue/layout.js'
 import type { CallFilter } from '../../lib/store/queries/filter.js'
+import fc from '../support/fast-check.js'
 import { hex16, T0_MS } from './fixture.js'
 import { newTestStore, opened } from './new-store.js'
 

@@ -1,6 +1,5 @@
 import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { loadDriver } from '../../lib/store/driver.js'
 import { StoreWriter, type TotalsDelta } from '../../lib/store/insert.js'
@@ -11,6 +10,7 @@ import { Retention } from '../../lib/store/retention.js'
 import { MIGRATIONS } from '../../lib/store/schema.js'
 import { HourSums } from '../../lib/store/sum-hours.js'
 import { bucketUpperNs } from '../../lib/totals/layout.js'
+import fc from '../support/fast-check.js'
 import { all, column, kept, registerProcess, tempFolder } from './temp-store.js'
 
 const US_PER_MINUTE = 60_000_000

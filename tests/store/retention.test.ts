@@ -1,5 +1,4 @@
 import { readFileSync, statSync } from 'node:fs'
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { MAX_IN_FLIGHT, MAX_STALLS } from '../../lib/store/age-limit.js'
 import type { Database } from '../../lib/store/driver.js'
@@ -8,6 +7,7 @@ import { InFlightRows } from '../../lib/store/insert-in-flight.js'
 import { StallRows } from '../../lib/store/insert-stalls.js'
 import { Retention, type SweepResult } from '../../lib/store/retention.js'
 import { DELETE_TRACES } from '../../lib/store/retention-slice.js'
+import fc from '../support/fast-check.js'
 import { all, column, errorRow, integrity, registerProcess, T0_US, tempStore } from './temp-store.js'
 
 const MINUTE_US = 60_000_000

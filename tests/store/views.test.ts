@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { FrameFlag } from '../../lib/queue/layout.js'
 import { bucketUpperNs } from '../../lib/totals/layout.js'
 import { bucketOf } from '../../lib/totals/totals.js'
+import fc from '../support/fast-check.js'
 import { all, column, errorRow, registerProcess, T0_US, tempStore } from './temp-store.js'
 
 const plan = (db: Parameters<typeof all>[0], sql: string) =>

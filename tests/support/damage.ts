@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import fc from './fast-check.js'
 
 /** What can happen to the bytes of a file. Places are shares of its length, so that they fit whatever is left of it. */
 export type Mutation =

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   BLOCK_BYTES,
@@ -9,6 +8,7 @@ import {
   NAME_MAX_BYTES,
 } from '../../lib/totals/layout.js'
 import { bucketOf, Totals } from '../../lib/totals/totals.js'
+import fc from '../support/fast-check.js'
 
 describe('latency buckets', () => {
   it('hold every duration between their bounds, at most 12.5 % wide', () => {

@@ -1,9 +1,9 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Screen } from '../../lib/cli/screen.js'
 import { type Column, renderTable } from '../../lib/cli/table.js'
 import { formatBytes, formatDuration } from '../../lib/wording/format.js'
 import { displayWidth, truncate, visible, visibleJson, visibleLines, wrap } from '../../lib/wording/text.js'
+import fc from '../support/fast-check.js'
 
 const DANGEROUS: readonly (readonly [first: number, last: number])[] = [
   [0x00, 0x1f],

@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { configure, monitor, shutdown } from 'callsight'
-import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { live } from '../../dist/monitor/recording.js'
 import { LaneI32, PENDING_SLOTS } from '../../lib/queue/layout.js'
@@ -20,6 +19,7 @@ import {
   OUTERMOST,
 } from '../../lib/writer/open-calls.js'
 import type { FloodLane } from '../fixtures/src/open-calls-flood.js'
+import fc from '../support/fast-check.js'
 
 const RING_BYTES = 64 * 1024
 const folder = mkdtempSync(join(tmpdir(), 'callsight-open-'))
@@ -102,7 +102,7 @@ type Step =
 const { steps } = fc.letrec<{ steps: Step[]; step: Step }>(tie => ({
   steps: fc.array(tie('step'), { maxLength: 4, depthIdentifier: 'calls' }),
   step: fc.oneof(
-    { depthIdentifier: 'calls', maxDepth: 5 },
+    { depthIdentifier: 'calls', maxDepth: 5, depthSize: 'small' },
     fc.constant<Step>({ kind: 'look' }),
     fc.record({
       kind: fc.constantFrom(
