@@ -1,9 +1,9 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Database } from '../../lib/store/driver.js'
 import { BadRowError, CommitLostError, classify } from '../../lib/store/errors.js'
 import { StoreWriter } from '../../lib/store/insert.js'
 import { openForWriting } from '../../lib/store/open.js'
+import fc from '../support/fast-check.js'
 import { all, column, errorRow, integrity, kept, registerProcess, T0_US, tempStore } from './temp-store.js'
 
 type CallArgs = Parameters<StoreWriter['call']>
@@ -72,7 +72,10 @@ describe('call rows', () => {
     const startAndSalt = fc.tuple(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 2045, max: 2047 }))
     fc.assert(
       fc.property(
-        fc.array(fc.oneof(startAndSalt, fc.tuple(fc.nat(10_000), fc.nat(2047))), { maxLength: 130 }),
+        fc.array(fc.oneof(startAndSalt, fc.tuple(fc.nat(10_000), fc.nat(2047))), {
+          maxLength: 130,
+          size: 'max',
+        }),
         rows => {
           const { db, writer } = tempStore()
           writer.begin()
@@ -90,6 +93,79 @@ describe('call rows', () => {
         },
       ),
       { numRuns: 60 },
+    )
+  })
+
+  it('read back as they were given, whatever neighbours have in common, which ids are taken and what is refused', () => {
+    // A statement of several rows is written in one of two ways: mostly the same values, so that both are taken.
+    const mostly = <T>(usual: T, ...others: T[]) =>
+      fc.oneof(
+        { weight: 400, arbitrary: fc.constant(usual) },
+        { weight: 1, arbitrary: fc.constantFrom(...others) },
+      )
+    const row = fc.record({
+      us: fc.oneof({ weight: 30, arbitrary: fc.nat(1_000_000) }, { weight: 1, arbitrary: fc.constant(7) }),
+      functionId: mostly(1, 2),
+      processId: mostly(3, 4),
+      durationNs: fc.nat(),
+      weight: mostly(1, 2.5, 0),
+      parent: fc.constantFrom<number | null>(null, 5),
+      flags: mostly(0, 4),
+      shape: mostly<string | null>('["number"]', '[["string",3]]', null),
+      args: fc.constantFrom<string | null>(null, '[1]', '["é"]'),
+      result: fc.constantFrom<string | null>(null, '2'),
+      cuts: mostly<string | null>(null, '{"items":1}'),
+      // Numbers that are none for their column, and a name that a constraint of the user refuses.
+      spoilt: mostly<'trace' | 'durationNs' | 'weight' | 'twice' | null>(
+        null,
+        'trace',
+        'durationNs',
+        'weight',
+        'twice',
+      ),
+    })
+    fc.assert(
+      fc.property(fc.array(row, { maxLength: 160, size: 'max' }), rows => {
+        const refused: unknown[] = []
+        const { db, writer } = tempStore({ onBadRow: error => refused.push(error.row.call) })
+        db.exec("CREATE UNIQUE INDEX of_the_user ON calls(result) WHERE result = 'twice'")
+        writer.begin()
+        for (const [n, { us, functionId, processId, durationNs, weight, parent, ...row }] of rows.entries())
+          writer.call(
+            T0_US + us,
+            0,
+            functionId,
+            processId,
+            row.spoilt === 'durationNs' ? Number.NaN : durationNs,
+            row.spoilt === 'weight' ? Number.NaN : weight,
+            n + 1,
+            row.spoilt === 'trace' ? 0.5 : n,
+            parent ?? 0,
+            row.flags,
+            row.shape,
+            row.args,
+            row.spoilt === 'twice' ? 'twice' : row.result,
+            row.cuts,
+          )
+        writer.commit()
+        const firstTwice = rows.findIndex(({ spoilt }) => spoilt === 'twice')
+        const isKept = ({ spoilt }: (typeof rows)[number], n: number) =>
+          spoilt === null || (spoilt === 'twice' && n === firstTwice)
+        expect(refused).toEqual(rows.flatMap((row, n) => (isKept(row, n) ? [] : [n + 1])))
+        const wanted = rows.flatMap((row, n) => {
+          if (!isKept(row, n)) return []
+          const { functionId, processId, durationNs, weight, parent, flags, shape, args, cuts } = row
+          const result = row.spoilt === 'twice' ? 'twice' : row.result
+          return [
+            [functionId, processId, durationNs, weight, n + 1, n, parent, flags, shape, args, result, cuts],
+          ]
+        })
+        const columns =
+          'function_id, process_id, duration_ns, weight, call, trace, parent, flags, shape, args, result, cuts'
+        expect(db.prepare(`SELECT ${columns} FROM calls ORDER BY call`).raw().all()).toEqual(wanted)
+        db.close()
+      }),
+      { numRuns: 150 },
     )
   })
 
@@ -207,7 +283,7 @@ describe('error rows', () => {
   it('agree with a set of (process, ring, seq), whatever ids collide', () => {
     const key = fc.tuple(fc.nat(1), fc.nat(2), fc.nat(6), fc.nat(2))
     fc.assert(
-      fc.property(fc.array(key, { maxLength: 60 }), deliveries => {
+      fc.property(fc.array(key, { maxLength: 60, size: 'max' }), deliveries => {
         const { db, writer } = tempStore()
         const twin = new Set<string>()
         writer.begin()
