@@ -6,10 +6,10 @@ import { ID_SALT_SPAN } from './schema.js'
 export type OnBadRow = (error: BadRowError) => void
 
 /**
- * Rows of one statement. Measured with all indexes, 25 rows reach 1.4 times the rate of single rows and 50 add
- * under 2 %, while what is left of a statement that fails is written row by row.
+ * Rows of one statement. Measured with all indexes: 25 rows take 12 % less than 10, 40 rows 3 % less than 25, and 100 no
+ * less than 40, while what is left of a statement that fails is written row by row.
  */
-const ROWS_PER_STATEMENT = 25
+const ROWS_PER_STATEMENT = 40
 /** What is left of a batch goes in as fives, then ones. */
 const SIZES = [ROWS_PER_STATEMENT, 5, 1] as const
 
