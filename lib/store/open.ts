@@ -7,7 +7,7 @@ import { identify, refuseForeign, statOf } from './inspect.js'
 import { migrate } from './migrate.js'
 import { pause } from './pause.js'
 import { setAside } from './set-aside.js'
-import { CHECKPOINT_PAGES, WAL_LIMIT_BYTES } from './write-ahead-log.js'
+import { WAL_LIMIT_BYTES } from './write-ahead-log.js'
 
 export interface OpenOptions {
   /** Time SQLite waits for a lock before a statement fails, in milliseconds. Default 75. */
@@ -33,6 +33,8 @@ const ATTEMPTS = 5
 const FILE_MODE = 0o600
 /** Names of files have 255 bytes on Linux, macOS and Windows; the longest name of a journal adds 44, kept unreadable 55. */
 const LONGEST_NAME = 200
+/** Pages in the log after which a commit moves them to the database. */
+const WAL_CHECKPOINT_PAGES = 1_000
 const WAL_MODE = 'wal'
 /** Looking through a store takes 4 ms a MiB. */
 const THOROUGH_UP_TO_BYTES = 16 * 1024 ** 2
@@ -145,7 +147,7 @@ function openExisting(driver: Driver, file: string, busyTimeoutMs: number, check
       ['journal_size_limit', WAL_LIMIT_BYTES],
       ['trusted_schema', 0],
       ['cell_size_check', 1],
-      ['wal_autocheckpoint', CHECKPOINT_PAGES],
+      ['wal_autocheckpoint', WAL_CHECKPOINT_PAGES],
     ]
     for (const [pragma, wanted] of settings) setAndCheck(db, file, pragma, wanted)
     if (check) requireSound(db, file)

@@ -9,11 +9,6 @@ export const WAL_SHARE = 1 / 4
 /** SQLite moves a log to the database from about 4 MiB on; one shorter than that is no sign of anything. */
 const LEAST_CAP_BYTES = 8 * 1024 ** 2
 
-/** Pages in the log after which a commit moves them to the database; SQLite's own default. */
-export const CHECKPOINT_PAGES = 1_000
-/** The same where the log may be longer: with the batch of a thread behind them still within {@link WAL_LIMIT_BYTES}. */
-const RARE_CHECKPOINT_PAGES = 1_800
-
 /** Size at which a log that a reader holds is not written to any more, in bytes. */
 export function walCapBytes(maxBytes: number): number {
   return Math.max(LEAST_CAP_BYTES, Math.floor(maxBytes * WAL_SHARE))
@@ -32,15 +27,6 @@ export class WriteAheadLog {
     this.#db = db
     this.#path = storePath
     this.#capBytes = capBytes
-  }
-
-  /**
-   * Moves the log to the database less often where its cap is far: each time costs two syncs, and pages that many
-   * batches write to are moved once.
-   */
-  moveRarely(): void {
-    if (this.#capBytes < 2 * WAL_LIMIT_BYTES) return
-    this.#db.exec(`PRAGMA wal_autocheckpoint = ${RARE_CHECKPOINT_PAGES}`)
   }
 
   get bytes(): number {

@@ -96,7 +96,6 @@ export class Session {
       state.forget()
       incidents.goOn(this.#files.database, openIncidents(this.#db, this.#processId))
       this.#log = new WriteAheadLog(this.#db, path, walCapBytes(maxBytes))
-      this.#log.moveRarely()
       this.#inFlight = new InFlight(this.#store, new InFlightRows(this.#db, this.#processId))
       this.#lanes = new SessionLanes(sources, {
         db: this.#db,
