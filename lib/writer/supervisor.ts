@@ -1,6 +1,4 @@
-import { createRequire } from 'node:module'
-import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
-import type { Piscina } from 'piscina'
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { addressSpaceShortage } from '../lifecycle/address-space.js'
 import { monotonicMs, nowMs } from '../queue/clock.js'
 import type { Control } from '../queue/control.js'
@@ -24,14 +22,11 @@ const LOOK_AT_LEAST_MS = 500
  * ends this thread, not the app. Rings and files are no part of the heap.
  */
 const WRITER_HEAP_MIB = 512
-/** A start that has not come to life by then has failed; piscina would let its task wait for ever. */
+/** A start that has not come to life by then has failed. */
 const BOOT_TIMEOUT_MS = 15_000
 
-const require = createRequire(import.meta.url)
-
 /**
- * Keeps one writer thread running: a piscina pool of one, started again after its death with growing pauses. It never
- * keeps the process alive.
+ * Keeps one writer thread running, started again after its death with growing pauses. It never keeps the process alive.
  *
  * A writer that is stuck is reported and left alone. It is inside SQLite, or inside a call of the system that nothing
  * can interrupt: to terminate it would wait for that call as well, could make a COMMIT that fails look like one that
@@ -43,7 +38,7 @@ export class WriterSupervisor {
   readonly #lanes: () => Pick<DrainTask, 'lanes' | 'shelved'>
   readonly #control: Control
   readonly #onMessage: (message: WriterMessage) => void
-  #pool: Piscina | null = null
+  #worker: Worker | null = null
   #port: MessagePort | null = null
   #restart: NodeJS.Timeout | null = null
   #restartDueMs = 0
@@ -71,36 +66,28 @@ export class WriterSupervisor {
     this.#onMessage = onMessage
   }
 
-  /** Starts the thread; its task is posted before this returns, so it runs even if the app never yields. */
+  /** Starts the thread; it has its task before this returns, so it runs even if the app never yields. */
   start(): void {
     this.#restart = null
     this.#startedMs = nowMs()
     this.#looksWithoutProgress = 0
     this.#control.i32[ControlI32.WRITER_STARTS]++
     this.#control.setWriterState('booting')
+    const { port1, port2 } = new MessageChannel()
+    port1.unref()
+    this.#port = port1
     try {
       // Asked before the first one too, by the recorder. The app has grown since: V8 would end the whole process.
       const shortage = this.#deaths === 0 ? null : addressSpaceShortage()
       if (shortage !== null) throw new Error(shortage)
-      this.#pool = this.#newPool()
+      this.#worker = this.#newThread({ ...this.#task, ...this.#lanes(), inbox: port2 })
     } catch (error) {
       this.#died(error)
       return
     }
-    const pool = this.#pool
-    const worker = pool.threads[0]
-    if (worker === undefined) {
-      this.#died(new Error('no thread was started'))
-      return
-    }
-    this.#follow(pool, worker)
-    const { port1, port2 } = new MessageChannel()
-    port1.unref()
-    this.#port = port1
-    const task: DrainTask = { ...this.#task, ...this.#lanes(), inbox: port2 }
-    pool.run(task, { transferList: [port2] }).catch((error: unknown) => this.#diedIn(pool, error))
+    const worker = this.#worker
     this.#watchdog = setTimeout(() => {
-      if (this.#control.writerState === 'booting') this.#diedIn(pool, new Error('the thread did not start'))
+      if (this.#control.writerState === 'booting') this.#diedIn(worker, new Error('the thread did not start'))
     }, BOOT_TIMEOUT_MS).unref()
   }
 
@@ -163,10 +150,10 @@ export class WriterSupervisor {
   async close(): Promise<void> {
     this.#closed = true
     this.#cancelTimers()
-    const pool = this.#pool
-    this.#pool = null
+    const worker = this.#worker
+    this.#worker = null
     this.#closePort()
-    if (pool !== null && this.#control.writerState === 'stopped') await pool.destroy()
+    if (worker !== null && this.#control.writerState === 'stopped') await worker.terminate()
   }
 
   /** No more restarts: the process is about to end. */
@@ -175,39 +162,30 @@ export class WriterSupervisor {
     this.#cancelTimers()
   }
 
-  #newPool(): Piscina {
-    // Loaded here, synchronously and only when recording starts: 14 ms that a program without calls never pays.
-    const piscina = require('piscina') as typeof import('piscina')
-    return new piscina.Piscina({
-      filename: new URL('../writer/thread.js', import.meta.url).href,
-      minThreads: 1,
-      maxThreads: 1,
-      // Tasks are events: a thread that waits for one in Atomics.wait would never run what the last one scheduled.
-      atomics: 'disabled',
-      // The pool has one task, and the histogram of its duration costs the first call 1 ms.
-      recordTiming: false,
+  #newThread(task: DrainTask): Worker {
+    const worker = new Worker(new URL('../writer/thread.js', import.meta.url), {
+      workerData: task,
+      transferList: [task.inbox],
       // Loaders and preloads of the app are not needed in the writer, and would slow its start.
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: WRITER_HEAP_MIB },
       env: { ...process.env, NODE_OPTIONS: '' },
     })
-  }
-
-  #follow(pool: Piscina, worker: Worker): void {
-    pool.on('message', (message: unknown) => {
+    worker.on('message', (message: unknown) => {
       if (isWriterMessage(message)) this.#onMessage(message)
     })
     // Without a listener a failed start would be an uncaught exception of the app.
-    pool.on('error', (error: unknown) => this.#diedIn(pool, error))
-    worker.on('exit', code => this.#diedIn(pool, new Error(`the thread ended with code ${code}`)))
+    worker.on('error', (error: unknown) => this.#diedIn(worker, error))
+    worker.on('exit', code => this.#diedIn(worker, new Error(`the thread ended with code ${code}`)))
+    worker.unref()
+    return worker
   }
 
-  #diedIn(pool: Piscina, error: unknown): void {
+  #diedIn(worker: Worker, error: unknown): void {
     // One death is reported by up to three events.
-    if (pool !== this.#pool || this.#closed) return
-    this.#pool = null
-    // Piscina has replaced the dead thread by an idle one, which holds no store.
-    pool.destroy().catch(() => {})
+    if (worker !== this.#worker || this.#closed) return
+    this.#worker = null
+    worker.terminate().catch(() => {})
     this.#died(error)
   }
 

@@ -21,7 +21,7 @@ class InstalledScene extends Scene {
     for (const part of ['dist', 'package.json', 'tests/.build/standard']) {
       cpSync(join(root, part), join(this.installed, part), { recursive: true })
     }
-    for (const name of ['bindings', 'file-uri-to-path', 'piscina', 'reflect-metadata']) {
+    for (const name of ['bindings', 'file-uri-to-path', 'reflect-metadata']) {
       symlinkSync(join(packages, name), join(this.installed, 'node_modules', name))
     }
     for (const part of ['package.json', 'lib', 'build/Release/better_sqlite3.node']) {
@@ -69,8 +69,12 @@ beforeEach(() => {
 afterEach(() => scene.dispose())
 
 /** The app saw what it would have seen without us, was told once, and nothing is lost in the end. */
-async function expectLivedWithout(warning: string, starts: number): Promise<void> {
-  const ended = await scene.runInstalled({ print: 'health now' })
+async function expectLivedWithout(
+  warning: string,
+  starts: number,
+  env: NodeJS.ProcessEnv = {},
+): Promise<void> {
+  const ended = await scene.runInstalled({ print: 'health now' }, env)
   expect(ended.code).toBe(0)
   expect(scene.seen()).toMatchObject({ calls: { length: 150 }, errors: { length: 50 } })
   expect(ended.stderr.match(/\[CALLSIGHT_\w+\]/g)).toEqual([`[${warning}]`])
@@ -98,27 +102,18 @@ describe('row 7: the writer cannot start', () => {
     await expectLivedWithout('CALLSIGHT_STORE_FAILING', 1)
   })
 
-  it('piscina is not installed', async () => {
-    scene.remove('node_modules/piscina')
-    await expectLivedWithout('CALLSIGHT_WRITER_DIED', STARTS)
-  })
-
-  it.each([
-    ['its constructor throws', 'exports.Piscina = class { constructor() { throw new Error("no threads") } }'],
-    ['it starts no thread', 'exports.Piscina = class { threads = []; on() {} async destroy() {} }'],
-  ])('piscina fails: %s', async (_, source) => {
-    scene.write('node_modules/piscina', '')
-    scene.remove('node_modules/piscina')
-    mkdirSync(join(scene.installed, 'node_modules/piscina'))
-    writeFileSync(join(scene.installed, 'node_modules/piscina/index.js'), source)
-    await expectLivedWithout('CALLSIGHT_WRITER_DIED', STARTS)
+  it('no thread can be made', async () => {
+    const preload = join(scene.installed, 'no-threads.cjs')
+    const source = `require('node:worker_threads').Worker = class { constructor() { throw new Error('no threads') } }`
+    writeFileSync(preload, source)
+    await expectLivedWithout('CALLSIGHT_WRITER_DIED', STARTS, { NODE_OPTIONS: `--require ${preload}` })
   })
 
   it.each([
     ['is missing', null],
     ['throws when it is loaded', 'throw new Error("not today")'],
     ['ends its thread when it is loaded', 'process.exit(3)'],
-    ['is no function', 'export default 5'],
+    ['does nothing', 'export default 5'],
   ])("the writer's own file %s", async (_, source) => {
     if (source === null) scene.remove('dist/writer/thread.js')
     else scene.write('dist/writer/thread.js', source)

@@ -47,10 +47,10 @@ describe("what the app's thread loads", () => {
     }
   })
 
-  it('at the first record: piscina, and nothing else', () => {
+  it('at the first record: nothing more', () => {
     const urls = loaded(RECORD)
     expect(own(urls)).toEqual(['index.js', 'app/callsight.js'])
-    expect(packages(urls)).toEqual(['piscina'])
+    expect(packages(urls)).toEqual([])
   })
 
   it('at the first call when switched off: nothing', () => {
@@ -64,7 +64,7 @@ describe("what the app's thread loads", () => {
       `${RECORD}\nawait callsight.flush()\ncallsight.openStore(process.env.CALLSIGHT_DB).close()`,
     )
     expect(own(urls)).toEqual(['index.js', 'app/callsight.js', 'store/read.cjs'])
-    expect(packages(urls)).toEqual(expect.arrayContaining(['piscina', 'better-sqlite3']))
+    expect(packages(urls)).toEqual(expect.arrayContaining(['better-sqlite3']))
   })
 })
 
