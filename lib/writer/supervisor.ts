@@ -22,6 +22,8 @@ const LOOK_AT_LEAST_MS = 500
  * ends this thread, not the app. Rings and files are no part of the heap.
  */
 const WRITER_HEAP_MIB = 512
+/** Its garbage is short-lived: without a limit V8 lets the part of the young grow, in steps and for nothing. */
+const WRITER_YOUNG_MIB = 12
 /** A start that has not come to life by then has failed. */
 const BOOT_TIMEOUT_MS = 15_000
 
@@ -168,7 +170,7 @@ export class WriterSupervisor {
       transferList: [task.inbox],
       // Loaders and preloads of the app are not needed in the writer, and would slow its start.
       execArgv: [],
-      resourceLimits: { maxOldGenerationSizeMb: WRITER_HEAP_MIB },
+      resourceLimits: { maxOldGenerationSizeMb: WRITER_HEAP_MIB, maxYoungGenerationSizeMb: WRITER_YOUNG_MIB },
       env: { ...process.env, NODE_OPTIONS: '' },
     })
     worker.on('message', (message: unknown) => {
