@@ -72,16 +72,20 @@ afterEach(() => scene.dispose())
 async function expectLivedWithout(
   warning: string,
   starts: number,
-  env: NodeJS.ProcessEnv = {},
+  {
+    env = {},
+    plan = {},
+    state = 'degraded',
+  }: { env?: NodeJS.ProcessEnv; plan?: Partial<Plan>; state?: Health['state'] } = {},
 ): Promise<void> {
-  const ended = await scene.runInstalled({ print: 'health now' }, env)
+  const ended = await scene.runInstalled({ print: 'health now', ...plan }, env)
   expect(ended.code).toBe(0)
   expect(scene.seen()).toMatchObject({ calls: { length: 150 }, errors: { length: 50 } })
   expect(ended.stderr.match(/\[CALLSIGHT_\w+\]/g)).toEqual([`[${warning}]`])
   // The warning and the line in which Node says how to see more of it.
   expect(ended.stderr.trim().split('\n').length).toBeLessThanOrEqual(2)
   const health = JSON.parse(ended.stdout) as Health
-  expect(health).toMatchObject({ state: 'degraded', account: { balanced: true, errors: { dropped: {} } } })
+  expect(health).toMatchObject({ state, account: { balanced: true, errors: { dropped: {} } } })
   expect(health.writer.restarts + 1).toBe(starts)
   expect(scene.journals().length).toBeGreaterThan(0)
   expectErrorsKept(scene, await scene.recover())
@@ -106,7 +110,9 @@ describe('row 7: the writer cannot start', () => {
     const preload = join(scene.installed, 'no-threads.cjs')
     const source = `require('node:worker_threads').Worker = class { constructor() { throw new Error('no threads') } }`
     writeFileSync(preload, source)
-    await expectLivedWithout('CALLSIGHT_WRITER_DIED', STARTS, { NODE_OPTIONS: `--require ${preload}` })
+    await expectLivedWithout('CALLSIGHT_WRITER_DIED', STARTS, {
+      env: { NODE_OPTIONS: `--require ${preload}` },
+    })
   })
 
   it.each([
@@ -118,6 +124,12 @@ describe('row 7: the writer cannot start', () => {
     if (source === null) scene.remove('dist/writer/thread.js')
     else scene.write('dist/writer/thread.js', source)
     await expectLivedWithout('CALLSIGHT_WRITER_DIED', STARTS)
+  })
+
+  it("the writer's thread hangs before it comes to life", async () => {
+    scene.write('dist/writer/thread.js', 'setInterval(() => {}, 1_000)')
+    // 18 seconds: it is given up after 15 of them, and started again.
+    await expectLivedWithout('CALLSIGHT_WRITER_DIED', 2, { plan: { pauseMs: 900 }, state: 'recording' })
   })
 
   it('the rings of threads that end meanwhile are let go, all but the newest', async () => {
