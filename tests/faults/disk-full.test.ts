@@ -2,8 +2,10 @@ import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { DEFAULTS } from '../../lib/config/defaults.js'
 import type { Health } from '../../lib/health.js'
 import type { Account } from '../../lib/queue/account.js'
+import { reserveBytes } from '../../lib/store/reserve.js'
 import { CrewScene, expectSound, expectStored } from '../support/crew-scene.js'
 import {
   fill,
@@ -25,6 +27,9 @@ let scene: Scene
 const folder = (): string => dirname(scene.store)
 const hog = (): string => join(folder(), 'hog')
 const reserve = (): string => `${scene.store}.reserve`
+/** With all of its bytes: while it is written, the disk may be filled before it. */
+const reserveStands = (): boolean =>
+  (statSync(reserve(), { throwIfNoEntry: false })?.size ?? 0) >= reserveBytes(DEFAULTS.maxBytes)
 const accountIn = (stdout: string): Account => JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Account
 
 beforeEach(() => {
@@ -70,7 +75,7 @@ describe('row 10: the disk is full', () => {
     const victim = scene.start({ calls: 10, ending: 'watch', breaker: QUICK })
     await victim.says('state closed recording')
     if (!atOnce) {
-      await until(() => existsSync(reserve()), 'the reserve')
+      await until(reserveStands, 'the reserve')
       fill(hog())
     }
     await victim.says('state open degraded')
@@ -133,7 +138,7 @@ describe('row 10: the disk is full', () => {
         ending: 'watch',
         breaker: { failureThreshold: 1 },
       })
-      await until(() => existsSync(reserve()), 'the reserve')
+      await until(reserveStands, 'the reserve')
       fillUnder(victim)
       const full = scene.seen().errors.length
       await until(() => scene.seen().errors.length > full + 60, 'errors on a full disk')
@@ -157,7 +162,7 @@ describe('row 10: the disk is full', () => {
         ending: 'watch',
         breaker: QUICK,
       })
-      await until(() => existsSync(reserve()), 'the reserve')
+      await until(reserveStands, 'the reserve')
       await until(() => scene.seen().calls.length >= 60_000, 'the load')
       // As after a while of work: the log is short, and all is in the database.
       const other = new Database(scene.store)
