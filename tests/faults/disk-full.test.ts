@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -51,9 +51,16 @@ async function sees(victim: Victim, state: string, from: number): Promise<void> 
   }, state)
 }
 
+/** Each of its threads: a signal takes a moment to reach the last one. */
+function standsStill(pid: number): boolean {
+  const threads = readdirSync(`/proc/${pid}/task`)
+  return threads.every(id => /^State:\s+T/m.test(readFileSync(`/proc/${pid}/task/${id}/status`, 'utf8')))
+}
+
 /** While the program stands still: what it gives up in the middle of this would go as well. */
 function fillUnder(victim: Victim): void {
   victim.child.kill('SIGSTOP')
+  while (!standsStill(victim.child.pid as number));
   fill(hog())
   victim.child.kill('SIGCONT')
 }
