@@ -16,28 +16,31 @@ const SIZES = [ROWS_PER_STATEMENT, 5, 1] as const
 /** The id is put together by SQLite: it needs 62 bits, and binding a BigInt costs more than two numbers. */
 export const ID_SQL = `CAST(? AS INTEGER) * ${ID_SALT_SPAN} + CAST(? AS INTEGER)`
 
-/** Values of a row, in the order of the columns; the first two make the id. */
-const COLUMNS = 14
+/**
+ * The values of a row, two for the id and one for each other column. Those that are often the same in all rows of a
+ * statement have the name by which they are bound once.
+ */
+const SHARED: readonly (keyof Shared | null)[] = [
+  null, // end, in microseconds
+  null, // salt
+  'functionId',
+  'processId',
+  null, // duration
+  'weight',
+  null, // call
+  null, // trace
+  null, // parent
+  'flags',
+  'shape',
+  null, // arguments
+  null, // result
+  'cuts',
+]
+const COLUMNS = SHARED.length
 const SALT = 1
 const FUNCTION_ID = 2
 const PROCESS_ID = 3
-const WEIGHT = 5
 const CALL = 6
-const FLAGS = 9
-const SHAPE = 10
-const CUTS = 13
-/** Columns that are often the same in all rows of a statement: they are bound once, by these names. */
-const SHARED: readonly (keyof Shared | null)[] = Array.from({ length: COLUMNS }, (_, column) => {
-  const names: Record<number, keyof Shared> = {
-    [FUNCTION_ID]: 'functionId',
-    [PROCESS_ID]: 'processId',
-    [WEIGHT]: 'weight',
-    [FLAGS]: 'flags',
-    [SHAPE]: 'shape',
-    [CUTS]: 'cuts',
-  }
-  return names[column] ?? null
-})
 /** Places in a row of what each row has for itself. */
 const OWN = SHARED.flatMap((name, column) => (name === null ? [column] : []))
 

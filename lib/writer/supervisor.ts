@@ -22,7 +22,7 @@ const LOOK_AT_LEAST_MS = 500
  * ends this thread, not the app. Rings and files are no part of the heap.
  */
 const WRITER_HEAP_MIB = 512
-/** Its garbage is short-lived: without a limit V8 lets the part of the young grow, in steps and for nothing. */
+/** Its garbage is short-lived: without a limit V8 enlarges the young part in steps, for nothing. */
 const WRITER_YOUNG_MIB = 12
 /** A start that has not come to life by then has failed. */
 const BOOT_TIMEOUT_MS = 15_000
