@@ -3,14 +3,16 @@ import { type ScopeFilter, toBounds } from '../store/queries/filter.js'
 import type { Store } from '../store/read.js'
 import { StoreQueryError } from '../store/read-errors.js'
 import { REMOTE_JOIN, TRACE_ID } from '../store/record-sql.js'
+import { IS_INDEXED, ORDERED_ROOT } from '../store/root-sql.js'
 import { whyMissing } from '../wording/not-shown.js'
+import type { RecordTable } from './record-choice.js'
 
 /** Which records a cut-out is about. */
 export interface Choice {
   /** In a few words: `what was recorded`, `trace 5f0c…`. */
   readonly about: string
   /** Condition on the column `id` of one of the tables. */
-  readonly where: (table: 'calls' | 'errors') => string
+  readonly where: (table: RecordTable) => string
   readonly params: Readonly<Record<string, string | bigint>>
   /** Unix microseconds, `sinceUs <= moment < untilUs`; of records that are chosen by name `null`: from the first to the last. */
   readonly span: { readonly sinceUs: number; readonly untilUs: number } | null
@@ -25,8 +27,12 @@ const MOST_TRACES = 100
 
 const IN_SPAN = 'id >= $sinceId AND id < $untilId'
 /** `$traces`: JSON list of `[process_id, trace]`. */
-const inTraces = (table: string) => `id IN (SELECT r.id FROM json_each($traces) k CROSS JOIN ${table} r
-    ON r.trace = CAST(json_extract(k.value, '$[1]') AS INTEGER) AND r.process_id = json_extract(k.value, '$[0]'))`
+const NUMBER = `CAST(json_extract(k.value, '$[1]') AS INTEGER)`
+const ORDERED_ROOTS = `SELECT r.id FROM json_each($traces) k
+    CROSS JOIN processes p ON p.process_id = json_extract(k.value, '$[0]') CROSS JOIN calls r ON ${ORDERED_ROOT('r', 'p', NUMBER)}`
+const inTraces = (table: RecordTable) => `id IN (SELECT r.id FROM json_each($traces) k CROSS JOIN ${table} r
+    ON r.trace = ${NUMBER} AND ${IS_INDEXED('r.')} AND r.process_id = json_extract(k.value, '$[0]')
+    ${table === 'calls' ? `UNION ALL ${ORDERED_ROOTS}` : ''})`
 
 /**
  * @param id a trace id, call id or fingerprint; none: what ended in the span

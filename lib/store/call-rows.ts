@@ -15,36 +15,13 @@ const SIZES = [ROWS_PER_STATEMENT, 5, 1] as const
 
 /** The id is put together by SQLite: it needs 62 bits, and binding a BigInt costs more than two numbers. */
 export const ID_SQL = `CAST(? AS INTEGER) * ${ID_SALT_SPAN} + CAST(? AS INTEGER)`
+/** The first part is the same in all rows of a statement; SQLite works it out once. */
+const ROW_ID_SQL = `CAST(@baseUs AS INTEGER) * ${ID_SALT_SPAN} + CAST(? AS INTEGER)`
 
-/**
- * The values of a row, two for the id and one for each other column. Those that are often the same in all rows of a
- * statement have the name by which they are bound once.
- */
-const SHARED: readonly (keyof Shared | null)[] = [
-  null, // end, in microseconds
-  null, // salt
-  'functionId',
-  'processId',
-  null, // duration
-  'weight',
-  null, // call
-  null, // trace
-  null, // parent
-  'flags',
-  'shape',
-  null, // arguments
-  null, // result
-  'cuts',
-]
-const COLUMNS = SHARED.length
-const SALT = 1
-const FUNCTION_ID = 2
-const PROCESS_ID = 3
-const CALL = 6
-/** Places in a row of what each row has for itself. */
-const OWN = SHARED.flatMap((name, column) => (name === null ? [column] : []))
-
+/** What may be the same in all rows of a statement, and is then bound once. */
 interface Shared {
+  /** The ids of the rows are given from here on. */
+  baseUs: number
   functionId: number
   processId: number
   weight: number
@@ -53,14 +30,66 @@ interface Shared {
   cuts: string | null
 }
 
+/** A row as a statement has it: for each column `?`, what is bound once for all rows, or what it always is. */
+type RowSql = readonly string[]
+const ANY_ROW: RowSql = [ROW_ID_SQL, ...Array.from({ length: 12 }, () => '?')]
+const ALIKE: RowSql = [
+  ROW_ID_SQL,
+  '@functionId',
+  '@processId',
+  '?', // duration
+  '@weight',
+  '?', // call
+  '?', // trace
+  '?', // parent
+  '@flags',
+  '@shape',
+  '?', // arguments
+  '?', // result
+  '@cuts',
+]
+const COLUMNS = ALIKE.length
+const ID = 0
+const FUNCTION_ID = 1
+const PROCESS_ID = 2
+const CALL = 5
+const TRACE = 6
+const PARENT = 7
+/** Roots in order, see {@link RootOrder}. */
+const ALIKE_ROOTS: RowSql = ALIKE.with(TRACE, '0').with(PARENT, 'NULL')
+
+/** Places of the values that each row has for itself. */
+const ownPlaces = (row: RowSql) => row.flatMap((sql, column) => (sql.includes('?') ? [column] : []))
+
 /**
  * With OR FAIL the rows before the one that is refused stay. Without it SQLite keeps a copy of every page that a
  * statement of several rows changes, to be able to take them back.
  */
-function insertSql(rows: number, shared: readonly (string | null)[]): string {
-  const [, , ...columns] = shared
-  const row = `(${[ID_SQL, ...columns.map(name => (name === null ? '?' : `@${name}`))].join(', ')})`
-  return `INSERT OR FAIL INTO calls VALUES ${Array.from({ length: rows }, () => row).join(', ')}`
+function insertSql(rows: number, row: RowSql): string {
+  return `INSERT OR FAIL INTO calls VALUES ${Array.from({ length: rows }, () => `(${row.join(', ')})`).join(', ')}`
+}
+
+/** Writes rows that have much in common, a full statement of them. */
+class AlikeRows {
+  readonly #statement: Statement
+  readonly #places: readonly number[]
+  /** What rows have for themselves, and at the end what they share. */
+  readonly #values: unknown[]
+
+  constructor(db: Database, row: RowSql, shared: Shared) {
+    this.#statement = db.prepare(insertSql(ROWS_PER_STATEMENT, row))
+    this.#places = ownPlaces(row)
+    this.#values = [...new Array(ROWS_PER_STATEMENT * this.#places.length).fill(null), shared]
+  }
+
+  run(rows: readonly Value[]): RunResult | undefined {
+    const values = this.#values
+    const places = this.#places
+    let at = 0
+    for (let row = 0; row < rows.length; row += COLUMNS)
+      for (let i = 0; i < places.length; i++) values[at++] = rows[row + places[i]!]
+    return this.#statement.run(...values)
+  }
 }
 
 /** The year 2112. */
@@ -75,7 +104,7 @@ const STEPS = 4
 const WIDEST_RANGE = 2 ** 30
 
 /**
- * Runs an INSERT with ever higher salts until its id is free, so that two records that end in the same
+ * Runs an INSERT with ever higher ids until its id is free, so that two records that end in the same
  * microsecond with the same salt are both kept. Drawing keeps that cheap when a clock stands still and thousands
  * of records want one id.
  */
@@ -106,7 +135,7 @@ export function isBadData(error: unknown): boolean {
 /** better-sqlite3 cannot bind a value: the statement was not run. */
 function isRefusedByDriver(error: unknown): boolean {
   const isOfDriver = error instanceof TypeError || error instanceof RangeError
-  return isOfDriver && /\bbind|parameter value/.test(error.message)
+  return isOfDriver && /\bbind|parameter/.test(error.message)
 }
 
 /** After these `changes()` tells how many rows came before; after a value of the wrong type it says 0, and they stay. */
@@ -119,26 +148,33 @@ const STOPS_AT_ITS_ROW = /^SQLITE_CONSTRAINT_(?!DATATYPE)/
 export class CallRows {
   readonly #statements: readonly Statement[]
   readonly #single: Statement
-  readonly #alike: Statement
+  readonly #alike: AlikeRows
+  readonly #alikeRoots: AlikeRows
   readonly #changes: Statement
   readonly #onBadRow: OnBadRow
   readonly #values: Value[] = new Array<Value>(ROWS_PER_STATEMENT * COLUMNS).fill(null)
-  /** What the rows queued have in common, as long as {@link #areAlike}. */
-  readonly #shared: Shared = { functionId: 0, processId: 0, weight: 0, flags: 0, shape: null, cuts: null }
-  /** What rows that are alike have for themselves, and at the end what they share. */
-  readonly #ownValues: unknown[] = new Array(ROWS_PER_STATEMENT * OWN.length + 1).fill(null)
+  /** Where the ids of the rows queued begin, and what else these have in common as long as {@link #areAlike}. */
+  readonly #shared: Shared = {
+    baseUs: 0,
+    functionId: 0,
+    processId: 0,
+    weight: 0,
+    flags: 0,
+    shape: null,
+    cuts: null,
+  }
   #areAlike = true
+  #areRoots = true
   #areSound = true
   #used = 0
   #stored = 0
 
   constructor(db: Database, onBadRow: OnBadRow) {
-    const none = SHARED.map(() => null)
-    this.#statements = SIZES.map(rows => db.prepare(insertSql(rows, none)))
+    this.#statements = SIZES.map(rows => db.prepare(insertSql(rows, ANY_ROW)))
     this.#single = this.#statements[SIZES.length - 1]!
-    this.#alike = db.prepare(insertSql(ROWS_PER_STATEMENT, SHARED))
+    this.#alike = new AlikeRows(db, ALIKE, this.#shared)
+    this.#alikeRoots = new AlikeRows(db, ALIKE_ROOTS, this.#shared)
     this.#changes = db.prepare('SELECT changes()').pluck()
-    this.#ownValues[this.#ownValues.length - 1] = this.#shared
     this.#onBadRow = onBadRow
   }
 
@@ -147,6 +183,7 @@ export class CallRows {
     return this.#stored
   }
 
+  /** @param trace 0: the call is the root, and stands in order */
   add(
     endUs: number,
     salt: number,
@@ -164,11 +201,18 @@ export class CallRows {
     cuts: string | null,
   ): void {
     const values = this.#values
+    const shared = this.#shared
     const duration = Math.round(durationNs)
     let at = this.#used
-    if (at === 0) this.#begin(functionId, processId, weight, flags, shape, cuts)
-    else if (this.#areAlike) {
-      const shared = this.#shared
+    let id = (Math.trunc(endUs) - shared.baseUs) * ID_SALT_SPAN + salt
+    if (at > 0 && !Number.isSafeInteger(id)) {
+      this.flush()
+      at = 0
+    }
+    if (at === 0) {
+      this.#begin(Math.trunc(endUs), functionId, processId, weight, flags, shape, cuts)
+      id = salt
+    } else if (this.#areAlike) {
       this.#areAlike =
         functionId === shared.functionId &&
         shape === shared.shape &&
@@ -177,6 +221,7 @@ export class CallRows {
         cuts === shared.cuts &&
         processId === shared.processId
     }
+    if (trace !== 0 || parent !== 0) this.#areRoots = false
     if (
       !Number.isSafeInteger(duration) ||
       !Number.isSafeInteger(call) ||
@@ -184,8 +229,7 @@ export class CallRows {
       !Number.isSafeInteger(parent)
     )
       this.#areSound = false
-    values[at++] = endUs
-    values[at++] = salt
+    values[at++] = id
     values[at++] = functionId
     values[at++] = processId
     values[at++] = duration
@@ -220,6 +264,7 @@ export class CallRows {
   }
 
   #begin(
+    baseUs: number,
     functionId: number,
     processId: number,
     weight: number,
@@ -228,6 +273,7 @@ export class CallRows {
     cuts: string | null,
   ): void {
     const shared = this.#shared
+    shared.baseUs = baseUs
     shared.functionId = functionId
     shared.processId = processId
     shared.weight = weight
@@ -235,6 +281,7 @@ export class CallRows {
     shared.shape = shape
     shared.cuts = cuts
     this.#areAlike = true
+    this.#areRoots = true
     this.#areSound = true
   }
 
@@ -257,22 +304,18 @@ export class CallRows {
 
   #run(statement: Statement, from: number, width: number): RunResult | undefined {
     const values = this.#values
+    if (width === values.length && this.#areAlike)
+      return (this.#areRoots ? this.#alikeRoots : this.#alike).run(values)
     // Spread arguments are bound faster than one array.
-    if (width < values.length) return statement.run(...values.slice(from, from + width))
-    if (!this.#areAlike) return statement.run(...values)
-    const own = this.#ownValues
-    let at = 0
-    for (let row = 0; row < values.length; row += COLUMNS)
-      for (let i = 0; i < OWN.length; i++) own[at++] = values[row + OWN[i]!]
-    return this.#alike.run(...own)
+    return statement.run(...values.slice(from, from + width), this.#shared)
   }
 
   #writeSingly(from: number): void {
     const row = this.#values.slice(from, from + COLUMNS)
     try {
-      insertAtFreeId(row[SALT] as number, salt => {
-        row[SALT] = salt
-        if (this.#single.run(...row)?.changes !== 1)
+      insertAtFreeId(row[ID] as number, id => {
+        row[ID] = id
+        if (this.#single.run(...row, this.#shared)?.changes !== 1)
           throw new CommitLostError('An INSERT of a call did not report it')
       })
       this.#stored++

@@ -1,4 +1,4 @@
-import { REMOTE_TRACE_BYTES } from '../queue/layout.js'
+import { FrameFlag, REMOTE_TRACE_BYTES } from '../queue/layout.js'
 import { CallRows, insertAtFreeId, isBadData, isMoment, type OnBadRow } from './call-rows.js'
 import type { Database } from './driver.js'
 import { BadRowError, CommitLostError } from './errors.js'
@@ -12,6 +12,7 @@ import type {
   SecondDelta,
   TotalsDelta,
 } from './records.js'
+import { RootOrder } from './root-order.js'
 import { forgetHour } from './sum-hours.js'
 import { WrittenTraces } from './written-traces.js'
 
@@ -61,6 +62,7 @@ export class StoreWriter {
   #seenProcess = 0
   #seenEndUs = 0
   readonly #remoteTraces = new WrittenTraces()
+  readonly #roots = new RootOrder()
   /** Hours to which this transaction has added: their sums are gone. */
   readonly #addedHours = new Set<number>()
   #lastLane: WrittenLane | null = null
@@ -174,6 +176,11 @@ export class StoreWriter {
       return
     }
     this.#seen(processId, endUs)
+    // A root that is kept in hindsight may come later than calls that ended after it.
+    const isOrdered =
+      trace === call &&
+      (flags & FrameFlag.hindsight) === 0 &&
+      this.#roots.isNext(processId, call, endUs, durationNs)
     this.#calls.add(
       endUs,
       salt,
@@ -182,7 +189,7 @@ export class StoreWriter {
       durationNs,
       weight,
       call,
-      trace,
+      isOrdered ? 0 : trace,
       parent,
       flags,
       shape,

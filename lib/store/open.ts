@@ -178,7 +178,7 @@ function setAndCheck(db: Database, file: string, pragma: string, wanted: string 
 function probe(db: Database): void {
   for (const table of ['calls', 'errors'])
     prepared(db, `SELECT * FROM ${table} ORDER BY id DESC LIMIT 1`).all()
-  prepared(db, 'SELECT max(trace) FROM calls').all()
+  prepared(db, 'SELECT max(trace) FROM calls WHERE trace <> 0').all()
   prepared(db, 'SELECT count(*) FROM processes').all()
 }
 

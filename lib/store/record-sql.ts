@@ -14,7 +14,8 @@ export const HEX = (column: string) => `printf('%016x', ${column})`
 export const AT = (row: string) =>
   `strftime('%Y-%m-%dT%H:%M:%fZ', (${row}.id >> ${ID_SALT_BITS}) / 1e6, 'unixepoch')`
 export const PROCESS = `p.script || '[' || p.pid || ']'`
-export const TRACE_ID = (row: string) => `coalesce(t.trace_id, p.boot || ${HEX(`${row}.trace`)})`
+export const TRACE_ID = (row: string, trace = `${row}.trace`) =>
+  `coalesce(t.trace_id, p.boot || ${HEX(trace)})`
 /** The first calls of a trace that came from outside hang below the span that called this process. */
 export const PARENT_ID = (row: string) =>
   `CASE WHEN ${row}.parent IS NOT NULL THEN ${HEX(`${row}.parent`)} ELSE t.parent_id END`

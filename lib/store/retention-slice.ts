@@ -1,4 +1,5 @@
 import { type Database, prepared } from './driver.js'
+import { IS_INDEXED } from './root-sql.js'
 import { ID_SALT_BITS } from './schema.js'
 import { forgetHoursUpTo } from './sum-hours.js'
 import { inTransaction } from './transaction.js'
@@ -14,9 +15,9 @@ export const STALLS_PER_STEP = 50
 const deleteTraces = (table: RecordTable, other: RecordTable) => `DELETE FROM remote_traces
   WHERE (process_id, trace) IN (SELECT process_id, trace FROM ${table} NOT INDEXED WHERE id <= ? AND trace < 0)
     AND NOT EXISTS (SELECT 1 FROM ${table} r
-      WHERE r.trace = remote_traces.trace AND r.process_id = remote_traces.process_id AND r.id > ?)
+      WHERE r.trace = remote_traces.trace AND ${IS_INDEXED('r.')} AND r.process_id = remote_traces.process_id AND r.id > ?)
     AND NOT EXISTS (SELECT 1 FROM ${other} r
-      WHERE r.trace = remote_traces.trace AND r.process_id = remote_traces.process_id)`
+      WHERE r.trace = remote_traces.trace AND ${IS_INDEXED('r.')} AND r.process_id = remote_traces.process_id)`
 export const DELETE_TRACES = {
   calls: deleteTraces('calls', 'errors'),
   errors: deleteTraces('errors', 'calls'),

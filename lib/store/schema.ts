@@ -1,8 +1,10 @@
 import { BUCKET_COUNT, bucketUpperNs } from '../totals/layout.js'
 import { AT, HEX, PARENT_ID, PROCESS, RECORDED, REMOTE_JOIN, TRACE_ID } from './record-sql.js'
+import { TRACE_OF_CALL } from './root-sql.js'
 import { HOURS_SCHEMA } from './schema-hours.js'
 import { INCIDENTS_SCHEMA } from './schema-incidents.js'
 import { RECORDER_SCHEMA } from './schema-recorder.js'
+import { rootsSchema } from './schema-roots.js'
 
 /**
  * The file format. Tables are internal; the views are the public contract (see README). `user_version` is
@@ -13,7 +15,7 @@ import { RECORDER_SCHEMA } from './schema-recorder.js'
  * of the primary key and need no index. It stays positive until the year 2112.
  */
 export const APPLICATION_ID = 0x43_53_47_54
-export const SCHEMA_VERSION = 3
+export const SCHEMA_VERSION = 4
 export { ID_SALT_BITS, ID_SALT_SPAN } from './record-sql.js'
 
 /**
@@ -21,9 +23,9 @@ export { ID_SALT_BITS, ID_SALT_SPAN } from './record-sql.js'
  * merges the two along their primary keys and stops at a LIMIT: joining after the UNION sorts both tables in full,
  * and with a plain JOIN it starts from `functions` and the rows come in no order.
  */
-const recentCall = (outcome: string, result: string, weight: string, recorded: string) =>
+const recentCall = (trace: string, outcome: string, result: string, weight: string, recorded: string) =>
   `${AT('r')} AS at, f.name AS function, ${outcome} AS outcome, r.duration_ns / 1e6 AS duration_ms,
-         r.args AS args, ${result} AS result, ${weight} AS weight, ${TRACE_ID('r')} AS trace_id,
+         r.args AS args, ${result} AS result, ${weight} AS weight, ${TRACE_ID('r', trace)} AS trace_id,
          ${PARENT_ID('r')} AS parent_id, ${HEX('r.call')} AS call_id, ${PROCESS} AS process,
          r.shape AS shape, ${recorded} AS recorded, r.cuts AS cuts`
 
@@ -55,7 +57,7 @@ CREATE TABLE calls (
   duration_ns INTEGER NOT NULL,
   weight      REAL NOT NULL,                -- 1 / probability that this record was kept; 0: kept in hindsight
   call        INTEGER NOT NULL,
-  trace       INTEGER NOT NULL,             -- call number of the root call; negative: see remote_traces
+  trace       INTEGER NOT NULL,             -- call number of the root call; negative: see remote_traces; 0: a root, in order
   parent      INTEGER,
   flags       INTEGER NOT NULL,             -- FrameFlag
   shape       TEXT,                         -- JSON: type and size of each argument, [["array",500],"number"]
@@ -180,7 +182,7 @@ const JOINED = (row: string) =>
   LEFT JOIN processes p ON p.process_id = ${row}.process_id
   ${REMOTE_JOIN(row)}`
 
-const VIEWS = `
+const RECENT_ERRORS = `
 CREATE VIEW recent_errors AS
 SELECT ${AT('e')} AS at, f.name AS function, e.error AS error, e.message AS message,
        e.duration_ns / 1e6 AS duration_ms, e.args AS args, e.stack AS stack,
@@ -189,15 +191,18 @@ SELECT ${AT('e')} AS at, f.name AS function, e.error AS error, e.message AS mess
 FROM errors e
   ${JOINED('e')}
 ORDER BY e.id DESC;
+`
 
+/** @param trace number of the trace of a row of `calls` */
+const recentCalls = (trace: string) => `
 CREATE VIEW recent_calls AS
 SELECT at, function, outcome, duration_ms, args, result, weight, trace_id, parent_id, call_id, process, shape, recorded, cuts
 FROM (
-  SELECT r.id AS id, ${recentCall("'ok'", 'r.result', 'r.weight', RECORDED('r'))}
+  SELECT r.id AS id, ${recentCall(trace, "'ok'", 'r.result', 'r.weight', RECORDED('r'))}
   FROM calls r
   ${JOINED('r')}
   UNION ALL
-  SELECT r.id, ${recentCall("'error'", 'NULL', '1.0', "'error'")}
+  SELECT r.id, ${recentCall('r.trace', "'error'", 'NULL', '1.0', "'error'")}
   FROM errors r
   ${JOINED('r')}
   ORDER BY 1 DESC
@@ -207,7 +212,11 @@ FROM (
 const bucketRows = () =>
   Array.from({ length: BUCKET_COUNT }, (_, bucket) => `(${bucket},${bucketUpperNs(bucket)})`).join(',')
 
-const FIRST_SCHEMA = [TABLES, VIEWS, `INSERT INTO latency_buckets VALUES ${bucketRows()};`]
+const FIRST_SCHEMA = [
+  TABLES,
+  RECENT_ERRORS + recentCalls('r.trace'),
+  `INSERT INTO latency_buckets VALUES ${bucketRows()};`,
+]
 
 /**
  * One step per version: `MIGRATIONS[n]` brings version n to n + 1. Version 0 is the empty file.
@@ -217,6 +226,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   FIRST_SCHEMA,
   INCIDENTS_SCHEMA,
   [...HOURS_SCHEMA, ...RECORDER_SCHEMA],
+  rootsSchema(recentCalls(TRACE_OF_CALL('r'))),
 ]
 
 /** Statements that bring an empty file to the current version. */

@@ -166,7 +166,7 @@ function middleTrace(path: string, calls: number): { trace: string; call: string
   const [row] = store.sql(
     `SELECT printf('%016x', trace) AS trace, printf('%016x', max(call)) AS call FROM calls
      WHERE trace = (SELECT trace FROM calls WHERE id >= (SELECT (min(id) >> 1) + (max(id) >> 1) FROM calls)
-                      AND call > trace LIMIT 1)`,
+                      AND trace > 0 AND call > trace LIMIT 1)`,
   )
   return row as { trace: string; call: string }
 }

@@ -19,7 +19,7 @@ function scene(made: TestStore): void {
   for (let i = 0; i < 10; i++) made.call({ atMs: T0_MS + i * MINUTE_MS, fn: 'Old.call' })
   made.error({ atMs: T0_MS + 2 * MINUTE_MS, fn: 'Old.error' })
   const late = T0_MS + 65 * MINUTE_MS
-  made.call({ call: 500, trace: 500, fn: 'Client.ask', atMs: late + 20, durationMs: 20, args: '["secret"]' })
+  made.call({ call: 500, trace: 0, fn: 'Client.ask', atMs: late + 20, durationMs: 20, args: '["secret"]' })
   made.remote(-7, traceIdOf(500), hex16(500), 2)
   made.call({
     process: 2,

@@ -2,10 +2,12 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { loadDriver } from '../../lib/store/driver.js'
 import { classify, SchemaTooNewError, StoreSetupError } from '../../lib/store/errors.js'
+import { StoreWriter } from '../../lib/store/insert.js'
 import { migrate } from '../../lib/store/migrate.js'
+import { openStore } from '../../lib/store/read.js'
 import { MIGRATIONS } from '../../lib/store/schema.js'
 import { VIEW_NAMES } from '../../lib/store/sql.js'
-import { column, kept, tempFolder } from './temp-store.js'
+import { all, column, kept, T0_US, tempFolder } from './temp-store.js'
 
 const STEPS = [
   ['CREATE TABLE a(x)', 'INSERT INTO a VALUES (1)'],
@@ -89,12 +91,44 @@ describe('a file of version 2', () => {
     db.exec("INSERT INTO incidents VALUES (1, 1, 'disk_full', 10, NULL, 'x')")
     expect(() => column(db, 'SELECT count(*) FROM recorder_states')).toThrow(/no such table/)
     migrate(db, path)
-    expect(column(db, 'PRAGMA user_version')).toEqual([3])
+    expect(column(db, 'PRAGMA user_version')).toEqual([MIGRATIONS.length])
     expect(column(db, 'SELECT kind FROM incidents')).toEqual(['disk_full'])
     for (const table of ['recorder_states', 'hours', 'tunings'])
       expect(column(db, `SELECT count(*) FROM ${table}`)).toEqual([0])
   })
 })
+
+describe('a file of version 3', () => {
+  it('keeps its calls and their traces, and takes roots in order', () => {
+    const { path, db } = database()
+    migrate(db, path, MIGRATIONS.slice(0, 3))
+    db.exec(`
+      INSERT INTO processes VALUES (1, '00000000000000aa', 1, 'a.js', 'h', 'v20', '1', ${T0_US}, ${T0_US + 900}, NULL, NULL);
+      INSERT INTO functions VALUES (1, 'f');
+      INSERT INTO calls VALUES (${T0_US + 10} * 2048, 1, 1, 5, 1, 1, 1, NULL, 0, NULL, NULL, NULL, NULL);
+      INSERT INTO calls VALUES (${T0_US + 9} * 2048, 1, 1, 5, 1, 2, 1, 1, 0, NULL, NULL, NULL, NULL)`)
+    const shown = () => all(db, 'SELECT trace_id, call_id, parent_id FROM recent_calls')
+    const before = shown()
+    migrate(db, path)
+    expect(column(db, 'PRAGMA user_version')).toEqual([MIGRATIONS.length])
+    expect(shown()).toEqual(before)
+    const writer = new StoreWriter(db)
+    writer.begin()
+    for (const n of [3, 4]) writer.call(T0_US + 10 * n, n, 1, 1, 5, 1, n, n, 0, 0, null, null, null, null)
+    writer.commit()
+    expect(column(db, 'SELECT trace FROM calls ORDER BY call')).toEqual([1, 1, 3, 0])
+    using store = openStore(path)
+    const idsOf = (call: number) =>
+      store
+        .trace(`00000000000000aa${hex16(call)}`)
+        .map(row => row.call_id)
+        .sort()
+    expect([1, 3, 4].map(idsOf)).toEqual([[hex16(1), hex16(2)], [hex16(3)], [hex16(4)]])
+    expect(column(db, 'PRAGMA integrity_check')).toEqual(['ok'])
+  })
+})
+
+const hex16 = (n: number) => n.toString(16).padStart(16, '0')
 
 describe('failures are sorted by what can be done', () => {
   it.each([

@@ -13,6 +13,7 @@ import {
   REMOTE_JOIN,
   TRACE_ID,
 } from '../record-sql.js'
+import { HAS_NEIGHBOUR, IS_INDEXED, ORDERED_ROOT, TRACE_OF_CALL } from '../root-sql.js'
 import { SUMMED_HOURS, TOTALS_OF_SPANS } from '../totals-sql.js'
 import type { Outcome, TotalOrder } from './filter.js'
 
@@ -59,11 +60,12 @@ export function errorsOfProcessSql(): string {
     WHERE e.process_id = $processId ORDER BY e.id DESC LIMIT $limit`
 }
 
-const LEG_COLUMNS = 'id, function_id, process_id, duration_ns, trace, parent, call, flags, shape, args, cuts'
+const legColumns = (trace: string) =>
+  `id, function_id, process_id, duration_ns, ${trace} AS trace, parent, call, flags, shape, args, cuts`
 export const OK_LEG = (where: string) =>
-  `SELECT ${LEG_COLUMNS}, 'ok' AS outcome, result, weight, NULL AS error, NULL AS message FROM calls WHERE ${where}`
+  `SELECT ${legColumns(TRACE_OF_CALL('calls'))}, 'ok' AS outcome, result, weight, NULL AS error, NULL AS message FROM calls WHERE ${where}`
 export const ERROR_LEG = (where: string) =>
-  `SELECT ${LEG_COLUMNS}, 'error' AS outcome, NULL AS result, 1.0 AS weight, error, message FROM errors WHERE ${where}`
+  `SELECT ${legColumns('trace')}, 'error' AS outcome, NULL AS result, 1.0 AS weight, error, message FROM errors WHERE ${where}`
 export const CALL_COLUMNS = `${AT('r')} AS at, f.name AS function, r.outcome AS outcome, r.duration_ns / 1e6 AS duration_ms,
   r.args AS args, r.result AS result, r.weight AS weight, ${TRACE_ID('r')} AS trace_id,
   ${PARENT_ID('r')} AS parent_id, ${HEX('r.call')} AS call_id, ${PROCESS} AS process, r.shape AS shape,
@@ -105,12 +107,16 @@ export function countSinceSql(conditions: TailConditions): string {
 }
 
 /** `$process` and `$trace` are what the id says if the trace began here, `$traceId` is what it was called outside. */
-const BEGAN_HERE = 'trace = $trace AND process_id = $process AND id >= $sinceId AND id < $untilId'
+const BEGAN_HERE = `trace = $trace AND ${IS_INDEXED('')} AND process_id = $process AND id >= $sinceId AND id < $untilId`
 const cameFromOutside = (table: string) => `id IN (
-    SELECT o.id FROM remote_traces t CROSS JOIN ${table} o ON o.trace = t.trace AND o.process_id = t.process_id
+    SELECT o.id FROM remote_traces t CROSS JOIN ${table} o ON o.trace = t.trace AND ${IS_INDEXED('o.')} AND o.process_id = t.process_id
     WHERE t.trace_id = $traceId AND o.id >= $sinceId AND o.id < $untilId ORDER BY o.id LIMIT $limit)`
+const IS_ITS_ROOT = `id IN (
+    SELECT o.id FROM processes p CROSS JOIN calls o ON ${ORDERED_ROOT('o', 'p', '$trace')}
+    WHERE p.process_id = $process AND +o.id >= $sinceId AND +o.id < $untilId)`
 const TRACE_LEGS = [
   OK_LEG(BEGAN_HERE),
+  OK_LEG(IS_ITS_ROOT),
   ERROR_LEG(BEGAN_HERE),
   OK_LEG(cameFromOutside('calls')),
   ERROR_LEG(cameFromOutside('errors')),
@@ -129,20 +135,28 @@ export const PROCESS_OF_BOOT_SQL = 'SELECT process_id FROM processes WHERE boot 
  * numbered by its first call, with a minus sign when it came from outside.
  */
 const CALL_PLACES = {
-  root: 'trace = $call',
-  near: 'trace BETWEEN $call - 100 AND $call AND call = $call',
-  recent: 'trace BETWEEN $call - 10000 AND $call AND call = $call',
-  remote: 'trace BETWEEN -$call AND 10000 - $call AND call = $call',
+  root: `${IS_INDEXED('')} AND trace = $call`,
+  near: `${IS_INDEXED('')} AND trace BETWEEN $call - 100 AND $call AND call = $call`,
+  recent: `${IS_INDEXED('')} AND trace BETWEEN $call - 10000 AND $call AND call = $call`,
+  remote: `${IS_INDEXED('')} AND trace BETWEEN -$call AND 10000 - $call AND call = $call`,
   anywhere: 'call = $call',
 } as const
 export type CallPlace = keyof typeof CALL_PLACES
 export const CALL_PLACE_NAMES: readonly CallPlace[] = ['root', 'near', 'recent', 'remote', 'anywhere']
 
+const ORDERED_ROOTS = `SELECT o.id, o.process_id, o.call AS trace FROM processes p CROSS JOIN calls o
+      ON ${ORDERED_ROOT('o', 'p', '$call')} WHERE ${HAS_NEIGHBOUR('p', '$call')}`
+
 export function tracesOfCallSql(place: CallPlace): string {
   const where = CALL_PLACES[place]
+  const legs = [
+    `SELECT id, process_id, ${TRACE_OF_CALL('calls')} AS trace FROM calls WHERE ${where}`,
+    `SELECT id, process_id, trace FROM errors WHERE ${where}`,
+  ]
+  if (place === 'root') legs.push(ORDERED_ROOTS)
   return `SELECT r.process_id AS process, r.trace AS trace, ${TRACE_ID('r')} AS traceId FROM (
     SELECT process_id, trace, max(id) AS newest FROM (
-      SELECT id, process_id, trace FROM calls WHERE ${where} UNION ALL SELECT id, process_id, trace FROM errors WHERE ${where}
+      ${legs.join(' UNION ALL ')}
     ) GROUP BY process_id, trace ORDER BY newest DESC LIMIT $limit
   ) r CROSS JOIN processes p ON p.process_id = r.process_id ${REMOTE_JOIN('r')} ORDER BY r.newest DESC`
 }

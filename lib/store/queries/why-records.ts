@@ -1,6 +1,7 @@
 import { FrameFlag } from '../../queue/layout.js'
 import type { RowReader } from '../read-file.js'
 import { HEX, ID_SALT_BITS, PROCESS } from '../record-sql.js'
+import { IS_INDEXED, ORDERED_ROOT, TRACE_OF_CALL } from '../root-sql.js'
 
 /** What is looked at of one recorded call. */
 export interface WhyRecord {
@@ -51,7 +52,8 @@ const TEXT = (column: string) =>
 // Records kept in hindsight have no arguments, and are there because of how another call ended.
 const RECORDS_SQL = (table: Table) => `SELECT CAST(r.id AS TEXT) AS key, r.id >> ${ID_SALT_BITS} AS endUs,
     r.process_id AS processId, coalesce(${PROCESS}, 'unknown') AS process, r.duration_ns AS durationNs,
-    ${table === 'calls' ? 'r.weight' : '1.0'} AS weight, ${HEX('r.call')} AS callId, r.call AS call, r.trace AS trace,
+    ${table === 'calls' ? 'r.weight' : '1.0'} AS weight, ${HEX('r.call')} AS callId, r.call AS call,
+    ${table === 'calls' ? TRACE_OF_CALL('r') : 'r.trace'} AS trace,
     r.parent AS parent, r.flags AS flags, ${TEXT('shape')}, ${TEXT('args')}, ${table === 'calls' ? 0 : 1} AS failed
   FROM ${table} r LEFT JOIN processes p ON p.process_id = r.process_id
   WHERE ${RANGE} AND r.function_id = $functionId AND r.flags & ${FrameFlag.hindsight} = 0
@@ -112,9 +114,11 @@ function microseconds(id: bigint): number {
 const ROWS_OF_A_TRACE = 200
 const CALLERS_LOOKED_UP = 400
 const CALLERS_SQL = `SELECT call, process_id AS processId, function_id AS functionId FROM (
-    SELECT call, process_id, function_id FROM calls WHERE trace = $trace LIMIT ${ROWS_OF_A_TRACE})
+    SELECT call, process_id, function_id FROM calls WHERE trace = $trace AND ${IS_INDEXED('')} LIMIT ${ROWS_OF_A_TRACE})
   UNION ALL SELECT call, process_id, function_id FROM (
-    SELECT call, process_id, function_id FROM errors WHERE trace = $trace LIMIT ${ROWS_OF_A_TRACE})`
+    SELECT call, process_id, function_id FROM errors WHERE trace = $trace LIMIT ${ROWS_OF_A_TRACE})
+  UNION ALL SELECT o.call, o.process_id, o.function_id FROM processes p
+    CROSS JOIN calls o ON ${ORDERED_ROOT('o', 'p', '$trace')} WHERE p.process_id = $processId`
 
 /** Function that called each of some records, spread over all of them; `null`: nothing recorded tells. */
 export function readCallers(read: RowReader, records: readonly WhyRecord[]): Map<number, string | null> {
@@ -126,7 +130,7 @@ export function readCallers(read: RowReader, records: readonly WhyRecord[]): Map
     const index = nested[Math.floor(at)] as number
     const { trace, parent, processId } = records[index] as WhyRecord
     const found = read
-      .all<{ call: number; processId: number; functionId: number }>(CALLERS_SQL, { trace })
+      .all<{ call: number; processId: number; functionId: number }>(CALLERS_SQL, { trace, processId })
       .find(row => row.call === parent && row.processId === processId)
     callers.set(index, found === undefined ? null : nameOf(read, found.functionId, names))
   }
