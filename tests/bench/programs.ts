@@ -8,6 +8,7 @@ import { ProtocolError, parseRowLine, parseRowList, type RowEntry, type RowOutco
 const PROGRAMS = [
   'rows.ts',
   'peers.ts',
+  'turns.ts',
   'pipeline.ts',
   'large-store.ts',
   'service.ts',
