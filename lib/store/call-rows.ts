@@ -313,8 +313,11 @@ export class CallRows {
   #writeSingly(from: number): void {
     const row = this.#values.slice(from, from + COLUMNS)
     try {
-      insertAtFreeId(row[ID] as number, id => {
+      const wanted = row[ID] as number
+      insertAtFreeId(wanted, id => {
         row[ID] = id
+        // A root that has to make room is not in order any more.
+        if (id !== wanted && row[TRACE] === 0) row[TRACE] = row[CALL] as number
         if (this.#single.run(...row, this.#shared)?.changes !== 1)
           throw new CommitLostError('An INSERT of a call did not report it')
       })

@@ -6,6 +6,7 @@ import { makeStoreFolder } from './folder.js'
 import { identify, refuseForeign, statOf } from './inspect.js'
 import { migrate } from './migrate.js'
 import { pause } from './pause.js'
+import { IS_INDEXED, ORDERED_ROOT_SAMPLE } from './root-sql.js'
 import { setAside } from './set-aside.js'
 import { WAL_LIMIT_BYTES } from './write-ahead-log.js'
 
@@ -178,7 +179,11 @@ function setAndCheck(db: Database, file: string, pragma: string, wanted: string 
 function probe(db: Database): void {
   for (const table of ['calls', 'errors'])
     prepared(db, `SELECT * FROM ${table} ORDER BY id DESC LIMIT 1`).all()
-  prepared(db, 'SELECT max(trace) FROM calls WHERE trace <> 0').all()
+  prepared(db, `SELECT max(trace) FROM calls WHERE ${IS_INDEXED('')}`).all()
+  prepared(
+    db,
+    `SELECT call FROM calls WHERE ${ORDERED_ROOT_SAMPLE('')} ORDER BY process_id DESC, call DESC LIMIT 1`,
+  ).all()
   prepared(db, 'SELECT count(*) FROM processes').all()
 }
 
