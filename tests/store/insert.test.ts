@@ -169,6 +169,17 @@ describe('call rows', () => {
     )
   })
 
+  it('that end years apart get their ids, in whatever order they come', () => {
+    const { db, writer } = tempStore()
+    const yearUs = 365 * 86_400e6
+    const ends = Array.from({ length: 100 }, (_, n) => T0_US + [0, 40, -20, 0][n % 4]! * yearUs + n)
+    writer.begin()
+    for (const [n, endUs] of ends.entries()) writer.call(...callArgs({ endUs, salt: n, call: n + 1 }))
+    writer.commit()
+    const wanted = ends.map((endUs, n) => BigInt(endUs) * 2048n + BigInt(n))
+    expect(db.prepare('SELECT id FROM calls ORDER BY call').pluck().safeIntegers().all()).toEqual(wanted)
+  })
+
   it('of a stopped clock are all kept, and stay near their start', () => {
     const { db, writer } = tempStore()
     writer.begin()
