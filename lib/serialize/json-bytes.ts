@@ -150,7 +150,8 @@ export class JsonBytes {
     const scaled = Math.round(value * DECIMALS)
     // Up to 15 digits, no two decimal numbers are the same double: these are the ones JavaScript would write.
     if (scaled / DECIMALS !== value || Math.abs(scaled) > MOST_SCALED) {
-      this.ascii(String(value))
+      // `String` would keep the text in a cache of the engine: it outlives the young generation, and takes half as long again.
+      this.ascii(JSON.stringify(value))
       return
     }
     if (scaled < 0) this.byte(0x2d)
