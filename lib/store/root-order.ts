@@ -15,8 +15,8 @@ export const CALL_BLOCK = 2 ** 32
 
 /**
  * Tells which root calls of a thread stand in the file in the order of their numbers: later ends, higher numbers. Such a
- * root is found by its neighbours (`ORDERED_ROOT`) and takes no entry in the index of traces, which is a
- * fifth of what a row costs.
+ * root is found by its neighbours (`ORDERED_ROOT`) and takes no entry in the index of traces, which is more
+ * than a sixth of what inserting costs.
  *
  * Calls that overlap end in another order than they began; then some are not in order. What an earlier writer of this
  * process has put there is not known, but all of it had begun when the first root that is seen here ended.
