@@ -1,5 +1,13 @@
 import { nowMs } from './clock.js'
-import { CONTROL_BYTES, ControlF64, ControlI32, StopCode, type StopReason, WriterState } from './layout.js'
+import {
+  CALL_BLOCK,
+  CONTROL_BYTES,
+  ControlF64,
+  ControlI32,
+  StopCode,
+  type StopReason,
+  WriterState,
+} from './layout.js'
 import { systemRandom } from './system-random.js'
 
 export type WriterStateName = keyof typeof WriterState
@@ -71,7 +79,7 @@ export class Control {
 
   /** The first of 2^32 call numbers below 2^53 that no other thread of this process counts in. */
   takeCallBlock(): number {
-    return (Atomics.add(this.i32, ControlI32.CALL_BLOCKS, 1) & 0x1f_ff_ff) * 2 ** 32
+    return (Atomics.add(this.i32, ControlI32.CALL_BLOCKS, 1) & 0x1f_ff_ff) * CALL_BLOCK
   }
 
   /** Asks for a flush and returns its ticket. */

@@ -345,6 +345,10 @@ export const FrameFlag = {
 /** Trace id and parent span id behind the payload of a frame with the flag `remote`. */
 export const REMOTE_TRACE_BYTES = 24
 
+/** Call numbers of one thread differ in their last bits only. */
+export const CALL_BLOCK_BITS = 32
+export const CALL_BLOCK = 2 ** CALL_BLOCK_BITS
+
 /** Bytes of a whole lane memory with a ring of `ringBytes`. */
 export function laneMemoryBytes(ringBytes: number): number {
   return openCallsAt(ringBytes).end

@@ -1,17 +1,18 @@
+import { CALL_BLOCK } from '../queue/layout.js'
+
+/** Roots further apart than this keep their entry: they are few, and their neighbours may be far away. */
+const QUIET_US = 100_000
 /** Threads whose place is known; a program that has had more begins anew. */
 const MAX_THREADS = 1_000
 
 interface Thread {
   readonly processId: number
   readonly block: number
-  /** Of the last root in order; infinite: none is known to be. */
+  /** Of the last root that came in order; infinite: none is known to. */
   call: number
-  /** Of the last root in order, or before that of the first root seen. */
+  /** Of the last root that came in order, or before that of the first root seen. */
   endUs: number
 }
-
-/** Call numbers of one thread begin with these bits; see `takeCallBlock`. */
-export const CALL_BLOCK = 2 ** 32
 
 /**
  * Tells which root calls of a thread stand in the file in the order of their numbers: later ends, higher numbers. Such a
@@ -33,15 +34,15 @@ export class RootOrder {
       thread = this.#threadOf(processId, block, endUs)
       this.#last = thread
     }
-    const isNext =
+    const isInOrder =
       thread.call === Number.POSITIVE_INFINITY
         ? endUs - durationNs / 1000 > thread.endUs + 1
         : call > thread.call && endUs >= thread.endUs
-    if (isNext) {
-      thread.call = call
-      thread.endUs = endUs
-    }
-    return isNext
+    if (!isInOrder) return false
+    const quietUs = endUs - thread.endUs
+    thread.call = call
+    thread.endUs = endUs
+    return quietUs <= QUIET_US
   }
 
   #threadOf(processId: number, block: number, endUs: number): Thread {

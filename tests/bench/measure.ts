@@ -58,6 +58,23 @@ export interface ThreadCost {
   readonly untilReturnNs: number
 }
 
+/** Of one block of calls; see {@link perCallOnThread}. */
+export async function blockOnThread(
+  body: Body,
+  { callsPerBlock, settle }: { readonly callsPerBlock: number; readonly settle: () => Promise<unknown> },
+): Promise<ThreadCost> {
+  const before = performance.eventLoopUtilization()
+  const start = process.hrtime.bigint()
+  for (let i = 0; i < callsPerBlock; i++) body(i)
+  const untilReturnNs = Number(process.hrtime.bigint() - start) / callsPerBlock
+  await settle()
+  await sleep(SETTLE_MS)
+  return {
+    wholeNs: (performance.eventLoopUtilization(before).active * 1e6) / callsPerBlock,
+    untilReturnNs,
+  }
+}
+
 /**
  * Nanoseconds per call that this thread was at work, also later in timers and callbacks, by the time its event loop did not
  * wait. `settled` says when the work is done; the rest of what is to come is given {@link SETTLE_MS}.
@@ -66,20 +83,13 @@ export async function perCallOnThread(
   body: Body,
   { callsPerBlock = CALLS_PER_SETTLED_BLOCK, blocks = BLOCKS, settle }: BlockOptions,
 ): Promise<ThreadCost> {
-  const whole: number[] = []
-  const untilReturn: number[] = []
-  for (let block = 0; block < blocks; block++) {
-    const before = performance.eventLoopUtilization()
-    const start = process.hrtime.bigint()
-    for (let i = 0; i < callsPerBlock; i++) body(i)
-    untilReturn.push(Number(process.hrtime.bigint() - start) / callsPerBlock)
-    await settle()
-    await sleep(SETTLE_MS)
-    whole.push((performance.eventLoopUtilization(before).active * 1e6) / callsPerBlock)
-  }
+  const costs: ThreadCost[] = []
+  for (let block = 0; block < blocks; block++)
+    costs.push(await blockOnThread(body, { callsPerBlock, settle }))
+  const warm = costs.slice(WARM_UP_BLOCKS)
   return {
-    wholeNs: median(whole.slice(WARM_UP_BLOCKS)),
-    untilReturnNs: median(untilReturn.slice(WARM_UP_BLOCKS)),
+    wholeNs: median(warm.map(({ wholeNs }) => wholeNs)),
+    untilReturnNs: median(warm.map(({ untilReturnNs }) => untilReturnNs)),
   }
 }
 

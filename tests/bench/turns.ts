@@ -5,9 +5,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { configure, health, monitor, shutdown } from 'callsight'
-import type { Body } from './measure.js'
+import { configure, monitor, shutdown } from 'callsight'
+import { type Body, blockOnThread } from './measure.js'
 import { openTelemetry } from './peer-opentelemetry.js'
 import type { RowEntry, RowResult } from './protocol.js'
 import { add, ORDERS, pick, place, SYMBOLS } from './subjects.js'
@@ -18,24 +17,8 @@ const TURNS = 60
 const WARM_UP_TURNS = 15
 /** The queue of spans is made larger than this, and the ring holds as many records. */
 const CALLS = 10_000
-/** Longer than the writer and the batch processor need to see what came. */
-const SETTLE_MS = 120
 
 let sink = 0
-
-interface Way {
-  readonly body: Body
-  readonly settle: () => Promise<unknown>
-}
-
-/** Nanoseconds a call that this thread is at work, until it has returned and later. */
-async function onThread({ body, settle }: Way): Promise<number> {
-  const before = performance.eventLoopUtilization()
-  for (let i = 0; i < CALLS; i++) body(i)
-  await settle()
-  await sleep(SETTLE_MS)
-  return (performance.eventLoopUtilization(before).active * 1e6) / CALLS
-}
 
 function clockReads(): number {
   const begun = process.hrtime.bigint()
@@ -48,14 +31,16 @@ function clockReads(): number {
 
 async function inTurns(recorded: Body, attributes: 'scalars' | 'flattened'): Promise<Omit<RowResult, 'row'>> {
   const span = await openTelemetry({ attributes })
-  const own: Way = { body: recorded, settle: async () => {} }
+  const costOf = async (body: Body, settle: () => Promise<unknown>): Promise<number> =>
+    (await blockOnThread(body, { callsPerBlock: CALLS, settle })).wholeNs
+  const spanCost = (): Promise<number> => costOf(span.body, span.settle)
   const turns: { clockNs: number; recordedNs: number; spanNs: number }[] = []
   for (let turn = 0; turn < TURNS; turn++) {
     const clockNs = clockReads()
     // Who comes first changes, for the garbage of one may be collected while the other works.
-    let spanNs = turn % 2 === 0 ? await onThread(span) : 0
-    const recordedNs = await onThread(own)
-    if (turn % 2 === 1) spanNs = await onThread(span)
+    let spanNs = turn % 2 === 0 ? await spanCost() : 0
+    const recordedNs = await costOf(recorded, async () => {})
+    if (turn % 2 === 1) spanNs = await spanCost()
     if (turn >= WARM_UP_TURNS) turns.push({ clockNs, recordedNs, spanNs })
   }
   await span.finish()
@@ -103,4 +88,4 @@ if (run === undefined) {
     rmSync(folder, { recursive: true, force: true })
   }
 }
-if (sink === -1) process.stdout.write(String(health().state))
+if (sink === -1) process.stdout.write('')

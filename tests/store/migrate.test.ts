@@ -7,6 +7,7 @@ import { migrate } from '../../lib/store/migrate.js'
 import { openStore } from '../../lib/store/read.js'
 import { MIGRATIONS } from '../../lib/store/schema.js'
 import { VIEW_NAMES } from '../../lib/store/sql.js'
+import { hex16 } from '../store-read/fixture.js'
 import { all, column, kept, T0_US, tempFolder } from './temp-store.js'
 
 const STEPS = [
@@ -127,8 +128,6 @@ describe('a file of version 3', () => {
     expect(column(db, 'PRAGMA integrity_check')).toEqual(['ok'])
   })
 })
-
-const hex16 = (n: number) => n.toString(16).padStart(16, '0')
 
 describe('failures are sorted by what can be done', () => {
   it.each([

@@ -1,16 +1,16 @@
 import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
-import { FrameFlag } from '../../lib/queue/layout.js'
+import { CALL_BLOCK, FrameFlag } from '../../lib/queue/layout.js'
 import { StoreWriter } from '../../lib/store/insert.js'
 import { TRACE_SQL, tracesOfCallSql } from '../../lib/store/queries/statements.js'
 import { readCallers, type WhyRecord } from '../../lib/store/queries/why-records.js'
 import { openStore } from '../../lib/store/read.js'
-import { CALL_BLOCK, RootOrder } from '../../lib/store/root-order.js'
+import { RootOrder } from '../../lib/store/root-order.js'
 import { seededRandom } from '../sampling/seeded.js'
+import { hex16 } from '../store-read/fixture.js'
 import fc from '../support/fast-check.js'
 import { column, T0_US, tempStore } from './temp-store.js'
 
-const hex16 = (n: number) => n.toString(16).padStart(16, '0')
 const BOOTS = ['00000000000000aa', '00000000000000bb']
 
 /** A record as it comes out of the ring of its thread. */
@@ -56,6 +56,17 @@ function someRecords(seed: number): Made[] {
   }
   return made.sort((a, b) => a.publishedUs - b.publishedUs)
 }
+
+/** A call that is a trace of its own. */
+const root = (call: number, startUs: number, endUs: number, flags = 0): Made => ({
+  process: 0,
+  thread: 0,
+  call,
+  trace: call,
+  startUs: T0_US + startUs,
+  endUs: T0_US + endUs,
+  flags,
+})
 
 const register = (writer: StoreWriter) =>
   BOOTS.map(boot =>
@@ -156,15 +167,7 @@ describe('roots in order', () => {
     const ids = register(writer)
     writer.functionId('f')
     for (let n = 1; n <= 200; n++) {
-      const row = {
-        thread: 0,
-        call: n,
-        trace: n,
-        startUs: T0_US + 10 * n,
-        endUs: T0_US + 10 * n + 5,
-        flags: 0,
-      }
-      for (const process of [0, 1]) put(writer, ids[process]!, { ...row, process }, n + process)
+      for (const process of [0, 1]) put(writer, ids[process]!, root(n, 10 * n, 10 * n + 5), n + process)
     }
     writer.commit()
     expect(column(db, 'SELECT count(*) FROM calls WHERE trace = 0')).toEqual([398])
@@ -187,13 +190,8 @@ describe('roots in order', () => {
     const [processId] = register(writer)
     writer.functionId('f')
     for (let n = 1; n <= 400; n++) {
-      const us = T0_US + (n === 1 ? 0 : 10)
-      put(
-        writer,
-        processId!,
-        { process: 0, thread: 0, call: n, trace: n, startUs: us, endUs: us, flags: 0 },
-        (3 * n) % salts,
-      )
+      const us = n === 1 ? 0 : 10
+      put(writer, processId!, root(n, us, us), (3 * n) % salts)
     }
     writer.commit()
     expect(column(db, 'SELECT count(*) FROM calls WHERE trace = 0')).toEqual([ordered])
@@ -205,23 +203,14 @@ describe('roots in order', () => {
     const { db, writer } = tempStore()
     writer.begin()
     const [processId] = register(writer)
-    const row = (call: number, startUs: number, endUs: number, flags = 0): Made => ({
-      process: 0,
-      thread: 0,
-      call,
-      trace: call,
-      startUs: T0_US + startUs,
-      endUs: T0_US + endUs,
-      flags,
-    })
-    put(writer, processId!, row(1, 0, 100), 1)
-    put(writer, processId!, row(5, 200, 210), 2)
+    put(writer, processId!, root(1, 0, 100), 1)
+    put(writer, processId!, root(5, 200, 210), 2)
     writer.commit()
     const next = new StoreWriter(db)
     next.begin()
-    put(next, processId!, row(2, 110, 150, FrameFlag.hindsight), 3)
-    put(next, processId!, row(4, 190, 300), 4)
-    put(next, processId!, row(6, 310, 320), 5)
+    put(next, processId!, root(2, 110, 150, FrameFlag.hindsight), 3)
+    put(next, processId!, root(4, 190, 300), 4)
+    put(next, processId!, root(6, 310, 320), 5)
     next.commit()
     expect(column(db, 'SELECT call FROM calls WHERE trace = 0 ORDER BY call')).toEqual([5, 6])
   })
@@ -230,57 +219,42 @@ describe('roots in order', () => {
     const { db, writer } = tempStore()
     writer.begin()
     const [processId] = register(writer)
-    for (let n = 1; n <= 6_101; n++)
-      put(
-        writer,
-        processId!,
-        {
-          process: 0,
-          thread: 0,
-          call: n,
-          trace: n,
-          startUs: T0_US + 10 * n,
-          endUs: T0_US + 10 * n + 5,
-          flags: 0,
-        },
-        n,
-      )
+    for (let n = 1; n <= 6_101; n++) put(writer, processId!, root(n, 10 * n, 10 * n + 5), n)
     writer.commit()
     expect(column(db, 'SELECT count(*) FROM calls WHERE trace = 0')).toEqual([6_100])
-    const pages = (index: string) =>
+    const entries = (index: string) =>
       Number(column(db, `SELECT sum(ncell) FROM dbstat WHERE name = '${index}' AND pagetype = 'leaf'`)[0])
-    expect(pages('calls_trace')).toBe(1)
-    expect(pages('calls_ordered_root')).toBeGreaterThan(60)
-    expect(pages('calls_ordered_root')).toBeLessThan(160)
+    expect(entries('calls_trace')).toBe(1)
+    expect(entries('calls_ordered_root')).toBeGreaterThan(60)
+    expect(entries('calls_ordered_root')).toBeLessThan(160)
   })
 
-  it('are looked for between their neighbours: a trace of 5,000 takes a few hundred steps', context => {
+  it('are looked for between their neighbours: one of 5,000 traces takes a few hundred steps', context => {
     const { db, path, writer } = tempStore()
     writer.begin()
-    const [processId] = register(writer)
+    const [busy, quiet] = register(writer)
     writer.functionId('f')
-    for (let n = 1; n <= 5_000; n++) {
-      const us = T0_US + 10 * n
-      put(
-        writer,
-        processId!,
-        { process: 0, thread: 0, call: n, trace: n, startUs: us, endUs: us, flags: 0 },
-        n,
-      )
-    }
+    for (let n = 1; n <= 5_000; n++) put(writer, busy!, root(n, 10 * n, 10 * n), n)
+    // Another process was there before and after, recorded three calls, and has no neighbours in the sample.
+    for (let n = 1; n <= 3; n++) put(writer, quiet!, root(n, 150_000 * (n - 1), 150_000 * (n - 1)), n + 7)
     writer.commit()
     expect(column(db, 'SELECT count(*) FROM calls WHERE trace = 0')).toEqual([4_999])
+    const about = (process: number, call: number) => [
+      `.parameter set $process ${process}`,
+      `.parameter set $trace ${call}`,
+      `.parameter set $call ${call}`,
+    ]
     const asked = [
-      `.parameter set $process ${processId}`,
-      '.parameter set $trace 2500',
-      '.parameter set $call 2500',
-      `.parameter set $traceId "'${BOOTS[0]}${hex16(2_500)}'"`,
+      `.parameter set $traceId "'of no trace'"`,
       '.parameter set $sinceId 0',
       `.parameter set $untilId ${2n ** 62n}`,
       '.parameter set $limit 100',
       '.stats vmstep',
+      ...about(busy!, 2_500),
       `${TRACE_SQL};`,
       `${tracesOfCallSql('root')};`,
+      ...about(quiet!, 3),
+      `${TRACE_SQL};`,
       'SELECT max(function_id) FROM calls;',
     ]
     const shell = spawnSync('sqlite3', ['-batch', path], { input: asked.join('\n'), encoding: 'utf8' })
@@ -288,12 +262,11 @@ describe('roots in order', () => {
     expect(shell.stderr).toBe('')
     const lines = shell.stdout.trim().split('\n')
     expect(lines.filter(line => line.includes(hex16(2_500)))).toHaveLength(2)
+    expect(lines.filter(line => line.includes(`${BOOTS[1]}${hex16(3)}`))).toHaveLength(1)
     const steps = lines.flatMap(line => /VM-steps: (\d+)/.exec(line)?.[1] ?? []).map(Number)
-    expect(steps).toHaveLength(3)
-    expect(steps[0]).toBeLessThan(2_000)
-    expect(steps[1]).toBeLessThan(2_000)
     // What looking at each of them takes.
-    expect(steps[2]).toBeGreaterThan(10_000)
+    expect(steps.pop()).toBeGreaterThan(10_000)
+    expect(steps.filter(count => count < 2_000)).toHaveLength(3)
   })
 
   it('are known as the callers of what they called', () => {
@@ -333,6 +306,21 @@ describe('the order', () => {
     expect(order.isNext(1, 8, us(170), 100_000)).toBe(false)
     expect(order.isNext(1, 13, us(159), 0)).toBe(false)
     expect(order.isNext(1, 13, us(170), 0)).toBe(true)
+  })
+
+  it('is kept by those that are few, but they keep their entry', () => {
+    const order = new RootOrder()
+    const isNext = (call: number, endUs: number) => order.isNext(1, call, us(endUs), 0)
+    const ends = [0, 10, 100_010, 200_011, 200_020, 300_021, 300_020]
+    expect(ends.map((endUs, n) => isNext(n + 1, endUs))).toEqual([
+      false, // the first
+      true,
+      true, // just near enough
+      false,
+      true,
+      false,
+      false, // not in order
+    ])
   })
 
   it('is that of each thread of each process', () => {
