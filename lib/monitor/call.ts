@@ -186,14 +186,13 @@ export function endCall(at: number, site: CallSite, result: unknown): boolean {
     return false
   const { cells } = calls
   const cell = at * CELLS
-  if (calls.unsettled !== at + 1 || cells[cell + CARRIES] === ENTERED || isWaiting()) {
-    return endKept(at, site, result)
-  }
+  if (calls.unsettled !== at + 1 || isWaiting()) return endKept(at, site, result)
   const recording = site.recording as Recording
   if (cells[cell + WEIGHT] !== 0) {
     calls.depth[0] = at
     if (!settleSampled(recording, site, cells, cell, result)) return endKept(at, site, result)
     try {
+      if (ENTERS) putBack(at)
       recording.producer.scratch.release(cells[cell + MARK])
       calls.unsettled = at
     } catch {
@@ -201,6 +200,7 @@ export function endCall(at: number, site: CallSite, result: unknown): boolean {
     }
     return true
   }
+  if (cells[cell + CARRIES] === ENTERED) return endKept(at, site, result)
   // Most calls: there is nothing to record and nothing to undo.
   if (cells[cell + START] < 0) recording.totals.count(site.id)
   else if (!settleTimed(recording, site, cells, cell)) return false

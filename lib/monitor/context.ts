@@ -15,7 +15,7 @@ export interface CallContext {
  * What a continuation inherits when the stack is empty: an `AsyncLocalStorage`, which from Node 24 on costs the app's
  * promises nothing.
  */
-const storage = new AsyncLocalStorage<CallContext | undefined>()
+export const storage = new AsyncLocalStorage<CallContext | undefined>()
 
 /**
  * Whether a call must enter the storage to be inherited. Before Node 24 a storage is a hook that writes into each
@@ -60,8 +60,4 @@ export function inheritedContext(): CallContext | undefined {
     knownScope = scope === NO_SCOPE ? -1 : scope
   }
   return known
-}
-
-export function enterContext(context: CallContext | undefined): void {
-  storage.enterWith(context)
 }

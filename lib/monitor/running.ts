@@ -2,11 +2,11 @@ import { CELLS_PER_CALL, OpenCell as Cell, LaneI32, OPEN_STACK_CALLS, openCallsA
 import type { CallSite } from './call-site.js'
 import {
   type CallContext,
-  enterContext,
   entersContext,
   followResources,
   inheritedContext,
   scopeId,
+  storage,
 } from './context.js'
 
 /**
@@ -120,7 +120,7 @@ export function carry(depth: number, call: number, trace: number, inherited: Cal
   if (ENTERS) {
     outer[depth] = inherited
     entered[depth] = { call, trace }
-    enterContext(entered[depth])
+    storage.enterWith(entered[depth])
     calls.cells[carries] = ENTERED
     return
   }
@@ -161,7 +161,7 @@ function contextAt(depth: number): CallContext {
 /** Undoes {@link carry}. */
 export function putBack(depth: number): void {
   const cell = depth * CELLS + CARRIES
-  if (calls.cells[cell] === ENTERED) enterContext(outer[depth])
+  if (calls.cells[cell] === ENTERED) storage.enterWith(outer[depth])
   calls.cells[cell] = NOT
 }
 

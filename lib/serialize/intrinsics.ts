@@ -46,7 +46,7 @@ export const {
 } = types
 
 export const { isArray } = Array
-export const { getPrototypeOf, keys: ownKeys, hasOwn } = Object
+export const { getPrototypeOf, getOwnPropertySymbols, keys: ownKeys, hasOwn } = Object
 export const getOwnPropertyDescriptor = Object.getOwnPropertyDescriptor
 // Untyped in the libraries, for it is an old one, which engines need not have and hardened applications remove.
 const ownLookupGetter = (

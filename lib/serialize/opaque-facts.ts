@@ -21,6 +21,13 @@ const FACTS: ReadonlyMap<string, readonly string[]> = new Map([
   ['Worker', ['threadId']],
 ])
 
+/** Fields that Node has made accessors: the description of the symbol under which the value stands since then. */
+const HIDDEN: ReadonlyMap<string, string> = new Map([['path', 'kPath']])
+
+export function hiddenNameOf(fact: string): string | undefined {
+  return mapGet(HIDDEN, fact)
+}
+
 /** The fields to show of the instances of `prototype`: those of its own class, else of the nearest one above it. */
 export function factsOf(prototype: object): readonly string[] {
   let at: object | null = prototype

@@ -1,4 +1,11 @@
-import { getOwnPropertyDescriptor, getPrototypeOf, hasOwn, isProxy } from './intrinsics.js'
+import {
+  getOwnPropertyDescriptor,
+  getOwnPropertySymbols,
+  getPrototypeOf,
+  hasOwn,
+  isProxy,
+  symbolDescription,
+} from './intrinsics.js'
 
 const MAX_CHAIN = 64
 const MAX_CLASS_NAME_UNITS = 64
@@ -8,6 +15,17 @@ export function ownData(target: object, key: PropertyKey): unknown {
   const descriptor = getOwnPropertyDescriptor(target, key)
   // `descriptor.value` of an accessor would be looked up on Object.prototype, which may be polluted.
   return descriptor !== undefined && hasOwn(descriptor, 'value') ? descriptor.value : undefined
+}
+
+/** The value of the own data property whose key is a symbol with this description. `target` is not a Proxy. */
+export function ownSymbolData(target: object, description: string | undefined): unknown {
+  if (description === undefined) return undefined
+  const symbols = getOwnPropertySymbols(target)
+  for (let i = 0; i < symbols.length; i++) {
+    const symbol = symbols[i] as symbol
+    if (symbolDescription(symbol) === description) return ownData(target, symbol)
+  }
+  return undefined
 }
 
 /** What looking up `key` gives, when it is plain data and no Proxy stands in the way. */

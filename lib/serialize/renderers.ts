@@ -38,7 +38,8 @@ import {
 import { hasFourDigitYear } from './iso-date.js'
 import { type PrototypeInfo, prototypeInfo } from './kinds.js'
 import { type Cut, Cut as Reason, SILENT, Word } from './markers.js'
-import { chainData, ownData } from './own-data.js'
+import { hiddenNameOf } from './opaque-facts.js'
+import { chainData, ownData, ownSymbolData } from './own-data.js'
 import { renderError } from './render-error.js'
 import { bufferLength, viewShape } from './shapes.js'
 import type { Walk } from './walk.js'
@@ -138,7 +139,7 @@ function factOf(value: object, name: string): unknown {
     const isList = typeof raw === 'object' && raw !== null && !isProxy(raw) && isArray(raw)
     return isList && raw.length > 0 ? raw.length >> 1 : undefined
   }
-  const fact = chainData(value, name)
+  const fact = chainData(value, name) ?? ownSymbolData(value, hiddenNameOf(name))
   const isFact =
     typeof fact === 'number' || typeof fact === 'boolean' || (typeof fact === 'string' && fact !== '')
   return isFact ? fact : undefined

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -12,6 +12,9 @@ import { type Ended, expectErrorsKept, Scene } from './harness.js'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const packages = join(realpathSync(join(root, 'node_modules')))
 
+/** Where version 12 of better-sqlite3 has it, compiled or unpacked, and where version 13 brings it along. */
+const BINDINGS = ['build/Release/better_sqlite3.node', 'prebuilds']
+
 /** A scene with an installation of the package of its own, in which something can be missing. */
 class InstalledScene extends Scene {
   readonly installed = join(this.folder, 'installed')
@@ -24,14 +27,23 @@ class InstalledScene extends Scene {
     for (const name of ['bindings', 'file-uri-to-path', 'reflect-metadata']) {
       symlinkSync(join(packages, name), join(this.installed, 'node_modules', name))
     }
-    for (const part of ['package.json', 'lib', 'build/Release/better_sqlite3.node']) {
+    this.installDriver(['package.json', 'lib', ...BINDINGS])
+  }
+
+  installDriver(parts: readonly string[]): void {
+    for (const part of parts) {
       const own = join('better-sqlite3', part)
-      cpSync(join(packages, own), join(this.installed, 'node_modules', own), { recursive: true })
+      if (existsSync(join(packages, own)))
+        cpSync(join(packages, own), join(this.installed, 'node_modules', own), { recursive: true })
     }
   }
 
+  removeBinding(): void {
+    for (const part of BINDINGS) this.remove(`node_modules/better-sqlite3/${part}`)
+  }
+
   remove(part: string): void {
-    rmSync(join(this.installed, part), { recursive: true })
+    rmSync(join(this.installed, part), { recursive: true, force: true })
   }
 
   write(part: string, text: string): void {
@@ -96,7 +108,7 @@ describe('row 7: the writer cannot start', () => {
   const STARTS = 3
 
   it('the binding of better-sqlite3 is missing', async () => {
-    scene.remove('node_modules/better-sqlite3/build')
+    scene.removeBinding()
     // The thread lives, the store cannot be opened: a matter of the circuit breaker.
     await expectLivedWithout('CALLSIGHT_STORE_FAILING', 1)
   })
@@ -146,11 +158,10 @@ describe('row 7: the writer cannot start', () => {
   })
 
   it('healthy again, the same installation stores what it could not', async () => {
-    scene.remove('node_modules/better-sqlite3/build')
+    scene.removeBinding()
     await scene.runInstalled({ pauseMs: 0 })
     expect(scene.journals()).toHaveLength(1)
-    const part = 'better-sqlite3/build/Release/better_sqlite3.node'
-    cpSync(join(packages, part), join(scene.installed, 'node_modules', part))
+    scene.installDriver(BINDINGS)
     const ended = await scene.runInstalled({ calls: 0, ending: 'recover' })
     expect(ended).toMatchObject({ code: 0, stderr: '' })
     expect(scene.journals()).toEqual([])
