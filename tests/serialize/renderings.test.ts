@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { createServer, IncomingMessage, request, ServerResponse } from 'node:http'
+import { createServer, IncomingMessage, OutgoingMessage, request, ServerResponse } from 'node:http'
 import { type AddressInfo, Socket } from 'node:net'
 import { PassThrough, Readable } from 'node:stream'
 import { TLSSocket } from 'node:tls'
@@ -98,6 +98,31 @@ describe('what works rather than holds', () => {
       },
       answer: { '@class': 'IncomingMessage', statusCode: 404, headers: expect.any(Number) as number },
     })
+  })
+
+  it('a field that Node has made an accessor, from where its value stands since then', () => {
+    const kPath: unique symbol = Symbol('kPath')
+    const kOther: unique symbol = Symbol('kOther')
+    class ClientRequest extends OutgoingMessage {
+      readonly method = 'GET'
+      readonly [kPath] = `/orders?token=${SECRET}`
+      readonly [kOther] = SECRET
+      get path(): string {
+        throw new Error('a getter ran')
+      }
+    }
+    const { value, memory } = captureValue(new ClientRequest())
+    expect(value).toEqual({ '@class': 'ClientRequest', method: 'GET', path: '/orders?token=[redacted]' })
+    expect(memory.includes(SECRET)).toBe(false)
+
+    class Hollow extends ClientRequest {}
+    const hollow = new Hollow()
+    Object.defineProperty(hollow, kPath, {
+      get() {
+        throw new Error('a getter ran')
+      },
+    })
+    expect(captureValue(hollow).value).toEqual({ '@class': 'Hollow', method: 'GET' })
   })
 
   it('an own class above one of them', () => {
