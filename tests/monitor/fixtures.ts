@@ -17,6 +17,10 @@ export async function load<Module>(dialect: Dialect, name: string): Promise<Modu
   return (await import(/* @vite-ignore */ built(dialect, name))) as Module
 }
 
+/** Programs follow contexts as the tests do, see `vitest.config.ts`. */
+const PRELOADED =
+  process.env['ENTERED_CONTEXT'] === undefined ? [] : ['--import', built('standard', 'entered-context')]
+
 export interface Ended {
   readonly code: number | null
   readonly stdout: string
@@ -41,7 +45,7 @@ export class Place {
     return new Promise(resolve => {
       const child = execFile(
         process.execPath,
-        [...(how.node ?? []), built(dialect, name), ...args],
+        [...PRELOADED, ...(how.node ?? []), built(dialect, name), ...args],
         { cwd: this.folder, env, timeout: 60_000 },
         (_, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
       )
