@@ -39,15 +39,17 @@ configure({
 })
 
 let sink = 0
+const recorded = (): ((n: number) => void) => {
+  const monitored = monitor(place)
+  return n => {
+    sink += monitored(pick(SYMBOLS, n), pick(ORDERS, n)).cost
+  }
+}
 const SCENES: Record<string, () => (n: number) => void> = {
   'unsampled, timed': () => weighed(monitor(weigh, { sample: 0 })),
   'unsampled, untimed': () => weighed(monitor(weigh, { sample: 0, timing: 'sampled' })),
-  'recorded, 2 arguments + result': () => {
-    const monitored = monitor(place)
-    return n => {
-      sink += monitored(pick(SYMBOLS, n), pick(ORDERS, n)).cost
-    }
-  },
+  'recorded, 2 arguments + result': recorded,
+  'recorded, contexts entered': recorded,
   'recorded, async, until it returns': () => {
     const monitored = monitor(async function later(symbol: string, quantity: number) {
       return symbol.length + quantity

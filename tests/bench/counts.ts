@@ -34,12 +34,16 @@ const NODE_MAJOR = Number(process.versions.node.split('.')[0])
 
 const LIMITS = new URL('./counts.json', import.meta.url)
 const PROBE = fileURLToPath(new URL('./count-probe.ts', import.meta.url))
+/** As Node 24 and later: the recorder enters a storage for each recorded call. */
+const ENTERED_CONTEXT = fileURLToPath(new URL('../fixtures/src/entered-context.ts', import.meta.url))
 
 /** What is counted of a scene, in which ways. */
 interface Scene {
   readonly modes: readonly ('calls' | 'memory')[]
   /** Only these have limits; all when left out. */
   readonly limited?: readonly string[]
+  /** Loaded before the recorder. */
+  readonly preloaded?: string
 }
 
 const OF_A_CALL = ['functions', 'clock reads', 'atomics', 'file operations', 'built-ins']
@@ -47,6 +51,7 @@ const SCENES: Readonly<Record<string, Scene>> = {
   'unsampled, timed': { modes: ['calls'], limited: OF_A_CALL },
   'unsampled, untimed': { modes: ['calls'], limited: OF_A_CALL },
   'recorded, 2 arguments + result': { modes: ['calls', 'memory'] },
+  'recorded, contexts entered': { modes: ['calls'], limited: OF_A_CALL, preloaded: ENTERED_CONTEXT },
   'recorded, async, until it returns': { modes: ['calls'], limited: OF_A_CALL },
   // How much there is to do for a stack depends on the paths in it.
   'throw, full error record': { modes: ['calls'], limited: ['clock reads', 'atomics', 'file operations'] },
@@ -76,11 +81,17 @@ export async function takeCounts(dist: string, only?: string): Promise<Counts> {
 }
 
 async function probe(dist: string, mode: string, scene: string): Promise<string> {
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    [...(FLAGS[mode] ?? []), '--import', 'tsx', PROBE, dist, mode, scene],
-    { env: { ...process.env, NODE_OPTIONS: '', CALLSIGHT: 'on' }, maxBuffer: 256 * 1024 ** 2 },
-  )
+  const preloaded = SCENES[scene]?.preloaded
+  const flags = [
+    ...(FLAGS[mode] ?? []),
+    '--import',
+    'tsx',
+    ...(preloaded === undefined ? [] : ['--import', preloaded]),
+  ]
+  const { stdout } = await promisify(execFile)(process.execPath, [...flags, PROBE, dist, mode, scene], {
+    env: { ...process.env, NODE_OPTIONS: '', CALLSIGHT: 'on' },
+    maxBuffer: 256 * 1024 ** 2,
+  })
   return stdout
 }
 
