@@ -127,6 +127,37 @@ describe('a file of version 3', () => {
     expect([1, 3, 4].map(idsOf)).toEqual([[hex16(1), hex16(2)], [hex16(3)], [hex16(4)]])
     expect(column(db, 'PRAGMA integrity_check')).toEqual(['ok'])
   })
+
+  it('is still written by a recorder of that version which was at work when the file changed', () => {
+    const { path, db, other } = database()
+    migrate(db, path, MIGRATIONS.slice(0, 3))
+    db.exec(`INSERT INTO functions VALUES (1, 'f'), (2, 'g')`)
+    db.exec(
+      `INSERT INTO processes VALUES (1, '00000000000000aa', 1, 'a.js', 'h', 'v20', '1', ${T0_US}, ${T0_US + 900}, NULL, NULL)`,
+    )
+    // Prepared once and kept, as that version does; roots have the number of their trace.
+    const insert = other.prepare(
+      'INSERT INTO calls VALUES (?, ?, 1, 5, 1, ?, ?, ?, 0, NULL, NULL, NULL, NULL)',
+    )
+    const record = (n: number) => {
+      other.exec('BEGIN IMMEDIATE')
+      insert.run((T0_US + 100 * n) * 2048, 2, n + 1, n, n)
+      insert.run((T0_US + 100 * n + 1) * 2048, 1, n, n, null)
+      other.exec('COMMIT')
+    }
+    for (const n of [1, 11]) record(n)
+    migrate(db, path)
+    for (const n of [21, 31]) record(n)
+    using store = openStore(path)
+    for (const n of [1, 11, 21, 31]) {
+      const rows = store.trace(`00000000000000aa${hex16(n)}`)
+      expect(rows.map(row => [row.function, row.call_id, row.parent_id]).sort()).toEqual([
+        ['f', hex16(n), null],
+        ['g', hex16(n + 1), hex16(n)],
+      ])
+    }
+    expect(column(db, 'PRAGMA integrity_check')).toEqual(['ok'])
+  })
 })
 
 describe('failures are sorted by what can be done', () => {
