@@ -1,5 +1,5 @@
 import type { CaptureMode, MonitorOptions, SiteSettings } from '../config/options.js'
-import type { ProducedSite } from '../queue/producer.js'
+import type { ProducedSite } from '../queue/produced-site.js'
 import { Sampler } from '../sampling/sampler.js'
 import { Redaction } from '../serialize/redaction.js'
 import type { Recording } from './recording.js'

@@ -1,7 +1,7 @@
 import { readClock } from '../queue/clock.js'
 import type { CallSite } from './call-site.js'
 import { entersContext, inheritedContext } from './context.js'
-import { defer, isPlain, watchThenable } from './deferred.js'
+import { defer } from './deferred.js'
 import { contain } from './keep.js'
 import { type PendingCall, pendingCall } from './pending.js'
 import { attach, live, type Recording } from './recording.js'
@@ -18,6 +18,7 @@ import {
   runningSites,
 } from './running.js'
 import { settleReturn, settleSampled, settleThrow, settleTimed } from './settle.js'
+import { isPlain, watchThenable } from './thenable.js'
 import { isWaiting, missCall, settleLeft, settleWaiting } from './unsettled.js'
 
 /** The call passes through: recording is off, or the recorder itself is at work. */

@@ -1,60 +1,42 @@
-import type { CaptureMode } from '../config/options.js'
-import type { Capture, CaptureSite } from '../serialize/capture.js'
-import { SHAPE_BYTES } from '../serialize/markers.js'
+import type { Capture } from '../serialize/capture.js'
 import type { Totals } from '../totals/totals.js'
-import { type CallFacts, FIXARRAY_3, largestFrame, NIL, writeFrameHeader } from './frame.js'
+import { ErrorLane } from './error-lane.js'
+import { type CallFacts, FIXARRAY_3, largestFrame, writeFrameHeader } from './frame.js'
 import type { Journal } from './journal.js'
 import { JournalBudget } from './journal-budget.js'
-import { type Handed, JournalLane } from './journal-lane.js'
+import { JournalLane } from './journal-lane.js'
 import {
   ControlI32,
-  DROP_WORDS_PER_LANE,
   Drop,
   Frame,
-  FrameFlag,
   FrameKind,
   Lane,
   LaneF64,
   laneMemoryBytes,
   OpenCell,
-  REMOTE_TRACE_BYTES,
   WriterState,
 } from './layout.js'
 import { mappedMemory } from './mapped-memory.js'
+import { Payload, type RemoteIds } from './payload.js'
 import { PendingSlots } from './pending-slots.js'
+import type { ProducedSite } from './produced-site.js'
+import { RecordCount } from './record-count.js'
 import { RingProducer } from './ring.js'
 import { Scratch } from './scratch.js'
-
-/** What the producer has to know of a call site. */
-export interface ProducedSite extends CaptureSite {
-  /** Number in the totals of this thread. */
-  readonly id: number
-  readonly captureArgs: CaptureMode
-  readonly captureResult: CaptureMode
-}
 
 /** Where records go: through the ring; after the writer has stopped, errors (and at the end of the process everything) straight to the journal. */
 export type Route = 'ring' | 'journal' | 'errors-only'
 
 const BREAKER_OPEN_CODE = 1
 
-/** The counter in which an error appears, by where it went. */
-const HANDED_WORD: Readonly<Record<Exclude<Handed, 'refused'>, number>> = {
-  journaled: LaneF64.ERRORS_JOURNALED,
-  'in ring': LaneF64.ERRORS_PUBLISHED,
-  held: LaneF64.ERRORS_HELD,
-}
-
 // What a module imports is read anew at each use; these are a part of the compiled code.
-const { CALLS_PRODUCED, ERRORS_PRODUCED, CALLS_PUBLISHED, PRODUCER_DROPS } = LaneF64
+const { CALLS_PRODUCED, CALLS_PUBLISHED } = LaneF64
 const CALLS = Lane.calls
 const { WAKE } = ControlI32
 const { START, CALL, TRACE, PARENT, WEIGHT, MARK } = OpenCell
 const RECORD = FrameKind.record | (Lane.calls << 8)
 const { HEADER_BYTES } = Frame
-const SHAPE_ROOM = SHAPE_BYTES
 const ARRAY_3 = FIXARRAY_3
-const NOTHING = NIL
 
 /**
  * The recording thread's end of both lanes. Every record that is begun gets a sequence number here and is either
@@ -74,18 +56,11 @@ export class Producer {
   readonly #totals: Totals
   readonly #capture: Capture
   readonly #groupBytes: number = 0
-  readonly #fullErrorsPerSecond: number = 0
-  readonly #remoteIds: (trace: number) => Uint8Array | null
+  readonly #count: RecordCount
+  readonly #payload: Payload
+  readonly #errors: ErrorLane
   readonly #wakeAtBytes: number = 0
-  #errorSecond = 0
-  #errorsThisSecond = 0
   #route: Route = 'ring'
-  /**
-   * Lane + 1 of the record that has its sequence number and is neither handed on nor dropped yet, 0 = none. When the
-   * app's stack ends in the middle of a record, the next one finds it here and counts it.
-   */
-  #unfinished = 0
-  #unfinishedSite = 0
   /** Whether the error that is being recorded has yet to arrive somewhere. Whoever finds it still so may try again. */
   owed = false
   /** The recorder itself is at work: a monitored call that happens now is of its doing, and not recorded. */
@@ -102,8 +77,7 @@ export class Producer {
     fullErrorsPerSecond: number
     /** What the journals of the process may take on disk. Default: no limit. */
     journalMaxBytes?: number
-    /** The ids of a trace that was begun elsewhere, {@link REMOTE_TRACE_BYTES} long. */
-    remoteIds: (trace: number) => Uint8Array | null
+    remoteIds: RemoteIds
   }) {
     const { memory, ringBytes, capture, groupBytes } = parts
     this.#memory = memory
@@ -121,11 +95,25 @@ export class Producer {
     this.#totals = parts.totals
     this.#capture = capture
     this.#groupBytes = groupBytes
-    this.#fullErrorsPerSecond = parts.fullErrorsPerSecond
-    this.#remoteIds = parts.remoteIds
     this.#wakeAtBytes = ringBytes >>> 1
     this.scratch = new Scratch(memory, ringBytes, capture, groupBytes)
     this.slots = new PendingSlots(memory, ringBytes)
+    this.#count = new RecordCount(this.#f64, parts.totals, this.#journal)
+    this.#payload = new Payload({
+      ringBytes: this.#bytes,
+      scratch: this.scratch,
+      slots: this.slots,
+      capture,
+      groupBytes,
+      remoteIds: parts.remoteIds,
+    })
+    this.#errors = new ErrorLane({
+      f64: this.#f64,
+      count: this.#count,
+      journal: this.#journal,
+      payload: this.#payload,
+      fullPerSecond: parts.fullErrorsPerSecond,
+    })
   }
 
   set route(route: Route) {
@@ -152,61 +140,17 @@ export class Producer {
 
   /** A monitored call that ran while a value was being captured. */
   dropReentrant(site: number): void {
-    this.#drop(site, Drop.reentrant)
+    this.#count.dropAnother(site, Drop.reentrant)
   }
 
   /** A call that passed through, because the recorder could not begin its record. */
   dropUncaptured(site: number): void {
-    this.#drop(site, Drop.serializeFailed)
+    this.#count.dropAnother(site, Drop.serializeFailed)
   }
 
   /** A record that the cap per second refused. */
   dropThrottled(site: number): void {
-    this.#drop(site, Drop.throttled)
-  }
-
-  /** Beside a record that may be under construction: its number is handed out and counted at once. */
-  #drop(site: number, reason: number): void {
-    // The stack may end in a call, never in a store: all of it is counted, or nothing.
-    this.#totals.keepNone(site, reason)
-    this.#f64[CALLS_PRODUCED]++
-    this.#f64[PRODUCER_DROPS + reason]++
-  }
-
-  /** Gives out the next sequence number of a lane. From here on the record is unfinished until {@link #finish}. */
-  #begin(lane: Lane, site: number): number {
-    if (this.#unfinished !== 0) this.#countUnfinished()
-    this.#unfinished = lane + 1
-    this.#unfinishedSite = site
-    return ++this.#f64[lane === CALLS ? CALLS_PRODUCED : ERRORS_PRODUCED]
-  }
-
-  /** The stack ended in the middle of a record. */
-  #countUnfinished(): void {
-    const { handed } = this.#journal
-    if (this.#unfinished === CALLS + 1) {
-      this.#countDrop(this.#unfinishedSite, Drop.serializeFailed)
-    } else if (handed === null) {
-      // The error comes again, and nothing bears its number.
-      this.#f64[ERRORS_PRODUCED]--
-      this.#unfinished = 0
-    } else if (handed === 'refused') {
-      this.#dropError(this.#unfinishedSite, Drop.queueFull)
-    } else {
-      this.#finishError(HANDED_WORD[handed])
-    }
-  }
-
-  /** The record under construction has arrived where the counter `word` counts. */
-  #finish(word: number): void {
-    this.#f64[word]++
-    this.#unfinished = 0
-  }
-
-  #countDrop(site: number, reason: number): void {
-    this.#totals.drop(site, reason)
-    this.#f64[PRODUCER_DROPS + reason]++
-    this.#unfinished = 0
+    this.#count.dropAnother(site, Drop.throttled)
   }
 
   /**
@@ -222,11 +166,7 @@ export class Producer {
     args: ArrayLike<unknown> | null,
     result: unknown,
   ): void {
-    if (this.#unfinished !== 0) this.#countUnfinished()
-    // As #begin, which is not small enough to become a part of this.
-    this.#unfinished = CALLS + 1
-    this.#unfinishedSite = site.id
-    const seq = ++this.#f64[CALLS_PRODUCED]
+    const seq = this.#count.begin(CALLS, site.id)
     this.#totals.keep(site.id)
     if (this.#route !== 'ring') {
       this.#recordCallLate(site, facts, weight, argsMark, heldArgs, args, result, seq)
@@ -234,13 +174,13 @@ export class Producer {
     }
     const offset = this.#ring.reserve()
     if (offset === -1) {
-      this.#countDrop(site.id, this.#fullReason())
+      this.#count.drop(this.#fullReason())
       return
     }
     const payload = offset + HEADER_BYTES
     const end = this.#writeCall(this.#bytes, payload, site, argsMark, heldArgs, args, result)
     if (end === -1) {
-      this.#countDrop(site.id, Drop.serializeFailed)
+      this.#count.drop(Drop.serializeFailed)
       return
     }
     this.#publishCall(site.id, facts, seq, weight, offset, end)
@@ -262,15 +202,17 @@ export class Producer {
     durationMs: Float64Array,
     result: unknown,
   ): void {
-    if (this.#unfinished !== 0) this.#countUnfinished()
-    this.#unfinished = CALLS + 1
-    this.#unfinishedSite = site.id
+    const count = this.#count
+    // As RecordCount.begin, which is not small enough to become a part of this.
+    if (count.unfinished !== 0) count.countUnfinished()
+    count.unfinished = CALLS + 1
+    count.unfinishedSite = site.id
     const f64 = this.#f64
     const seq = ++f64[CALLS_PRODUCED]
     this.#totals.keep(site.id)
     const offset = this.#ring.reserve()
     if (offset === -1) {
-      this.#countDrop(site.id, this.#fullReason())
+      this.#count.drop(this.#fullReason())
       return
     }
     const bytes = this.#bytes
@@ -284,7 +226,7 @@ export class Producer {
     }
     if (end === -1) end = this.#writeResult(bytes, after, limit, site, result)
     if (end === -1) {
-      this.#countDrop(site.id, Drop.serializeFailed)
+      this.#count.drop(Drop.serializeFailed)
       return
     }
     // As writeFrameHeader, which takes numbers that would have to become objects.
@@ -305,7 +247,7 @@ export class Producer {
     u32[word + 17] = end - payload
     this.#ring.publish(frameBytes)
     f64[CALLS_PUBLISHED]++
-    this.#unfinished = 0
+    count.unfinished = 0
     if (this.#ring.holdsMoreThan(this.#wakeAtBytes) && Atomics.load(this.#control, WAKE) === 0) this.#wake()
   }
 
@@ -323,17 +265,15 @@ export class Producer {
 
   /** Hands on the header of a call of which nothing else was captured; it stands for nothing but itself. */
   recordHeader(site: number, facts: CallFacts): void {
-    const seq = this.#begin(CALLS, site)
+    const seq = this.#count.begin(CALLS, site)
     this.#totals.keep(site)
     const offset = this.#route === 'ring' ? this.#ring.reserve() : -1
     if (offset === -1) {
-      this.#countDrop(site, this.#route === 'ring' ? this.#fullReason() : Drop.shutdown)
+      this.#count.drop(this.#route === 'ring' ? this.#fullReason() : Drop.shutdown)
       return
     }
     const payload = offset + HEADER_BYTES
-    this.#bytes[payload] = ARRAY_3
-    this.#bytes.fill(NOTHING, payload + 1, payload + 4)
-    this.#publishCall(site, facts, seq, 0, offset, payload + 4)
+    this.#publishCall(site, facts, seq, 0, offset, this.#payload.writeNothing(this.#bytes, payload))
   }
 
   #publishCall(
@@ -344,23 +284,14 @@ export class Producer {
     offset: number,
     payloadEnd: number,
   ): void {
-    const end = facts.trace < 0 ? this.#writeRemote(this.#bytes, payloadEnd, facts) : payloadEnd
+    const end = this.#payload.writeIds(this.#bytes, payloadEnd, facts)
     const frameBytes = (end - offset + 7) & ~7
     const payloadBytes = payloadEnd - offset - HEADER_BYTES
     writeFrameHeader(this.#u32, this.#f64, offset, frameBytes, CALLS, facts, seq, weight, site, payloadBytes)
     this.#ring.publish(frameBytes)
-    this.#finish(CALLS_PUBLISHED)
+    this.#count.finish(CALLS_PUBLISHED)
     // Asked first, as the writer is busy for long while the ring is that full. At worst it sleeps its interval out.
     if (this.#ring.holdsMoreThan(this.#wakeAtBytes) && Atomics.load(this.#control, WAKE) === 0) this.#wake()
-  }
-
-  /** A trace that was begun elsewhere: its ids go behind the payload, as long as they are still known. */
-  #writeRemote(bytes: Uint8Array, at: number, facts: CallFacts): number {
-    const ids = this.#remoteIds(facts.trace)
-    if (ids === null) return at
-    facts.flags |= FrameFlag.remote
-    bytes.set(ids, at)
-    return at + REMOTE_TRACE_BYTES
   }
 
   #fullReason(): number {
@@ -371,7 +302,7 @@ export class Producer {
 
   #writeCall(
     bytes: Uint8Array,
-    payload: number,
+    at: number,
     site: ProducedSite,
     argsMark: number,
     heldArgs: Uint8Array | null,
@@ -380,47 +311,10 @@ export class Producer {
   ): number {
     this.busy = true
     try {
-      bytes[payload] = ARRAY_3
-      const after = this.#writeArgs(bytes, payload + 1, site, argsMark, heldArgs, args)
-      return this.#capture.writeResult(
-        bytes,
-        after,
-        after + this.#groupBytes,
-        result,
-        site.captureResult,
-        site,
-      )
-    } catch {
-      return -1
+      return this.#payload.writeCall(bytes, at, site, argsMark, heldArgs, args, result)
     } finally {
       this.busy = false
     }
-  }
-
-  #writeArgs(
-    bytes: Uint8Array,
-    at: number,
-    site: ProducedSite,
-    argsMark: number,
-    heldArgs: Uint8Array | null,
-    args: ArrayLike<unknown> | null,
-  ): number {
-    if (heldArgs !== null) {
-      bytes.set(heldArgs, at)
-      return at + heldArgs.byteLength
-    }
-    if (args !== null) {
-      const end = at + this.#groupBytes + SHAPE_ROOM
-      return this.#capture.writeArguments(bytes, at, end, args, site.captureArgs, site)
-    }
-    if (argsMark === -1) {
-      bytes[at] = NOTHING
-      bytes[at + 1] = NOTHING
-      return at + 2
-    }
-    if (argsMark >= this.slots.argsAt) return this.slots.copyArguments(argsMark, bytes, at)
-    if (bytes === this.#bytes) return this.scratch.copyToFrame(argsMark, at)
-    return this.scratch.copy(argsMark, bytes, at)
   }
 
   /** After the writer has stopped: at the end of the process everything goes to the journal. */
@@ -440,14 +334,14 @@ export class Producer {
         ? this.#writeCall(buffer, payloadOffset, site, argsMark, heldArgs, args, result)
         : -1
     if (end !== -1 && this.#atWork(() => this.#appendLate(site, facts, seq, weight, end))) {
-      this.#finish(LaneF64.CALLS_JOURNALED)
+      this.#count.finish(LaneF64.CALLS_JOURNALED)
       return
     }
-    this.#countDrop(site.id, Drop.shutdown)
+    this.#count.drop(Drop.shutdown)
   }
 
   #appendLate(site: ProducedSite, facts: CallFacts, seq: number, weight: number, end: number): boolean {
-    const after = facts.trace < 0 ? this.#writeRemote(this.#journal.buffer, end, facts) : end
+    const after = this.#payload.writeIds(this.#journal.buffer, end, facts)
     const frameBytes = this.#journal.complete(CALLS, facts, seq, weight, site.id, end, after)
     return this.#journal.append(frameBytes, site.id)
   }
@@ -468,73 +362,12 @@ export class Producer {
     this.busy = true
     this.owed = true
     try {
-      const seq = this.#begin(Lane.errors, site.id)
-      this.#journal.handed = null
-      const { room } = this.#journal
-      if (room === 'none') {
-        this.#dropError(site.id, Drop.journalFull)
-        return
-      }
-      const shrink = this.#overErrorRate(nowMs) || room === 'short'
-      if (shrink) {
-        facts.flags |= FrameFlag.shrunk
-        this.#f64[LaneF64.ERRORS_SHRUNK]++
-      }
-      const end = this.#writeError(shrink, site, argsMark, heldArgs, args, thrown)
-      const after = facts.trace < 0 ? this.#writeRemote(this.#journal.buffer, end, facts) : end
-      const frameBytes = this.#journal.complete(Lane.errors, facts, seq, 1, site.id, end, after)
-      const handed = this.#journal.appendError(frameBytes, site.id)
-      if (handed === 'refused') this.#dropError(site.id, Drop.queueFull)
-      else this.#finishError(HANDED_WORD[handed])
+      this.#errors.record(site, facts, argsMark, heldArgs, args, thrown, nowMs)
     } finally {
       // Plain loads and stores, for the stack may have ended.
       if (this.#journal.handed !== null) this.owed = false
       this.busy = false
     }
-  }
-
-  #finishError(word: number): void {
-    this.#totals.keep(this.#unfinishedSite)
-    this.#finish(word)
-  }
-
-  #dropError(site: number, reason: number): void {
-    this.#journal.handed = 'refused'
-    this.#totals.dropError(site, reason)
-    this.#finishError(PRODUCER_DROPS + Lane.errors * DROP_WORDS_PER_LANE + reason)
-  }
-
-  #writeError(
-    shrink: boolean,
-    site: ProducedSite,
-    argsMark: number,
-    heldArgs: Uint8Array | null,
-    args: ArrayLike<unknown> | null,
-    thrown: unknown,
-  ): number {
-    const { buffer: bytes, payloadOffset: payload } = this.#journal
-    try {
-      bytes[payload] = ARRAY_3
-      const after = shrink
-        ? this.#writeArgs(bytes, payload + 1, site, -1, null, null)
-        : this.#writeArgs(bytes, payload + 1, site, argsMark, heldArgs, args)
-      return this.#capture.writeError(bytes, after, bytes.length, thrown, shrink, site)
-    } catch {
-      // The record itself must not be lost with its content.
-      bytes[payload + 1] = NOTHING
-      bytes[payload + 2] = NOTHING
-      bytes[payload + 3] = NOTHING
-      return payload + 4
-    }
-  }
-
-  #overErrorRate(nowMs: number): boolean {
-    const second = Math.floor(nowMs / 1000)
-    if (second !== this.#errorSecond) {
-      this.#errorSecond = second
-      this.#errorsThisSecond = 0
-    }
-    return ++this.#errorsThisSecond > this.#fullErrorsPerSecond
   }
 
   /** An error through the ring; `false` when it does not fit, or nobody reads the ring any more. */
@@ -559,7 +392,7 @@ export class Producer {
 
   /** Now and then: looks after a record that was never finished, a journal that was removed, and the errors that wait in memory. */
   tend(): void {
-    if (this.#unfinished !== 0 && !this.busy) this.#countUnfinished()
+    if (this.#count.unfinished !== 0 && !this.busy) this.#count.countUnfinished()
     this.#atWork(() => this.#journal.tend())
   }
 

@@ -2,7 +2,7 @@ import type { Capture } from '../serialize/capture.js'
 import { SHAPE_BYTES } from '../serialize/markers.js'
 import { FIXARRAY_3, NIL } from './frame.js'
 import { RING_OFFSET, SCRATCH_BYTES } from './layout.js'
-import type { ProducedSite } from './producer.js'
+import type { ProducedSite } from './produced-site.js'
 
 /** Less room than this is not worth beginning a capture in. */
 const MIN_GROUP_BYTES = 64

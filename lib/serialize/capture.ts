@@ -1,8 +1,8 @@
 import type { CaptureMode, Limits } from '../config/options.js'
 import { Learned, writeArgumentShape } from './argument-shape.js'
 import { writeErrorHeader, writeErrorRecord } from './error-record.js'
-import { isProxy, max, min, setHas } from './intrinsics.js'
-import { type Cut, Cut as Reason, SHAPE_BYTES, SHAPED_ARGUMENTS, Word } from './markers.js'
+import { max, min, setHas } from './intrinsics.js'
+import { Cut, SHAPE_BYTES } from './markers.js'
 import { CLOSING_BYTES } from './msgpack-writer.js'
 import {
   PLAIN_ARGUMENTS,
@@ -12,9 +12,9 @@ import {
   writePlainKey,
   writePlainShape,
 } from './plain-values.js'
-import { typeText } from './shapes.js'
 import type { CaptureSite } from './text-writer.js'
 import { MAX_DEPTH, Walk } from './walk.js'
+import { writeAt, writeList } from './walked-values.js'
 
 export type { CaptureSite } from './text-writer.js'
 
@@ -29,8 +29,7 @@ const MAX_STRING_UNITS = 16_384
 const MAX_COUNT = 60_000
 const NIL = 0xc0
 // Here constants for the compiler, which imports are not.
-const { nothing: LEARNED_NOTHING, hidden: LEARNED_HIDDEN } = Learned
-const NO_REASON = Reason.none
+const { nothing: LEARNED_NOTHING } = Learned
 const NOTHING = new Int32Array(0)
 /** Room in which no plain arguments are cut. */
 const PLAIN_ROOM = 1 + PLAIN_ARGUMENTS * PLAIN_VALUE_BYTES + CLOSING_BYTES
@@ -266,7 +265,7 @@ export class Capture {
       const fits = site.redaction.hidesPosition(RESULT_POSITION)
         ? walk.hidden(value)
         : writeAt(walk, RESULT_POSITION, value, mode)
-      if (fits || walk.marker(Reason.bytes, 0, typeof value)) return walk.at
+      if (fits || walk.marker(Cut.bytes, 0, typeof value)) return walk.at
     } catch {
       // Fall through.
     } finally {
@@ -391,72 +390,4 @@ function skipWritten(walk: Walk, written: number, at: number, nodes: number): vo
   walk.at = at
   walk.nodes = nodes
   walk.walked = written
-}
-
-/** @param from arguments that are written already, in a list that is open */
-function writeList(
-  walk: Walk,
-  args: ArrayLike<unknown>,
-  mode: true | 'types',
-  from: number,
-  headerAt: number,
-): boolean {
-  const total = args.length
-  const shown = min(total, walk.limits.items)
-  const outer = walk.limit
-  const planned = shown + (total > shown ? 1 : 0)
-  if (from > 0) walk.limit -= CLOSING
-  else if (!walk.openArray(planned)) return false
-  let reason: Cut = total > shown ? Reason.items : NO_REASON
-  let done = from
-  let afterSecretName = false
-  for (; done < shown; done++) {
-    if (walk.nodes <= 0) {
-      reason = Reason.nodes
-      break
-    }
-    walk.nodes--
-    const value = args[done]
-    walk.keysSeen = LEARNED_NOTHING
-    // `headers.set('authorization', …)`: what follows a secret name is its value.
-    const isHidden = afterSecretName || walk.site.redaction.hidesPosition(done)
-    if (!(isHidden ? walk.hidden(value) : writeAt(walk, done, value, mode))) {
-      reason = Reason.bytes
-      break
-    }
-    if (done < SHAPED_ARGUMENTS) {
-      walk.learned[done] = isHidden ? LEARNED_HIDDEN : walk.keysSeen
-      walk.walked = done + 1
-    }
-    afterSecretName = typeof value === 'string' && done + 1 < total && walk.site.redaction.isSecretName(value)
-  }
-  walk.limit = outer
-  if (reason === NO_REASON) return true
-  walk.marker(reason, total - done, '')
-  walk.closeArray(headerAt, planned, done + 1)
-  return true
-}
-
-/** One argument, or the result, that is not hidden. Whatever goes wrong in it costs this value only. */
-function writeAt(walk: Walk, position: number, value: unknown, mode: true | 'types'): boolean {
-  const { redaction, costly } = walk.site
-  const { at, limit } = walk
-  walk.position = position
-  try {
-    // Not `=== 'types'`, which compares texts.
-    if (mode !== true) return walk.label(Reason.none, typeText(value, !setHas(costly, position), walk))
-    if (typeof value === 'object' && value !== null && setHas(costly, position))
-      return writeCostly(walk, value)
-    walk.path = redaction.rootOf(position)
-    return walk.value(value)
-  } catch {
-    while (walk.level > 0) walk.leave()
-    walk.undo(at, limit)
-    return walk.word(Word.uncapturable)
-  }
-}
-
-function writeCostly(walk: Walk, value: object): boolean {
-  if (isProxy(value)) return walk.word(Word.proxy)
-  return walk.label(Reason.cost, typeText(value, false, walk))
 }

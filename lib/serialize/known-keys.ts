@@ -52,8 +52,8 @@ export class KnownKey {
   }
 }
 
-/** Stands where nothing is known to follow. Should a key be the same text, its value is hidden. */
-const NO_KEY = 'callsight: no key'
+/** Stands where nothing is known to follow. Of another text in each process, for a key of the same text would be hidden there. */
+export const NO_KEY = `callsight: no key ${Math.random()}`
 
 /** The four bytes at `at` of a short ASCII string as msgpack writes it, lowest first; zeros behind its end. */
 function word(key: string, at: number): number {

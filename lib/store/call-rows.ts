@@ -1,131 +1,27 @@
+import {
+  ALIKE,
+  ALIKE_ROOTS,
+  AlikeRows,
+  ANY_ROW,
+  COLUMNS,
+  Column,
+  insertSql,
+  ROWS_PER_STATEMENT,
+  type Shared,
+  type Value,
+} from './call-statements.js'
 import type { Database, RunResult, Statement } from './driver.js'
 import { type BadRow, BadRowError, CommitLostError, classify, codeOf } from './errors.js'
+import { insertAtFreeId } from './row-ids.js'
 import { ID_SALT_SPAN } from './schema.js'
 
 /** Told of every call row that SQLite refuses; the others are stored. */
 export type OnBadRow = (error: BadRowError) => void
 
-/**
- * Rows of one statement. Measured with all indexes: 25 rows take 12 % less than 10, 40 rows 3 % less than 25, and 100 no
- * less than 40, while what is left of a statement that fails is written row by row.
- */
-const ROWS_PER_STATEMENT = 40
 /** What is left of a batch goes in as fives, then ones. */
 const SIZES = [ROWS_PER_STATEMENT, 5, 1] as const
 
-/** The id is put together by SQLite: it needs 62 bits, and binding a BigInt costs more than two numbers. */
-export const ID_SQL = `CAST(? AS INTEGER) * ${ID_SALT_SPAN} + CAST(? AS INTEGER)`
-/** The first part is the same in all rows of a statement; SQLite works it out once. */
-const ROW_ID_SQL = `CAST(@baseUs AS INTEGER) * ${ID_SALT_SPAN} + CAST(? AS INTEGER)`
-
-/** What may be the same in all rows of a statement, and is then bound once. */
-interface Shared {
-  /** The ids of the rows are given from here on. */
-  baseUs: number
-  functionId: number
-  processId: number
-  weight: number
-  flags: number
-  shape: string | null
-  cuts: string | null
-}
-
-/** A row as a statement has it: for each column `?`, what is bound once for all rows, or what it always is. */
-type RowSql = readonly string[]
-const ANY_ROW: RowSql = [ROW_ID_SQL, ...Array.from({ length: 12 }, () => '?')]
-const ALIKE: RowSql = [
-  ROW_ID_SQL,
-  '@functionId',
-  '@processId',
-  '?', // duration
-  '@weight',
-  '?', // call
-  '?', // trace
-  '?', // parent
-  '@flags',
-  '@shape',
-  '?', // arguments
-  '?', // result
-  '@cuts',
-]
-const COLUMNS = ALIKE.length
-const ID = 0
-const FUNCTION_ID = 1
-const PROCESS_ID = 2
-const CALL = 5
-const TRACE = 6
-const PARENT = 7
-/** Roots in order, see {@link RootOrder}. */
-const ALIKE_ROOTS: RowSql = ALIKE.with(TRACE, '0').with(PARENT, 'NULL')
-
-/** Places of the values that each row has for itself. */
-const ownPlaces = (row: RowSql) => row.flatMap((sql, column) => (sql.includes('?') ? [column] : []))
-
-/**
- * With OR FAIL the rows before the one that is refused stay. Without it SQLite keeps a copy of every page that a
- * statement of several rows changes, to be able to take them back.
- */
-function insertSql(rows: number, row: RowSql): string {
-  return `INSERT OR FAIL INTO calls VALUES ${Array.from({ length: rows }, () => `(${row.join(', ')})`).join(', ')}`
-}
-
-/** Writes rows that have much in common, a full statement of them. */
-class AlikeRows {
-  readonly #statement: Statement
-  readonly #places: readonly number[]
-  /** What rows have for themselves, and at the end what they share. */
-  readonly #values: unknown[]
-
-  constructor(db: Database, row: RowSql, shared: Shared) {
-    this.#statement = db.prepare(insertSql(ROWS_PER_STATEMENT, row))
-    this.#places = ownPlaces(row)
-    this.#values = [...new Array(ROWS_PER_STATEMENT * this.#places.length).fill(null), shared]
-  }
-
-  run(rows: readonly Value[]): RunResult | undefined {
-    const values = this.#values
-    const places = this.#places
-    let at = 0
-    for (let row = 0; row < rows.length; row += COLUMNS)
-      for (let i = 0; i < places.length; i++) values[at++] = rows[row + places[i]!]
-    return this.#statement.run(...values)
-  }
-}
-
-/** The year 2112. */
-const MAX_END_US = 2 ** 63 / ID_SALT_SPAN
-
-type Value = number | string | null
-
-const ID_IS_TAKEN = 'SQLITE_CONSTRAINT_PRIMARYKEY'
-/** Ids tried one after the other; then places are drawn from a range that grows fourfold each time. */
-const STEPS = 4
-/** Half a second of ids: room for more records than a batch can hold. */
-const WIDEST_RANGE = 2 ** 30
-
-/**
- * Runs an INSERT with ever higher ids until its id is free, so that two records that end in the same
- * microsecond with the same salt are both kept. Drawing keeps that cheap when a clock stands still and thousands
- * of records want one id.
- */
-export function insertAtFreeId<T>(salt: number, insert: (salt: number) => T): T {
-  for (let tries = 0, place = salt; ; tries++) {
-    try {
-      return insert(place)
-    } catch (error) {
-      if (codeOf(error) !== ID_IS_TAKEN) throw error
-      place =
-        tries < STEPS
-          ? place + 1
-          : salt + STEPS + Math.floor(Math.random() * Math.min(STEPS * 4 ** (tries - STEPS), WIDEST_RANGE))
-    }
-  }
-}
-
-/** NaN would be bound as NULL, and SQLite invents an id for NULL; beyond the maximum the id leaves 64 bits. */
-export function isMoment(endUs: number): boolean {
-  return endUs >= 0 && endUs < MAX_END_US
-}
+const { ID, FUNCTION_ID, PROCESS_ID, CALL, TRACE } = Column
 
 /** `true` for what better-sqlite3 or SQLite say about the values of a row rather than about the store. */
 export function isBadData(error: unknown): boolean {

@@ -1,5 +1,5 @@
-import { ID_SQL } from './call-rows.js'
 import type { Database, Statement } from './driver.js'
+import { ID_SQL } from './row-ids.js'
 
 const SQL = {
   begin: 'BEGIN IMMEDIATE',

@@ -1,5 +1,5 @@
 import { FrameFlag, REMOTE_TRACE_BYTES } from '../queue/layout.js'
-import { CallRows, insertAtFreeId, isBadData, isMoment, type OnBadRow } from './call-rows.js'
+import { CallRows, isBadData, type OnBadRow } from './call-rows.js'
 import type { Database } from './driver.js'
 import { BadRowError, CommitLostError } from './errors.js'
 import { prepareAll, type Statements } from './insert-sql.js'
@@ -13,6 +13,7 @@ import type {
   TotalsDelta,
 } from './records.js'
 import { RootOrder } from './root-order.js'
+import { insertAtFreeId, isMoment } from './row-ids.js'
 import { forgetHour } from './sum-hours.js'
 import { WrittenTraces } from './written-traces.js'
 

@@ -8,7 +8,8 @@ import { takeAnchor } from '../../lib/queue/clock.js'
 import { Control } from '../../lib/queue/control.js'
 import { JournalBudget } from '../../lib/queue/journal-budget.js'
 import { ControlI32, DROP_WORDS_PER_LANE, Drop, Lane, LaneF64, LaneI32 } from '../../lib/queue/layout.js'
-import { newLaneMemory, type ProducedSite } from '../../lib/queue/producer.js'
+import type { ProducedSite } from '../../lib/queue/produced-site.js'
+import { newLaneMemory } from '../../lib/queue/producer.js'
 import { RecordingLane } from '../../lib/threads/recording-lane.js'
 
 const KIB = 1024

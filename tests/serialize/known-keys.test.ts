@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { DEFAULTS } from '../../lib/config/defaults.js'
 import { Capture } from '../../lib/serialize/capture.js'
 import { ISO_DATE_BYTES, writeIsoDate } from '../../lib/serialize/iso-date.js'
-import { KeyTrait, KnownKeys, MAX_KNOWN_NAMES } from '../../lib/serialize/known-keys.js'
+import { KeyTrait, KnownKeys, MAX_KNOWN_NAMES, NO_KEY } from '../../lib/serialize/known-keys.js'
 import { Redaction } from '../../lib/serialize/redaction.js'
 import { screen } from '../../lib/serialize/secret-screen.js'
 import fc from '../support/fast-check.js'
@@ -184,13 +184,22 @@ describe('guessed keys', () => {
     expect(keys.get('a')?.next.key.length).toBeLessThan(20)
   })
 
-  it('hide the value of a key that is the text of no key, and link nothing from one set of rules to another', () => {
-    const value = { 'callsight: no key': 1, symbol: 'X' }
-    const expected = { 'callsight: no key': '[redacted]', symbol: 'X' }
+  it('link nothing from one set of rules to another where nothing is known', () => {
+    const value = { [NO_KEY]: 1, symbol: 'X' }
     // Rules of which nothing is known.
-    expect(shown(value, newSite({ site: ['bond'] }))).toEqual(expected)
+    expect(shown(value, newSite({ site: ['bond'] }))).toEqual({ [NO_KEY]: '[redacted]', symbol: 'X' })
     const site = newSite({ site: ['symbol', 'bond'] })
-    expect(shown(value, site)).toEqual({ ...expected, symbol: '[redacted]' })
+    expect(shown(value, site)).toEqual({ [NO_KEY]: '[redacted]', symbol: '[redacted]' })
+  })
+
+  it('have no text that a key of the application could have by chance', () => {
+    const [known = '', chance = ''] = NO_KEY.split(/(?<=key )/)
+    expect(known).toBe('callsight: no key ')
+    expect(Number(chance)).toBeGreaterThan(0)
+    // As the first key of all, where nothing is known to follow, and behind another one.
+    for (const key of [known, known.trim()])
+      for (const value of [{ [key]: 1 }, { symbol: 'X', [key]: 1 }])
+        expect(shown(value, newSite())).toEqual(value)
   })
 })
 
